@@ -1,0 +1,258 @@
+/**
+ * What one resource reports about its load, and how a window of such reports becomes a verdict.
+ *
+ * @since 0.1.0
+ */
+import * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
+import * as Schedule from "effect/Schedule"
+import * as Stream from "effect/Stream"
+import type { InvalidOptionsError } from "./InvalidOptionsError.ts"
+import * as rules from "./internal/rules.ts"
+import { millisOf } from "./internal/monotonic.ts"
+import * as signalReports from "./internal/signalReports.ts"
+
+/**
+ * One report of a resource.
+ *
+ * **Details**
+ *
+ * - `at`: monotonic milliseconds of the `Clock`, good for subtraction only.
+ * - `load`: use as a fraction of the limit's resource: 0 is idle, 1 is all of it; it may exceed 1.
+ * - `own`: the part of `load` that this process, children included, causes; left out where it cannot be told.
+ * - `isOverloaded`: whether this report alone counts as overload.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface LoadSnapshot {
+  readonly at: number
+  readonly load: number
+  readonly own?: number
+  readonly isOverloaded: boolean
+}
+
+/**
+ * A resource that reports its load.
+ *
+ * **Details**
+ *
+ * - `name`: `"cpu"`, `"memory"`, `"eventLoop"`, `"client"` or a name of your own, unique within one `SystemStatus`.
+ * - `overloadedRatio`: the share of a window's time, 0 to 1, that may be overloaded before the verdict flips.
+ * - `target`: the `load` that a policy should aim at.
+ * - `snapshots`: the reports. Report at least once per `currentWindow` of the `SystemStatus` (5 seconds by default):
+ *   a signal that is silent for longer is stale, and nothing grows on its word.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface LoadSignal {
+  readonly name: string
+  readonly overloadedRatio: number
+  readonly target: number
+  readonly snapshots: Stream.Stream<LoadSnapshot>
+}
+
+/**
+ * The verdict over a window of reports.
+ *
+ * **Details**
+ *
+ * - `limitRatio`, `actualRatio`: the share of overloaded time that is allowed, and that there was.
+ * - `isOverloaded`: `actualRatio > limitRatio`, on the unrounded number.
+ * - `isStale`: the signal has stopped reporting, or has not begun.
+ * - `load`, `own`: the latest report's. `own` equals `load` where the signal cannot tell them apart.
+ * - `target`: the signal's.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface SignalInfo {
+  readonly limitRatio: number
+  readonly actualRatio: number
+  readonly isOverloaded: boolean
+  readonly isStale: boolean
+  readonly load: number
+  readonly own: number
+  readonly target: number
+}
+
+/**
+ * What a sample measures; `isOverloaded` is `load > target` where it is left out.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Sample {
+  readonly load: number
+  readonly own?: number | undefined
+  readonly isOverloaded?: boolean | undefined
+}
+
+/**
+ * Makes a signal that takes a sample at a steady pace.
+ *
+ * **Details**
+ *
+ * - `name`: unique within one `SystemStatus`; at least one character.
+ * - `overloadedRatio`: 0 to 1.
+ * - `target`: above 0; a load above it counts as overload unless the sample says otherwise.
+ * - `every`: the pause between two samples, longer than 0; the first is taken at once.
+ * - `sample`: measures. A sample that fails, dies, or does not answer within 5 seconds (or `every`, where that is
+ *   longer) is logged as a warning once per outage and tried again; meanwhile the signal is stale, never healthy.
+ *
+ * Options that cannot be throw an `InvalidOptionsError`: a signal is a constant of a program, so this is a defect.
+ *
+ * **Example** (Watching the depth of a queue)
+ *
+ * ```ts import.meta.vitest
+ * import { LoadSignal } from "@autoscaled-pool/core"
+ * import { Effect } from "effect"
+ *
+ * let waiting = 250
+ * const backlog = LoadSignal.make({
+ *   name: "backlog",
+ *   overloadedRatio: 0.3,
+ *   target: 0.8,
+ *   every: "1 second",
+ *   sample: Effect.sync(() => ({ load: waiting / 1000 }))
+ * })
+ *
+ * backlog.name // => "backlog"
+ * ```
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = <E>(options: {
+  readonly name: string
+  readonly overloadedRatio: number
+  readonly target: number
+  readonly every: Duration.Input
+  readonly sample: Effect.Effect<Sample, E>
+}): LoadSignal => Result.getOrThrow(fromOptions(options))
+
+/**
+ * Makes the signal of {@link make} from options that a program does not know beforehand, such as those of its
+ * configuration: what cannot be fails with an `InvalidOptionsError`.
+ *
+ * **Example** (Refusing a target)
+ *
+ * ```ts import.meta.vitest
+ * import { LoadSignal } from "@autoscaled-pool/core"
+ * import { Effect } from "effect"
+ *
+ * const disk = LoadSignal.makeEffect({
+ *   name: "disk",
+ *   overloadedRatio: 0.3,
+ *   target: 0,
+ *   every: "1 second",
+ *   sample: Effect.succeed({ load: 0.4 })
+ * })
+ *
+ * Effect.runSync(Effect.flip(disk)).message
+ * // => "target cannot be 0. Use a finite number greater than 0."
+ * ```
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const makeEffect = <E>(
+  options: Parameters<typeof make<E>>[0]
+): Effect.Effect<LoadSignal, InvalidOptionsError> => Effect.fromResult(fromOptions(options))
+
+const fromOptions = <E>(options: Parameters<typeof make<E>>[0]): Result.Result<LoadSignal, InvalidOptionsError> =>
+  Result.map(parse(options), ({ every, name, overloadedRatio, target }) => {
+    const report = options.sample.pipe(
+      Effect.timeout(Duration.max(every, sampleTimeLimit)),
+      Effect.zipWith(Clock.monotonicTimeNanos, (sample, nanos): signalReports.Report => ({
+        _tag: "Snapshot",
+        snapshot: snapshotOf(sample, target, millisOf(nanos))
+      })),
+      Effect.catchCause((cause) => Effect.succeed<signalReports.Report>({ _tag: "Outage", cause }))
+    )
+    return signalReports.make(
+      { name, overloadedRatio, target },
+      Stream.fromEffectSchedule(report, Schedule.spaced(every))
+    )
+  })
+
+/**
+ * Turns the reports of a window, oldest first, into a verdict.
+ *
+ * **Details**
+ *
+ * The actual ratio is overloaded time over total time, each gap between two reports charged to the report that ends it.
+ * No report gives 0, a single one its own flag; where all gaps are zero each counts as one. The law is Crawlee's
+ * (apify/crawlee, `system_status.ts`), compared unrounded.
+ *
+ * **Example** (Judging a window)
+ *
+ * ```ts import.meta.vitest
+ * import { LoadSignal } from "@autoscaled-pool/core"
+ *
+ * const info = LoadSignal.evaluate([
+ *   { at: 0, load: 0.5, isOverloaded: false },
+ *   { at: 1000, load: 0.99, isOverloaded: true },
+ *   { at: 4000, load: 0.6, isOverloaded: false }
+ * ], 0.2)
+ *
+ * info.actualRatio // => 0.25
+ * info.isOverloaded // => true
+ * ```
+ *
+ * @category verdicts
+ * @since 0.1.0
+ */
+export const evaluate = (snapshots: ReadonlyArray<LoadSnapshot>, limitRatio: number, target = 1): SignalInfo => {
+  const actualRatio = overloadedShare(snapshots)
+  const latest = snapshots.at(-1)
+  return {
+    limitRatio,
+    actualRatio,
+    isOverloaded: actualRatio > limitRatio,
+    isStale: latest === undefined,
+    load: latest?.load ?? 0,
+    own: latest?.own ?? latest?.load ?? 0,
+    target
+  }
+}
+
+const overloadedShare = (snapshots: ReadonlyArray<LoadSnapshot>): number => {
+  if (snapshots.length === 0) return 0
+  if (snapshots.length === 1) return snapshots[0].isOverloaded ? 1 : 0
+  let overloaded = 0
+  let overloadedGaps = 0
+  for (let i = 1; i < snapshots.length; i++) {
+    if (!snapshots[i].isOverloaded) continue
+    overloaded += snapshots[i].at - snapshots[i - 1].at
+    overloadedGaps++
+  }
+  const total = snapshots[snapshots.length - 1].at - snapshots[0].at
+  return total === 0 ? overloadedGaps / (snapshots.length - 1) : overloaded / total
+}
+
+const sampleTimeLimit = Duration.seconds(5)
+
+const snapshotOf = ({ isOverloaded, load, own }: Sample, target: number, at: number): LoadSnapshot => {
+  const snapshot = { at, load, isOverloaded: isOverloaded ?? load > target }
+  return own === undefined ? snapshot : { ...snapshot, own }
+}
+
+const parse = (options: {
+  readonly name: string
+  readonly overloadedRatio: number
+  readonly target: number
+  readonly every: Duration.Input
+}): Result.Result<
+  { readonly name: string; readonly overloadedRatio: number; readonly target: number; readonly every: Duration.Duration },
+  InvalidOptionsError
+> =>
+  Result.all({
+    name: rules.read(rules.name, "name", options.name),
+    overloadedRatio: rules.read(rules.shareOfTime, "overloadedRatio", options.overloadedRatio),
+    target: rules.read(rules.positiveFinite, "target", options.target),
+    every: rules.read(rules.interval, "every", options.every)
+  })

@@ -1,0 +1,90 @@
+/**
+ * How many tasks each resource can bear.
+ *
+ * The use of a resource that tasks consume is close to proportional to their number, so the number that brings it to its
+ * target can be computed: `n * (target - others) / own` (as the Kubernetes horizontal autoscaler does), and need not be
+ * searched for. What others use is subtracted, but a part of the target stays ours however much they use: who gives way
+ * to every neighbour ends with nothing.
+ */
+import type { SignalInfo } from "../../LoadSignal.ts"
+import type { Observation } from "../../ScalingPolicy.ts"
+import { approach, clamp } from "./numbers.ts"
+
+/** Use of a resource, smoothed. */
+export interface Use {
+  readonly load: number
+  readonly own: number
+}
+
+/** Tasks in flight and the use of each resource, all smoothed alike, so that their quotients are of one time. */
+export interface Loads {
+  readonly inFlight: number | null
+  readonly uses: Readonly<Record<string, Use>>
+}
+
+export const initial: Loads = { inFlight: null, uses: {} }
+
+/** The signal of a service's rate limits is a matter of losses: it is no resource of ours. */
+const isResource = (name: string): boolean => name !== "client"
+
+// A task uses a resource in bursts, so that a mean must span some tasks to tell what a task uses.
+const span = (time: number, inFlight: number): number =>
+  clamp(fewestTasks * time / Math.max(1, inFlight), 1000, Math.max(3000, time))
+
+const fewestTasks = 8
+
+export const observe = (loads: Loads, observation: Observation, elapsed: number, time: number): Loads => {
+  const share = approach(elapsed, span(time, loads.inFlight ?? 0))
+  const toward = (from: number | undefined, to: number) => from === undefined ? to : from + share * (to - from)
+  const uses: Record<string, Use> = {}
+  for (const [name, signal] of Object.entries(observation.currentInfo.signals)) {
+    if (!isResource(name)) continue
+    const before: Use | undefined = loads.uses[name]
+    if (signal.isStale) {
+      if (before !== undefined) uses[name] = before
+      continue
+    }
+    uses[name] = { load: toward(before?.load, signal.load), own: toward(before?.own, signal.own) }
+  }
+  return { inFlight: toward(loads.inFlight ?? undefined, observation.meanConcurrency), uses }
+}
+
+/** The part of a target that is ours whatever others use. */
+const fairShare = 0.5
+
+/** Below this a use is noise, and a quotient of it is too. */
+const noise = 0.05
+
+/** By what the tasks in flight may be multiplied until `own` use fills what others leave of the target. */
+export const room = ({ load, own }: Use, target: number): number | undefined => {
+  if (own < noise * target) return undefined
+  const others = Math.max(0, load - own)
+  return clamp(Math.max(target - others, fairShare * target) / own, 0.5, 8)
+}
+
+/**
+ * The ceiling that one use sets, if it sets one. Where the pool has too little to do, what is in flight says nothing of
+ * what could be: use below the target sets no ceiling then, and use above it lowers what is desired by its excess.
+ */
+export const ceiling = (
+  use: Use,
+  { target }: SignalInfo,
+  inFlight: number,
+  desired: number,
+  isSaturated: boolean
+): number | undefined => {
+  const factor = room(use, target)
+  if (factor === undefined || (!isSaturated && factor >= 1)) return undefined
+  return Math.max(1, (isSaturated ? inFlight : Math.max(inFlight, desired)) * factor)
+}
+
+/** The lowest of the ceilings. */
+export const lowest = (
+  ceilings: Readonly<Record<string, number>>
+): { readonly name: string; readonly concurrency: number } | undefined => {
+  let found: { readonly name: string; readonly concurrency: number } | undefined
+  for (const [name, concurrency] of Object.entries(ceilings)) {
+    if (found === undefined || concurrency < found.concurrency) found = { name, concurrency }
+  }
+  return found
+}

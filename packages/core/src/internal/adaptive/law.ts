@@ -1,0 +1,284 @@
+/**
+ * The whole law: which of its parts speaks when.
+ */
+import type { ConcurrencySettings } from "../../ConcurrencySettings.ts"
+import type { Observation, ScalingDecision } from "../../ScalingPolicy.ts"
+import { expectedCompletions, memoryBound, paceBound } from "./allowance.ts"
+import * as ceilings from "./ceilings.ts"
+import * as losses from "./losses.ts"
+import { add, begin, finish, type Measurement, type Plan, planOfGrowth, planOfProbe } from "./measurement.ts"
+import * as memory from "./memory.ts"
+import { clamp } from "./numbers.ts"
+import * as pace from "./pace.ts"
+import * as probing from "./probing.ts"
+import * as slowStart from "./slowStart.ts"
+import * as tracking from "./tracking.ts"
+
+/** Nothing is known yet; `raisedAt`: when the level was raised last. */
+export interface ColdStart {
+  readonly _tag: "ColdStart"
+  readonly raisedAt: number
+}
+
+export type Phase = ColdStart | slowStart.SlowStart | tracking.Tracking | probing.Probing
+
+/**
+ * - `at`: the last decision.
+ * - `level`: the concurrency in force, unrounded.
+ * - `since`: since when it has been in force and made full use of.
+ */
+export interface State {
+  readonly at: number | null
+  readonly level: number
+  readonly since: number
+  readonly phase: Phase
+  readonly pace: pace.Pace
+  readonly loads: ceilings.Loads
+  readonly memory: memory.MemoryModel
+  readonly losses: losses.Losses
+  readonly measurement: Measurement | null
+}
+
+export const initial = (settings: ConcurrencySettings): State => ({
+  at: null,
+  level: Math.min(settings.desiredConcurrency, Math.max(2, settings.minConcurrency)),
+  since: 0,
+  phase: { _tag: "ColdStart", raisedAt: 0 },
+  pace: pace.initial,
+  loads: ceilings.initial,
+  memory: memory.initial,
+  losses: losses.initial(0),
+  measurement: null
+})
+
+export interface Parameters {
+  /** Milliseconds between two decisions. */
+  readonly every: number
+  /** The share of the memory target that is left free. */
+  readonly memoryHeadroom: number
+}
+
+/** What a decision rests on, beside the state. */
+interface View {
+  readonly now: number
+  readonly elapsed: number
+  readonly time: number
+  readonly turnover: number
+  readonly variation: number
+  readonly isSaturated: boolean
+  readonly observation: Observation
+  readonly ceilings: Readonly<Record<string, number>>
+  readonly lowest: { readonly name: string; readonly concurrency: number }
+  readonly least: number
+}
+
+export const decide = (
+  parameters: Parameters,
+  before: State,
+  observation: Observation
+): readonly [ScalingDecision, State] => {
+  const elapsed = before.at === null ? 0 : Math.max(0, observation.now - before.at)
+  const perceived = perceive(before, observation, elapsed)
+  const [verdict, judged] = losses.judge(perceived.losses, {
+    now: observation.now,
+    time: perceived.pace.duration,
+    inFlight: observation.meanConcurrency,
+    level: perceived.level,
+    least: observation.settings.minConcurrency
+  })
+  const view = look(parameters, { ...perceived, losses: judged }, observation, elapsed)
+  const answered = answerLosses({ ...perceived, losses: judged }, verdict, view)
+  const state = verdict === "None" ? steer(answered, view) : answered
+  return [describe(parameters, state, view), state]
+}
+
+const perceive = (state: State, observation: Observation, elapsed: number): State => {
+  const { completions, currentInfo, current, now } = observation
+  const known = pace.observe(state.pace, completions)
+  const signal = currentInfo.signals["memory"]
+  return {
+    ...state,
+    at: now,
+    pace: known,
+    loads: ceilings.observe(state.loads, observation, elapsed, known.duration),
+    memory: signal === undefined
+      ? state.memory
+      : memory.observe(state.memory, signal, current, elapsed, known.duration),
+    losses: losses.observe(state.losses, completions, now, known.duration)
+  }
+}
+
+const look = (parameters: Parameters, state: State, observation: Observation, elapsed: number): View => {
+  const time = pace.taskTime(state.pace, observation.inFlightAges)
+  const { maxConcurrency, minConcurrency } = observation.settings
+  const isSaturated = observation.saturatedShare >= 0.5
+  const found: Record<string, number> = {}
+  for (const [name, use] of Object.entries(state.loads.uses)) {
+    const signal = observation.currentInfo.signals[name]
+    if (signal === undefined) continue
+    const ceiling = name === "memory"
+      ? memory.ceiling(state.memory, signal, memoryAim(parameters, signal.target))
+      : ceilings.ceiling(use, signal, state.loads.inFlight ?? 0, state.level, isSaturated)
+    if (ceiling !== undefined) found[name] = ceiling
+  }
+  if (state.losses.backoff !== null) found["losses"] = state.losses.backoff.cap
+  return {
+    now: observation.now,
+    elapsed,
+    time,
+    turnover: pace.turnover(state.pace, time),
+    variation: pace.variation(state.pace),
+    isSaturated,
+    observation,
+    ceilings: found,
+    lowest: ceilings.lowest({ ...found, maxConcurrency }) ?? { name: "maxConcurrency", concurrency: maxConcurrency },
+    least: minConcurrency
+  }
+}
+
+const memoryAim = ({ memoryHeadroom }: Parameters, target: number): number => target * (1 - memoryHeadroom)
+
+const at = (state: State, level: number, { least, now, observation }: View): State => {
+  const next = clamp(level, least, observation.settings.maxConcurrency)
+  if (Math.round(next) === Math.round(state.level)) return { ...state, level: next }
+  return { ...state, level: next, since: now, measurement: null }
+}
+
+const answerLosses = (state: State, verdict: losses.Verdict, view: View): State => {
+  const backoff = state.losses.backoff
+  if (verdict === "None") return state
+  if (backoff === null) return { ...state, phase: slowStart.initial }
+  const { phase } = state
+  const next = verdict === "Raised" && phase._tag === "Probing"
+    ? { ...phase, center: backoff.cap, stage: "Hold" as const }
+    : probing.initial(backoff.cap)
+  return at({ ...state, phase: next }, backoff.cap, view)
+}
+
+const steer = (state: State, view: View): State => {
+  const { lowest } = view
+  if (tracking.isExceeded(lowest.concurrency, state.level)) return comeDown(state, view)
+  if (!view.isSaturated) return { ...state, since: view.now, measurement: null }
+  if (view.observation.currentInfo.isStale) return { ...state, measurement: null }
+  switch (state.phase._tag) {
+    case "ColdStart":
+      return warmUp(state, state.phase, view)
+    case "Tracking":
+      return follow(state, state.phase, view)
+    case "SlowStart":
+    case "Probing":
+      return measure(state, state.phase, view)
+  }
+}
+
+const comeDown = (state: State, view: View): State => {
+  const { elapsed, lowest, now, time } = view
+  const isUrgent = lowest.name === "memory" || lowest.name === "losses"
+  // The first tasks all are at their first step: what they use says little of what a task uses.
+  if (!isUrgent && state.phase._tag === "ColdStart") return warmUp(state, state.phase, view)
+  if (!isUrgent && now - state.since < Math.min(time / 2, 3000)) return state
+  const level = tracking.comeDown(state.level, lowest.concurrency, elapsed, time, isUrgent)
+  const phase = lowest.name === "losses" || lowest.name === "maxConcurrency"
+    ? probing.initial(level)
+    : state.phase._tag === "Tracking" && state.phase.signal === lowest.name ? state.phase : tracking.initial(lowest.name)
+  const next = at({ ...state, phase }, level, view)
+  return { ...next, since: state.since, measurement: null }
+}
+
+/** How many may run before anything is known. */
+const coldLimit = (view: View): number => clamp(view.observation.settings.desiredConcurrency, 8, 16)
+
+const warmUp = (state: State, phase: ColdStart, view: View): State => {
+  if (state.pace.finished >= 5) return { ...state, phase: slowStart.initial, since: view.now }
+  if (view.now - phase.raisedAt < 1000) return state
+  const level = Math.min(2 * state.level, coldLimit(view), view.lowest.concurrency)
+  if (level <= state.level) return state
+  return at({ ...state, phase: { ...phase, raisedAt: view.now } }, level, view)
+}
+
+const follow = (state: State, phase: tracking.Tracking, view: View): State => {
+  const { lowest } = view
+  const own = view.ceilings[phase.signal] ?? Infinity
+  if (own > 1.6 * state.level) {
+    const next = lowest.concurrency > 1.6 * state.level ? slowStart.initial : settle(state.level, view)
+    return { ...state, phase: next, since: view.now, measurement: null }
+  }
+  const outcome = tracking.follow(phase, {
+    now: view.now,
+    elapsed: view.elapsed,
+    time: view.time,
+    level: state.level,
+    inFlight: state.loads.inFlight ?? 0,
+    use: state.loads.uses[phase.signal]?.own ?? 0,
+    ceiling: lowest.concurrency
+  })
+  if (outcome._tag === "Refuted") return at({ ...state, phase: probing.initial(outcome.level) }, outcome.level, view)
+  return { ...at({ ...state, phase: outcome.next }, outcome.level, view), since: state.since }
+}
+
+/** What to do at a level where slow start has ended: follow the resource that is close to its target, else probe. */
+const settle = (level: number, { lowest, observation }: View): Phase => {
+  const signal = observation.currentInfo.signals[lowest.name]
+  if (signal === undefined || lowest.concurrency > 1.35 * level) return probing.initial(level)
+  return tracking.initial(lowest.name)
+}
+
+const measure = (state: State, phase: slowStart.SlowStart | probing.Probing, view: View): State => {
+  const plan: Plan = phase._tag === "SlowStart"
+    ? planOfGrowth(view.time, view.variation)
+    : planOfProbe(view.turnover, view.variation)
+  if (state.measurement === null) {
+    return view.now - state.since < plan.settle ? state : { ...state, measurement: begin }
+  }
+  const measurement = add(state.measurement, view.observation, view.elapsed)
+  const reading = finish(measurement, plan)
+  if (reading === undefined) return { ...state, measurement }
+  const rested = { ...state, measurement: null }
+  if (phase._tag === "SlowStart") return grow(rested, slowStart.step(phase, reading, view.variation), view)
+  const bounds = {
+    least: view.least,
+    most: view.lowest.concurrency,
+    variation: view.variation,
+    time: view.time
+  }
+  const outcome = probing.step(phase, reading, bounds)
+  return outcome._tag === "Restart"
+    ? at({ ...rested, phase: { ...slowStart.initial } }, outcome.level, view)
+    : at({ ...rested, phase: outcome.next }, outcome.level, view)
+}
+
+const grow = (state: State, outcome: slowStart.Outcome, view: View): State => {
+  if (outcome._tag === "Wait") return { ...state, phase: outcome.next }
+  if (outcome._tag === "Land") return at({ ...state, phase: settle(outcome.level, view) }, outcome.level, view)
+  const { concurrency } = view.lowest
+  const level = Math.min(concurrency, Math.max(state.level + 1, 2 * state.level))
+  const phase = level >= 0.98 * concurrency ? settle(level, view) : outcome.next
+  return at({ ...state, phase }, level, view)
+}
+
+const describe = (parameters: Parameters, state: State, view: View): ScalingDecision => {
+  const { current, desired: previous, currentInfo } = view.observation
+  const rounded = Math.round(state.level)
+  const desired = currentInfo.isStale ? Math.min(rounded, previous) : rounded
+  const whole = desired
+  const expected = expectedCompletions(state.pace, whole, parameters.every)
+  const paced = paceBound(whole, current, losses.coolingSlots(state.losses), expected)
+  const signal = currentInfo.signals["memory"]
+  const foreseen = signal === undefined ? Infinity : memoryBound(
+    {
+      model: state.memory,
+      signal,
+      aim: memoryAim(parameters, signal.target),
+      most: signal.target + 0.25 * Math.max(0, 1 - signal.target)
+    },
+    state.pace,
+    view.observation,
+    whole,
+    expected
+  )
+  return {
+    desired,
+    startAllowance: Math.max(0, Math.min(paced, foreseen)),
+    reason: { summary: state.phase._tag, phase: state.phase._tag, ceilings: view.ceilings }
+  }
+}

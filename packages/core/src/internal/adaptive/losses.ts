@@ -1,0 +1,139 @@
+/**
+ * Work that was not served: rejections, timeouts, failures. It never counts as throughput.
+ *
+ * A loss cuts concurrency to what is being served, by Little's law on the tasks that were. From there the limit returns
+ * quickly to just below where the loss began, and then probes upward, waiting longer after each probe that failed.
+ */
+import type { CompletionStats } from "../../ScalingPolicy.ts"
+import { clamp } from "./numbers.ts"
+import { lostCount, servedCount } from "./pace.ts"
+
+/**
+ * The limit after a loss.
+ *
+ * - `cap`: the limit.
+ * - `lostAt`: the concurrency at which the loss occurred.
+ * - `cutAt`, `probedAt`: when it was cut, and raised, last.
+ * - `step`: the next probe, in probes of the smallest size.
+ * - `interval`: how long to wait before the first probe beyond `lostAt`.
+ */
+export interface Backoff {
+  readonly cap: number
+  readonly lostAt: number
+  readonly cutAt: number
+  readonly probedAt: number | null
+  readonly step: number
+  readonly interval: number
+}
+
+/**
+ * - `since`, `served`, `lost`, `taskTime`: the period under judgement: its begin, tasks served, their durations in all,
+ *   and tasks lost.
+ * - `cooling`: slots of rejected tasks, and until when they stay empty, the next to be free first.
+ */
+export interface Losses {
+  readonly since: number
+  readonly served: number
+  readonly taskTime: number
+  readonly lost: number
+  readonly cooling: ReadonlyArray<readonly [until: number, slots: number]>
+  readonly backoff: Backoff | null
+}
+
+export const initial = (now: number): Losses => ({
+  since: now,
+  served: 0,
+  taskTime: 0,
+  lost: 0,
+  cooling: [],
+  backoff: null
+})
+
+/** The share of losses that is put up with, and the number that is no pattern yet. */
+const tolerated = 0.01
+const fewest = 2
+
+const firstWait = 4000
+const longestWait = 60_000
+
+export const coolingSlots = ({ cooling }: Losses): number => cooling.reduce((sum, [, slots]) => sum + slots, 0)
+
+/** Counts what ended. A slot that a rejected task leaves cools down for about a task's duration. */
+export const observe = (losses: Losses, completions: CompletionStats, now: number, time: number): Losses => {
+  const cooling = losses.cooling.filter(([until]) => until > now)
+  if (completions.rejections > 0) cooling.push([now + clamp(time === 0 ? 1000 : time, 250, 5000), completions.rejections])
+  const served = servedCount(completions)
+  return {
+    ...losses,
+    cooling,
+    served: losses.served + served,
+    taskTime: losses.taskTime + served * completions.meanDuration,
+    lost: losses.lost + lostCount(completions)
+  }
+}
+
+/** What there is to know of the pool when its losses are judged; `inFlight` and `level` as of now. */
+export interface Circumstances {
+  readonly now: number
+  readonly time: number
+  readonly inFlight: number
+  readonly level: number
+  readonly least: number
+}
+
+export type Verdict = "None" | "Cut" | "Raised" | "Over"
+
+/** Judges a period that is long enough; the verdict is what became of the cap. */
+export const judge = (losses: Losses, at: Circumstances): readonly [Verdict, Losses] => {
+  const elapsed = at.now - losses.since
+  if (elapsed < clamp(at.time, 500, 5000) || losses.served + losses.lost === 0) return ["None", losses]
+  const next: Losses = { ...losses, since: at.now, served: 0, taskTime: 0, lost: 0 }
+  if (losses.lost >= fewest && losses.lost > tolerated * (losses.lost + losses.served)) {
+    const backoff = losses.backoff
+    if (backoff !== null && at.now - backoff.cutAt < clamp(at.time, 500, 2000)) return ["None", next]
+    return ["Cut", { ...next, backoff: cut(backoff, servedConcurrency(losses, elapsed, at.inFlight), at) }]
+  }
+  if (losses.backoff === null) return ["None", next]
+  const isUsed = at.inFlight + coolingSlots(losses) >= 0.85 * Math.floor(at.level)
+  const binds = at.level >= 0.95 * losses.backoff.cap
+  if (!isUsed || !binds || !isDue(losses.backoff, at)) return ["None", next]
+  const backoff = probe(losses.backoff, at.now)
+  return backoff.cap > 2 * backoff.lostAt ? ["Over", { ...next, backoff: null }] : ["Raised", { ...next, backoff }]
+}
+
+/** By Little's law where many were served; where few were, by their share, which varies less. */
+const servedConcurrency = ({ lost, served, taskTime }: Losses, elapsed: number, inFlight: number): number => {
+  const trust = served / (served + 20)
+  return trust * taskTime / elapsed + (1 - trust) * inFlight * served / (served + lost)
+}
+
+const cut = (before: Backoff | null, served: number, { inFlight, least, level, now }: Circumstances): Backoff => {
+  const lostAt = Math.min(level, Math.max(1, inFlight))
+  const probeFailed = before !== null && before.probedAt !== null && now - before.probedAt < 3000
+  return {
+    cap: Math.max(least, Math.min(lostAt - 0.5, clamp(0.97 * served, 0.5 * lostAt, 0.98 * lostAt))),
+    lostAt,
+    cutAt: now,
+    probedAt: null,
+    step: 1,
+    interval: probeFailed ? Math.min(longestWait, 1.8 * before.interval) : firstWait
+  }
+}
+
+const isBelowLoss = ({ cap, lostAt }: Backoff): boolean => cap < 0.9 * lostAt
+
+const isDue = (backoff: Backoff, { now, time }: Circumstances): boolean => {
+  const wait = isBelowLoss(backoff)
+    ? clamp(1.5 * time, 750, 5000)
+    : backoff.step > 1
+    ? Math.max(3 * time, 1500)
+    : Math.max(3 * time, backoff.interval)
+  return now - Math.max(backoff.cutAt, backoff.probedAt ?? 0) >= wait
+}
+
+// Half the way back while below the loss; then the smallest step, doubled as long as probes stay clean.
+const probe = (backoff: Backoff, now: number): Backoff => {
+  const { cap, lostAt, step } = backoff
+  if (isBelowLoss(backoff)) return { ...backoff, cap: cap + Math.max(1, 0.5 * (0.95 * lostAt - cap)), probedAt: now }
+  return { ...backoff, cap: cap + Math.max(1, 0.02 * cap) * step, step: Math.min(16, 2 * step), probedAt: now }
+}

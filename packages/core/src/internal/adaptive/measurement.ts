@@ -1,0 +1,90 @@
+/**
+ * A measurement of one level of concurrency: how many tasks ran, and how long they took, once the level has settled.
+ * It counts only while the limit was binding: a pool that has too little to do says nothing about its limit.
+ */
+import type { Observation } from "../../ScalingPolicy.ts"
+import { clamp } from "./numbers.ts"
+import { servedCount } from "./pace.ts"
+
+/** An unfinished measurement: sums over the time since it began. */
+export interface Measurement {
+  readonly elapsed: number
+  readonly taskTime: number
+  readonly count: number
+  readonly durations: number
+}
+
+/** A finished one: mean in flight, mean duration in milliseconds, and the number of tasks it rests on. */
+export interface Reading {
+  readonly concurrency: number
+  readonly duration: number
+  readonly count: number
+}
+
+/** When a measurement may begin after a change of level, and when it is long enough. */
+export interface Plan {
+  readonly settle: number
+  readonly least: number
+  readonly most: number
+  readonly enough: number
+}
+
+export const begin: Measurement = { elapsed: 0, taskTime: 0, count: 0, durations: 0 }
+
+/** A few tasks less than these are no measurement at all. */
+const fewest = 6
+
+/** While doubling: errors are large, so short measurements do. */
+export const planOfGrowth = (time: number, variation: number): Plan => ({
+  settle: Math.min(0.9 * time, 20_000),
+  least: clamp(0.6 * time, 500, 12_000),
+  most: Math.max(3000, 1.5 * time),
+  enough: clamp(30 * variation * variation, 12, 60)
+})
+
+/** While comparing levels that differ by a fifth: long enough to replace what runs, and to average out variation. */
+export const planOfProbe = (turnover: number, variation: number): Plan => ({
+  settle: Math.min(turnover, 15_000),
+  least: clamp(turnover, 1000, 12_000),
+  most: Math.max(3000, 2.5 * turnover),
+  enough: clamp(200 * variation * variation, 20, 400)
+})
+
+export const add = (measurement: Measurement, { completions, meanConcurrency }: Observation, elapsed: number): Measurement => {
+  const count = servedCount(completions)
+  return {
+    elapsed: measurement.elapsed + elapsed,
+    taskTime: measurement.taskTime + meanConcurrency * elapsed,
+    count: measurement.count + count,
+    durations: measurement.durations + count * completions.meanDuration
+  }
+}
+
+export const finish = ({ count, durations, elapsed, taskTime }: Measurement, plan: Plan): Reading | undefined => {
+  if (elapsed < plan.least || count < fewest) return undefined
+  if (count < plan.enough && elapsed < plan.most) return undefined
+  return { concurrency: taskTime / elapsed, duration: Math.sqrt((durations / count) * (taskTime / count)), count }
+}
+
+/** Tasks per millisecond by Little's law, which is steadier than a count of completions. */
+export const throughput = ({ concurrency, duration }: Reading): number => concurrency / duration
+
+/** Two readings of about the same level as one. */
+export const pool = (a: Reading, b: Reading): Reading => {
+  const count = a.count + b.count
+  const mean = (x: number, y: number) => (x * a.count + y * b.count) / count
+  return { concurrency: mean(a.concurrency, b.concurrency), duration: mean(a.duration, b.duration), count }
+}
+
+/** Elasticity of duration to concurrency between two readings, 0 free and 1 congested, and its standard error. */
+export const elasticity = (
+  from: Reading,
+  to: Reading,
+  variation: number
+): { readonly value: number; readonly error: number } => {
+  const width = Math.log(to.concurrency / from.concurrency)
+  return {
+    value: Math.log(to.duration / from.duration) / width,
+    error: variation * Math.sqrt(1 / from.count + 1 / to.count) / Math.abs(width)
+  }
+}

@@ -1,0 +1,149 @@
+/**
+ * The steady state: now and then the limit is tried a little above and a little below its center, and the center moves
+ * where the elasticity of duration says so. It moves on evidence only.
+ */
+import { fit, remember, residual, type Sample, sampleOf } from "./elasticityFit.ts"
+import type { Reading } from "./measurement.ts"
+import { clamp } from "./numbers.ts"
+
+/**
+ * - `center`: the level around which is probed.
+ * - `stage`: what is being measured: the center, above it, below it, or, after durations rose unforeseen, far below it.
+ * - `hold`, `interval`: readings still to wait at the center, and how many to wait after the next undecided probe.
+ * - `ups`, `downs`: moves in one direction so far.
+ * - `surprises`: readings in a row that the samples did not foretell.
+ * - `samples`: readings, the latest last.
+ */
+export interface Probing {
+  readonly _tag: "Probing"
+  readonly center: number
+  readonly stage: "Hold" | "Above" | "Below" | "Descend"
+  readonly hold: number
+  readonly interval: number
+  readonly ups: number
+  readonly downs: number
+  readonly surprises: number
+  readonly samples: ReadonlyArray<Sample>
+}
+
+export const initial = (center: number): Probing => ({
+  _tag: "Probing",
+  center,
+  stage: "Hold",
+  hold: 1,
+  interval: 2,
+  ups: 0,
+  downs: 0,
+  surprises: 0,
+  samples: []
+})
+
+/** Within which bounds to probe, and by what clock. */
+export interface Bounds {
+  readonly least: number
+  readonly most: number
+  readonly variation: number
+  readonly time: number
+}
+
+/** `Restart`: the law of the workload has changed for the better, so the optimum is to be sought from here. */
+export type Outcome =
+  | { readonly _tag: "Probe"; readonly next: Probing; readonly level: number }
+  | { readonly _tag: "Restart"; readonly level: number }
+
+const far = 1.5
+
+export const step = (probing: Probing, reading: Reading, bounds: Bounds): Outcome => {
+  const sample = sampleOf(reading)
+  if (probing.stage === "Descend") return descend(probing, sample, bounds)
+  const error = surprise(probing, sample, reading.count, bounds.variation)
+  if (error === 0) return proceed({ ...probing, surprises: 0, samples: remember(probing.samples, sample) }, reading, bounds)
+  if (probing.surprises === 0) {
+    const next = { ...probing, surprises: 1 }
+    return Math.abs(error) > 0.7
+      ? { _tag: "Probe", next, level: levelOf(next, bounds, reading) }
+      : proceed({ ...next, samples: remember(probing.samples, sample) }, reading, bounds)
+  }
+  if (error < 0) return { _tag: "Restart", level: probing.center }
+  return startDescent(probing, sample, bounds)
+}
+
+/** How far a reading is off what was foretold, 0 if that is within what variation explains. */
+const surprise = ({ center, samples }: Probing, sample: Sample, count: number, variation: number): number => {
+  if (samples.length < 2) return 0
+  const error = residual(fit(samples, center, variation), sample)
+  return Math.abs(error) > Math.max(0.3, 3 * variation / Math.sqrt(count)) ? error : 0
+}
+
+const moved = (probing: Probing, center: number): Probing => ({ ...probing, center, stage: "Hold", hold: 0, interval: 1 })
+
+// Durations rose: by congestion or not? Far below the center tells quickly.
+const startDescent = (probing: Probing, sample: Sample, bounds: Bounds): Outcome => {
+  const next: Probing = { ...probing, stage: "Descend", surprises: 0, ups: 0, downs: 0, samples: [sample] }
+  return { _tag: "Probe", next, level: Math.max(bounds.least, Math.min(probing.center - 1, probing.center / far)) }
+}
+
+const descend = (probing: Probing, sample: Sample, bounds: Bounds): Outcome => {
+  const before = probing.samples[probing.samples.length - 1]
+  const slope = (before.y - sample.y) / Math.max(0.05, before.x - sample.x)
+  const samples = remember(probing.samples, sample)
+  if (slope > 0.6) {
+    const center = Math.max(bounds.least, Math.min(probing.center - 1, probing.center / far))
+    const next: Probing = { ...probing, center, samples, downs: probing.downs + 1 }
+    return { _tag: "Probe", next, level: Math.max(bounds.least, Math.min(center - 1, center / far)) }
+  }
+  if (slope < 0.3 && probing.downs === 0) return { _tag: "Restart", level: probing.center }
+  const next = { ...moved(probing, probing.center), samples }
+  return { _tag: "Probe", next, level: probing.center }
+}
+
+const distance = (reading: Reading, variation: number): number =>
+  clamp(Math.max(0.2, 1.6 * variation / Math.sqrt(Math.max(15, reading.count))), 0.1, 0.5)
+
+const levelOf = (probing: Probing, { least, most, variation }: Bounds, reading: Reading): number => {
+  const { center, stage } = probing
+  const factor = 1 + distance(reading, variation)
+  if (stage === "Above") return Math.min(most, Math.max(center + 1, center * factor))
+  if (stage === "Below") return Math.max(least, Math.min(center - 1, center / factor))
+  return center
+}
+
+const proceed = (probing: Probing, reading: Reading, bounds: Bounds): Outcome => {
+  const at = (next: Probing): Outcome => ({ _tag: "Probe", next, level: levelOf(next, bounds, reading) })
+  if (probing.stage === "Hold") {
+    if (probing.hold > 0) return at({ ...probing, hold: probing.hold - 1 })
+    const hasRoomAbove = levelOf({ ...probing, stage: "Above" }, bounds, reading) >= 1.02 * probing.center
+    return at({ ...probing, stage: hasRoomAbove ? "Above" : "Below" })
+  }
+  const { error, slope } = fit(probing.samples, probing.center, bounds.variation)
+  if (probing.stage === "Above") {
+    const isFree = slope + error < 0.35 && probing.ups > 0
+    return at(isFree ? raise(probing, slope, bounds) : { ...probing, stage: "Below" })
+  }
+  if (slope + 1.2 * error < 0.5 || slope < 0.25) return at(raise(probing, slope, bounds))
+  if (slope - 1.2 * error > 0.7) return at(lower(probing, slope, bounds))
+  const longest = clamp(20_000 / clamp(bounds.time, 1000, 10_000), 2, 12)
+  return at({
+    ...probing,
+    stage: "Hold",
+    ups: 0,
+    hold: Math.round(probing.interval),
+    interval: Math.min(longest, 1.6 * probing.interval)
+  })
+}
+
+const raise = (probing: Probing, slope: number, { most, time }: Bounds): Probing => {
+  const ups = probing.ups + 1
+  const center = Math.min(most, Math.max(probing.center + 1, probing.center * (ups >= 2 && slope < 0.15 ? 1.5 : 1.2)))
+  const next = { ...moved(probing, center), ups, downs: 0 }
+  if (center < 0.98 * most) return next
+  const interval = clamp(20_000 / clamp(time, 1000, 10_000), 2, 12)
+  return { ...next, hold: Math.round(interval), interval }
+}
+
+const lower = (probing: Probing, slope: number, { least }: Bounds): Probing => {
+  const downs = probing.downs + 1
+  const factor = slope > 0.8 ? (downs >= 2 ? 1.6 : 1.3) : 1.15
+  const center = Math.max(least, Math.min(probing.center - 1, probing.center / factor))
+  return { ...moved(probing, center), downs, ups: 0 }
+}

@@ -1,0 +1,64 @@
+/**
+ * Follows the ceiling of a resource, both ways: down as soon as running tasks can have shown that it is exceeded, up
+ * step by step, and only while the resource's use does rise with the tasks. Where it does not, something else binds.
+ */
+import { approach, clamp } from "./numbers.ts"
+
+/** Level, tasks in flight and use of the resource when the last step up was checked. */
+export interface Check {
+  readonly level: number
+  readonly inFlight: number
+  readonly use: number
+  readonly at: number
+}
+
+export interface Tracking {
+  readonly _tag: "Tracking"
+  readonly signal: string
+  readonly check: Check | null
+}
+
+export const initial = (signal: string): Tracking => ({ _tag: "Tracking", signal, check: null })
+
+/** Whether the ceiling is low enough to come down to. */
+export const isExceeded = (ceiling: number, level: number): boolean => ceiling < 0.97 * level
+
+export const comeDown = (level: number, ceiling: number, elapsed: number, time: number, isUrgent: boolean): number =>
+  level + (ceiling - level) * approach(elapsed, isUrgent ? 500 : clamp(time / 2, 750, 5000))
+
+export interface Circumstances {
+  readonly now: number
+  readonly elapsed: number
+  readonly time: number
+  readonly level: number
+  readonly inFlight: number
+  readonly use: number
+  /** The lowest of all ceilings. */
+  readonly ceiling: number
+}
+
+/** `Refuted`: use did not follow tasks; `level` is where it last did. */
+export type Outcome =
+  | { readonly _tag: "Follow"; readonly next: Tracking; readonly level: number }
+  | { readonly _tag: "Refuted"; readonly level: number }
+
+export const follow = (tracking: Tracking, at: Circumstances): Outcome => {
+  const here: Check = { level: at.level, inFlight: at.inFlight, use: at.use, at: at.now }
+  let check = tracking.check
+  if (check === null || at.level < 0.9 * check.level) check = here
+  else if (at.now - check.at > Math.max(1500, 1.25 * at.time)) {
+    if (tracking.signal !== "memory" && isRefuted(check, at)) return { _tag: "Refuted", level: check.inFlight }
+    check = here
+  }
+  const next: Tracking = { ...tracking, check }
+  if (at.ceiling <= 1.03 * at.level) return { _tag: "Follow", next, level: at.level }
+  const rise = (at.ceiling - at.level) * approach(at.elapsed, clamp(at.time, 2000, 10_000))
+  const level = Math.min(2 * check.level, at.level + Math.min(rise, 0.25 * at.level))
+  return { _tag: "Follow", next, level: Math.max(at.level, level) }
+}
+
+// Three tenths of a proportional rise is the least that counts as one.
+const isRefuted = (check: Check, { inFlight, use }: Circumstances): boolean => {
+  const growth = inFlight / check.inFlight - 1
+  return growth > 0.15 && use - check.use < 0.3 * growth * check.use
+}

@@ -1,0 +1,16 @@
+/**
+ * How code inside a task reaches the pool's record of that task.
+ */
+import * as Context from "effect/Context"
+
+export interface TaskHandle {
+  /** The run the task belongs to, by identity. */
+  readonly run: object
+  /** Marks the task as one that met a rate limit. */
+  readonly reject: () => void
+}
+
+export const CurrentTask: Context.Reference<TaskHandle | undefined> = Context.Reference<TaskHandle | undefined>(
+  "@autoscaled-pool/core/CurrentTask",
+  { defaultValue: () => undefined }
+)

@@ -1,0 +1,70 @@
+/**
+ * A feed of items from a source that can be polled.
+ */
+import type * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import type { DirectSource } from "./directSource.ts"
+import type { Feed, FeedHost, Pulled } from "./feed.ts"
+
+export class DirectFeed<A, E> implements Feed<A> {
+  readonly isOpaque = false
+  private readonly host: FeedHost
+  private readonly source: DirectSource<A, E, unknown>
+  private readonly arrival: Effect.Effect<void, E>
+  private readonly handler: (item: A) => Effect.Effect<unknown, unknown>
+  private isArriving = false
+  private isDone = false
+
+  constructor(
+    host: FeedHost,
+    source: DirectSource<A, E, unknown>,
+    handler: (item: A) => Effect.Effect<unknown, unknown>
+  ) {
+    this.host = host
+    this.source = source
+    this.arrival = source.arrival as Effect.Effect<void, E> // the host forks in the pool's context, which has the rest
+    this.handler = handler
+  }
+
+  get item(): A {
+    return this.source.item
+  }
+
+  pull(): Pulled {
+    while (true) {
+      if (this.isArriving) return "Waiting"
+      const polled = this.source.poll()
+      this.isDone = polled === "Done"
+      if (polled !== "Empty") return polled
+      this.isArriving = true
+      this.host.fork(this.arrival, this.onArrival)
+    }
+  }
+
+  task(item: A): Effect.Effect<unknown, unknown> {
+    return this.handler(item)
+  }
+
+  started(): void {}
+
+  isRevoked(): boolean {
+    return false
+  }
+
+  settle(item: A, _exit: Exit.Exit<unknown, unknown>, isWithdrawn: boolean): void {
+    if (isWithdrawn) this.source.giveBack(item)
+  }
+
+  mayEnd(): boolean {
+    return this.isDone
+  }
+
+  poke(): void {}
+
+  keep(): void {}
+
+  private readonly onArrival = (exit: Exit.Exit<void, E>): void => {
+    this.isArriving = false
+    if (Exit.isFailure(exit)) return this.host.fail(exit.cause)
+  }
+}

@@ -1,0 +1,362 @@
+/**
+ * One run of a pool: starts tasks while the gate is open and the feed has items, and ends when nothing is left.
+ *
+ * Everything here is synchronous. Fibers are the tasks themselves and the questions a feed asks; whatever happens to them
+ * comes back as a call, and a call that may have opened the gate ends in `pump`. A task has one fiber and nothing else:
+ * no second fork, no timer, no record that is not used again.
+ */
+import * as Cause from "effect/Cause"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
+import * as FiberSet from "effect/FiberSet"
+import type { Closed, ConcurrencyGovernor } from "../ConcurrencyGovernor.ts"
+import { Alarm } from "./alarm.ts"
+import type { TaskOutcome } from "./completionTally.ts"
+import { CurrentTask } from "./currentTask.ts"
+import type { Feed, FeedHost, Poke } from "./feed.ts"
+import { RunLedger } from "./runLedger.ts"
+import { RunningTasks, TaskSlot } from "./taskSlot.ts"
+
+/** Why nothing starts at the moment; `undefined` while tasks start. */
+export type Idle = Closed | "Paused" | "NoTaskReady" | undefined
+
+type Phase = "Running" | "Finished" | "Failing" | "Aborting" | "Interrupting"
+
+/** How many tasks may start before timers and input get their turn, and for how many milliseconds. */
+const startsPerTurn = 512
+const millisPerTurn = 5
+
+export interface DispatcherOptions<A> {
+  readonly governor: ConcurrencyGovernor
+  readonly makeFeed: (host: FeedHost) => Feed<A>
+  readonly fibers: FiberSet.FiberSet
+  readonly context: Context.Context<never>
+  readonly now: () => number
+  /** Runs something in a later turn of the event loop. */
+  readonly later: (turn: () => void) => void
+  /** Milliseconds a task may take; Infinity for no limit. */
+  readonly timeLimit: number
+  /** What a task that reached its limit becomes. */
+  readonly onTimeLimit: (item: A) => Effect.Effect<unknown, unknown>
+  readonly isPaused: boolean
+}
+
+export class Dispatcher<A> implements FeedHost {
+  readonly ledger: RunLedger<NonNullable<Idle>>
+  /** Failures that did not decide the outcome: they came after the run was told to end. */
+  suppressed: Cause.Cause<unknown> | undefined
+  failure: Cause.Cause<unknown> | undefined
+  phase: Phase = "Running"
+  private readonly options: DispatcherOptions<A>
+  private readonly governor: ConcurrencyGovernor
+  private readonly feed: Feed<A>
+  private readonly running = new RunningTasks<A>()
+  private readonly freeSlots: Array<TaskSlot<A>> = []
+  private readonly questions = new Set<Fiber.Fiber<unknown, unknown>>()
+  private readonly forkOutsideTasks: <B, E>(effect: Effect.Effect<B, E>) => Fiber.Fiber<B, E>
+  private readonly deadline: Alarm
+  private readonly token: Alarm
+  private readonly held: Array<A> = []
+  private inFlight = 0
+  private questionsInFlight = 0
+  private isPaused: boolean
+  private isPumping = false
+  private pumpsAgain = false
+  private hasTurn = false
+  private time: number
+  private isTimeOld = false
+  private onDrained: (() => void) | undefined
+  private isDrained = false
+
+  constructor(options: DispatcherOptions<A>) {
+    this.options = options
+    this.governor = options.governor
+    this.time = options.now()
+    this.isPaused = options.isPaused
+    this.ledger = new RunLedger(this.time)
+    this.forkOutsideTasks = Effect.runForkWith(
+      Context.add(options.context, CurrentTask, { run: this, reject: () => {} })
+    )
+    this.deadline = new Alarm(this.forkOutsideTasks, () => this.reachDeadlines())
+    this.token = new Alarm(this.forkOutsideTasks, () => this.wake())
+    this.feed = options.makeFeed(this)
+  }
+
+  /** Begins the run; `onDrained` is called once, when it has ended and nothing of it is left. */
+  begin(onDrained: () => void): void {
+    this.onDrained = onDrained
+    this.wake()
+  }
+
+  /** Ends the run from outside: interrupts everything. Without effect on a run that is ending already. */
+  stop(phase: "Aborting" | "Interrupting"): void {
+    if (this.phase === "Running") this.end(phase)
+  }
+
+  /** Ends the run where it has not ended yet, and calls `onDrained` when nothing of it is left. */
+  interrupt(onDrained: () => void): void {
+    if (this.isDrained) return onDrained()
+    this.onDrained = onDrained
+    this.stop("Interrupting")
+  }
+
+  /** Ends the run with a failure; the first one wins, further ones are kept. */
+  fail(cause: Cause.Cause<unknown>): void {
+    if (this.phase === "Running") {
+      this.failure = cause
+      return this.end("Failing")
+    }
+    if (Cause.hasInterruptsOnly(cause)) return
+    if (this.failure !== undefined) this.failure = Cause.combine(this.failure, cause)
+    else this.suppressed = this.suppressed === undefined ? cause : Cause.combine(this.suppressed, cause)
+  }
+
+  pause(): void {
+    this.isPaused = true
+    this.wakeLater()
+  }
+
+  resume(): void {
+    this.isPaused = false
+    this.poke("Notified")
+  }
+
+  /** Something may have made a task ready. */
+  poke(why: Poke): void {
+    this.feed.poke(why)
+    this.wakeLater()
+  }
+
+  /** Looks at the gate again in a later turn, so that no task starts on the stack of whoever says so. */
+  wakeLater(): void {
+    if (this.hasTurn || this.phase !== "Running") return
+    this.hasTurn = true
+    this.options.later(() => {
+      this.hasTurn = false
+      this.wake()
+    })
+  }
+
+  wake(): void {
+    this.readClock()
+    this.pump()
+  }
+
+  ages(now: number): ReadonlyArray<number> {
+    const ages: Array<number> = []
+    for (let slot = this.running.first; slot !== undefined; slot = slot.next) ages.push(now - slot.startedAt)
+    return ages
+  }
+
+  get isOpaque(): boolean {
+    return this.feed.isOpaque
+  }
+
+  fork<B, E>(effect: Effect.Effect<B, E>, onExit: (exit: Exit.Exit<B, E>) => void): Fiber.Fiber<B, E> | undefined {
+    if (Exit.isExit(effect)) {
+      onExit(effect as Exit.Exit<B, E>) // an effect that is an exit is its own exit
+      return undefined
+    }
+    this.questionsInFlight++
+    const fiber = this.forkOutsideTasks(effect)
+    const answer = fiber.pollUnsafe()
+    if (answer !== undefined) {
+      this.questionsInFlight--
+      onExit(answer)
+      return undefined
+    }
+    this.questions.add(fiber)
+    FiberSet.addUnsafe(this.options.fibers, fiber)
+    fiber.addObserver((exit) => {
+      this.questions.delete(fiber)
+      this.questionsInFlight--
+      onExit(exit)
+      this.wake()
+    })
+    if (this.phase !== "Running") fiber.interruptUnsafe()
+    return fiber
+  }
+
+  private pump(): void {
+    if (this.onDrained === undefined) return // the run has not begun
+    if (this.isPumping) {
+      this.pumpsAgain = true
+      return
+    }
+    this.isPumping = true
+    try {
+      do {
+        this.pumpsAgain = false
+        this.startWhatMay()
+      } while (this.pumpsAgain && !this.hasTurn)
+    } catch (defect) {
+      this.fail(Cause.die(defect))
+    }
+    this.isPumping = false
+    this.drain()
+  }
+
+  private startWhatMay(): void {
+    const turnEnd = this.time + millisPerTurn
+    for (let starts = 0; this.phase === "Running"; starts++) {
+      if (starts >= startsPerTurn || this.time > turnEnd) return this.yieldTurn()
+      const closed = this.closedBy()
+      if (closed !== undefined && !this.mayLookAhead(closed)) return this.rest(closed)
+      if (closed === undefined && this.held.length > 0) {
+        this.start(this.held.pop() as A) // there is one: an item may itself be undefined
+        continue
+      }
+      const pulled = this.feed.pull(closed === undefined ? this.governor.freeUnsafe(this.time) : 1)
+      if (pulled !== "Item") return this.restWithout(pulled)
+      if (closed === undefined) this.start(this.feed.item)
+      else this.held.push(this.feed.item)
+    }
+  }
+
+  private closedBy(): NonNullable<Idle> | undefined {
+    return this.isPaused ? "Paused" : this.governor.closedByUnsafe(this.time)
+  }
+
+  /** A run with nothing left must not wait for a token to find out. */
+  private mayLookAhead(closed: NonNullable<Idle>): boolean {
+    return closed === "RateLimited" && this.inFlight === 0 && this.held.length === 0
+  }
+
+  private rest(idle: NonNullable<Idle>): void {
+    this.ledger.rest(this.time, idle)
+    this.feed.keep(0)
+    if (idle === "RateLimited") this.token.setAt(this.governor.nextTokenAtUnsafe(), this.time)
+  }
+
+  private restWithout(pulled: "Empty" | "Waiting" | "Done"): void {
+    if (pulled !== "Waiting" && this.inFlight === 0 && this.feed.mayEnd()) return this.end("Finished")
+    this.ledger.rest(this.time, "NoTaskReady")
+    this.feed.keep(this.governor.freeUnsafe(this.time))
+  }
+
+  private yieldTurn(): void {
+    this.ledger.rest(this.time, undefined)
+    this.wakeLater()
+  }
+
+  private start(item: A): void {
+    if (this.isTimeOld) this.readClock()
+    const slot = this.freeSlots.pop() ?? new TaskSlot(this, this.options.context, this.onTaskEnd)
+    slot.item = item
+    slot.startedAt = this.time
+    slot.wasRejected = false
+    slot.timeLimit = "Ahead"
+    this.inFlight++
+    this.governor.bookUnsafe(this.time)
+    this.ledger.start(this.time, this.inFlight)
+    this.launch(slot, this.taskOf(item))
+  }
+
+  private launch(slot: TaskSlot<A>, task: Effect.Effect<unknown, unknown>): void {
+    if (Exit.isExit(task)) return this.settle(slot, task)
+    const fiber = slot.fork(task)
+    const exit = fiber.pollUnsafe()
+    if (exit !== undefined) {
+      this.readClock()
+      return this.settle(slot, exit)
+    }
+    this.isTimeOld = true
+    slot.fiber = fiber
+    this.running.add(slot)
+    FiberSet.addUnsafe(this.options.fibers, fiber)
+    fiber.addObserver(slot.observe)
+    this.feed.started(slot.item as A, fiber) // a launched slot has its item
+    if (this.options.timeLimit !== Infinity) this.deadline.setAt(slot.startedAt + this.options.timeLimit, this.time)
+    if (this.phase !== "Running") fiber.interruptUnsafe()
+  }
+
+  private readonly onTaskEnd = (slot: TaskSlot<A>, exit: Exit.Exit<unknown, unknown>): void => {
+    this.readClock()
+    this.running.remove(slot)
+    this.settle(slot, exit)
+    this.pump()
+  }
+
+  private settle(slot: TaskSlot<A>, exit: Exit.Exit<unknown, unknown>): void {
+    if (slot.timeLimit === "Reached" && this.phase === "Running" && !isOwnFailure(exit)) return this.absorb(slot)
+    const item = slot.item as A // a launched slot has its item
+    const outcome = this.outcomeOf(slot, item, exit)
+    this.inFlight--
+    this.governor.releaseUnsafe(this.time, slot.startedAt, outcome, slot.wasRejected)
+    this.ledger.end(this.time, this.inFlight, outcome, slot.wasRejected)
+    slot.item = undefined
+    slot.fiber = undefined
+    this.freeSlots.push(slot)
+    this.feed.settle(item, exit, outcome === "Interrupted")
+    this.feed.poke("TaskEnded")
+    if (outcome === "Failed" && Exit.isFailure(exit)) this.fail(exit.cause)
+  }
+
+  private outcomeOf(slot: TaskSlot<A>, item: A, exit: Exit.Exit<unknown, unknown>): TaskOutcome {
+    if (Exit.isSuccess(exit)) return slot.timeLimit === "Absorbing" ? "TimedOut" : "Succeeded"
+    const isWanted = this.phase !== "Running" || this.feed.isRevoked(item)
+    return isWanted && Cause.hasInterruptsOnly(exit.cause) ? "Interrupted" : "Failed"
+  }
+
+  private absorb(slot: TaskSlot<A>): void {
+    const item = slot.item as A // a launched slot has its item
+    slot.timeLimit = "Absorbing"
+    slot.startedAt = this.time
+    this.launch(slot, this.afterTimeLimit(item))
+  }
+
+  private reachDeadlines(): void {
+    this.readClock()
+    const due = this.time - this.options.timeLimit
+    for (const slot of [...this.running]) {
+      if (slot.startedAt > due) return this.deadline.setAt(slot.startedAt + this.options.timeLimit, this.time)
+      if (slot.timeLimit !== "Ahead") continue
+      slot.timeLimit = "Reached"
+      slot.fiber?.interruptUnsafe()
+    }
+  }
+
+  private end(phase: Exclude<Phase, "Running">): void {
+    this.phase = phase
+    this.deadline.clear()
+    this.token.clear()
+    for (const item of this.held.splice(0)) this.feed.settle(item, Exit.interrupt(), true)
+    for (const slot of [...this.running]) slot.fiber?.interruptUnsafe()
+    for (const fiber of [...this.questions]) fiber.interruptUnsafe()
+    this.drain()
+  }
+
+  private drain(): void {
+    if (this.phase === "Running" || this.isPumping || this.inFlight > 0 || this.questionsInFlight > 0) return
+    const onDrained = this.onDrained
+    if (onDrained === undefined || this.isDrained) return
+    this.isDrained = true
+    onDrained()
+  }
+
+  private taskOf(item: A): Effect.Effect<unknown, unknown> {
+    try {
+      return this.feed.task(item)
+    } catch (defect) {
+      return Effect.die(defect)
+    }
+  }
+
+  private afterTimeLimit(item: A): Effect.Effect<unknown, unknown> {
+    try {
+      return this.options.onTimeLimit(item)
+    } catch (defect) {
+      return Effect.die(defect)
+    }
+  }
+
+  private readClock(): void {
+    this.time = this.options.now()
+    this.isTimeOld = false
+  }
+}
+
+const isOwnFailure = (exit: Exit.Exit<unknown, unknown>): boolean =>
+  Exit.isFailure(exit) && !Cause.hasInterruptsOnly(exit.cause)

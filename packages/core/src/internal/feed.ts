@@ -1,0 +1,56 @@
+/**
+ * Where a dispatcher gets its next task from.
+ *
+ * Pulling is synchronous and never waits: a feed that has to wait for an answer says so, and wakes the dispatcher when
+ * the answer is there.
+ */
+import type * as Cause from "effect/Cause"
+import type * as Effect from "effect/Effect"
+import type * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
+
+/**
+ * - `Item`: the next item is in `item`.
+ * - `Empty`: nothing is ready now; `poke` makes it worth asking again.
+ * - `Waiting`: an answer is on its way, and will wake the dispatcher.
+ * - `Done`: nothing will ever be ready again.
+ */
+export type Pulled = "Item" | "Empty" | "Waiting" | "Done"
+
+/** What a feed may ask of its dispatcher. */
+export interface FeedHost {
+  /** Runs an effect in a supervised fiber of the run; `undefined` where it ended before it could be registered. */
+  readonly fork: <A, E>(
+    effect: Effect.Effect<A, E>,
+    onExit: (exit: Exit.Exit<A, E>) => void
+  ) => Fiber.Fiber<A, E> | undefined
+  /** An answer has arrived. */
+  readonly wake: () => void
+  /** Ends the run with this failure. */
+  readonly fail: (cause: Cause.Cause<unknown>) => void
+}
+
+export interface Feed<A> {
+  /** The item of the last pull that said `Item`. */
+  readonly item: A
+  /** Looks for the next item; `free` slots could start one now. */
+  readonly pull: (free: number) => Pulled
+  /** The task of an item. */
+  readonly task: (item: A) => Effect.Effect<unknown, unknown>
+  /** The task of an item runs in this fiber. */
+  readonly started: (item: A, fiber: Fiber.Fiber<unknown, unknown>) => void
+  /** Whether the source has taken the item back from its running task, by interrupting it. */
+  readonly isRevoked: (item: A) => boolean
+  /** The task of an item has ended; `isWithdrawn` where it was interrupted before it could end by itself. */
+  readonly settle: (item: A, exit: Exit.Exit<unknown, unknown>, isWithdrawn: boolean) => void
+  /** Whether the run may end, asked only when nothing runs and the last pull said `Empty` or `Done`. */
+  readonly mayEnd: () => boolean
+  /** Something happened that may have made an item ready. */
+  readonly poke: (why: Poke) => void
+  /** Only so many slots are free: withdraws what waits on behalf of others. */
+  readonly keep: (free: number) => void
+  /** Whether the feed must be poked at an interval, because nothing else tells when an item is ready. */
+  readonly isOpaque: boolean
+}
+
+export type Poke = "TaskEnded" | "Notified" | "Interval"

@@ -1,0 +1,161 @@
+/**
+ * A feed of items from a source that leases them: each free slot takes for itself, and the item's lease lasts until the
+ * handler ends.
+ *
+ * A take that is still waiting holds no slot and is withdrawn when its slot is gone; one whose item has arrived waits
+ * for a slot instead, so that no item is lost.
+ */
+import * as Cause from "effect/Cause"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
+import type { TaskSource } from "../TaskSource.ts"
+import { CurrentTask } from "./currentTask.ts"
+import type { Feed, FeedHost, Poke, Pulled } from "./feed.ts"
+
+/** An item whose lease is held: what its source provides to the handler, and whom to tell how the task ended. */
+export interface Lease<A> {
+  readonly item: A
+  readonly context: Context.Context<never>
+  settle: (exit: Exit.Exit<unknown, unknown>) => void
+  fiber: Fiber.Fiber<unknown, unknown> | undefined
+  isRevoked: boolean
+}
+
+interface Take {
+  fiber: Fiber.Fiber<unknown, unknown> | undefined
+  isWithdrawn: boolean
+}
+
+export class LeaseFeed<A> implements Feed<Lease<A>> {
+  readonly isOpaque = true
+  private readonly host: FeedHost
+  private readonly source: TaskSource<A, unknown, unknown>
+  private readonly handler: (item: A) => Effect.Effect<unknown, unknown>
+  /** Takes that have not ended, of whatever stage. */
+  private takes = 0
+  /** Takes whose item has not arrived, oldest first. */
+  private readonly waiting = new Set<Take>()
+  /** Leases that wait for a slot, oldest first. */
+  private readonly arrived: Array<Lease<A>> = []
+  item!: Lease<A>
+  private saidEmpty = false
+  private saidDone = false
+  private hasNews = false
+
+  constructor(
+    host: FeedHost,
+    source: TaskSource<A, unknown, unknown>,
+    handler: (item: A) => Effect.Effect<unknown, unknown>
+  ) {
+    this.host = host
+    this.source = source
+    this.handler = handler
+  }
+
+  pull(free: number): Pulled {
+    while (this.waiting.size + this.arrived.length < free && !this.saidEmpty && !this.saidDone) this.take()
+    const lease = this.arrived.shift()
+    if (lease !== undefined) {
+      this.item = lease
+      return "Item"
+    }
+    if (this.waiting.size > 0) return "Waiting"
+    if (!this.saidDone) return "Empty"
+    return this.takes > 0 ? "Waiting" : "Done"
+  }
+
+  task(lease: Lease<A>): Effect.Effect<unknown, unknown> {
+    return Effect.provideContext(this.handler(lease.item), lease.context)
+  }
+
+  started(lease: Lease<A>, fiber: Fiber.Fiber<unknown, unknown>): void {
+    lease.fiber = fiber
+    if (lease.isRevoked) fiber.interruptUnsafe()
+  }
+
+  isRevoked(lease: Lease<A>): boolean {
+    return lease.isRevoked
+  }
+
+  settle(lease: Lease<A>, exit: Exit.Exit<unknown, unknown>): void {
+    lease.settle(exit)
+  }
+
+  mayEnd(): boolean {
+    return this.saidDone && this.takes === 0
+  }
+
+  poke(why: Poke): void {
+    if (why !== "Interval") this.hasNews = true
+    this.saidEmpty = false
+  }
+
+  keep(free: number): void {
+    let surplus = this.waiting.size + this.arrived.length - free
+    for (const take of [...this.waiting].reverse()) {
+      if (surplus-- <= 0) return
+      this.waiting.delete(take)
+      take.isWithdrawn = true
+      take.fiber?.interruptUnsafe()
+    }
+  }
+
+  private take(): void {
+    const take: Take = { fiber: undefined, isWithdrawn: false }
+    this.takes++
+    this.waiting.add(take)
+    this.hasNews = false
+    take.fiber = this.host.fork(
+      // The host forks in the pool's context, which has what the source requires.
+      this.source.take((item) => this.hold(take, item)) as Effect.Effect<"Taken" | "Empty" | "Done", unknown>,
+      (exit) => this.end(take, exit)
+    )
+  }
+
+  /** What the source runs as the handler of an item: waits for a slot, then for the task to end. */
+  private hold(take: Take, item: A): Effect.Effect<unknown, unknown> {
+    return Effect.contextWith((context: Context.Context<never>) =>
+      Effect.callback<unknown, unknown>((resume) => {
+        const lease: Lease<A> = {
+          item,
+          // The slot that the task gets is not the take's: what a task reports must reach its own record.
+          context: Context.omit(CurrentTask)(context),
+          settle: resume,
+          fiber: undefined,
+          isRevoked: false
+        }
+        this.waiting.delete(take)
+        this.arrived.push(lease)
+        this.host.wake()
+        return this.revoke(lease)
+      })
+    )
+  }
+
+  private revoke(lease: Lease<A>): Effect.Effect<void> {
+    return Effect.callback((resume) => {
+      const index = this.arrived.indexOf(lease)
+      if (index >= 0) {
+        this.arrived.splice(index, 1)
+        return resume(Effect.void)
+      }
+      lease.isRevoked = true
+      lease.settle = () => resume(Effect.void)
+      lease.fiber?.interruptUnsafe()
+    })
+  }
+
+  private end(take: Take, exit: Exit.Exit<"Taken" | "Empty" | "Done", unknown>): void {
+    this.takes--
+    this.waiting.delete(take)
+    if (Exit.isFailure(exit)) {
+      if (!take.isWithdrawn || !Cause.hasInterruptsOnly(exit.cause)) this.host.fail(exit.cause)
+    } else if (exit.value === "Empty") {
+      this.saidEmpty = !this.hasNews
+    } else if (exit.value === "Done") {
+      this.saidDone = true
+    }
+  }
+}

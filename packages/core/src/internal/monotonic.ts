@@ -1,0 +1,12 @@
+/**
+ * Monotonic time as milliseconds in a plain number, read from the `Clock` so that tests can drive it.
+ */
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+
+export const millisOf = (nanos: bigint): number => Number(nanos) / 1e6
+
+/** A synchronous reader of the clock that is in force where it is made. */
+export const reader: Effect.Effect<() => number> = Clock.clockWith((clock) =>
+  Effect.succeed(() => millisOf(clock.monotonicTimeNanosUnsafe()))
+)

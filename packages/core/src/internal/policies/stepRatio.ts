@@ -1,0 +1,54 @@
+/**
+ * Crawlee's law: one step up while the system has been idle and the concurrency is used, one step down while it has not.
+ */
+import type * as Duration from "effect/Duration"
+import * as Result from "effect/Result"
+import { clamp } from "../../ConcurrencySettings.ts"
+import type { InvalidOptionsError } from "../../InvalidOptionsError.ts"
+import type { ScalingPolicy, ScalingReason, StepRatioOptions } from "../../ScalingPolicy.ts"
+import type { SystemInfo } from "../../SystemStatus.ts"
+import * as rules from "../rules.ts"
+
+export const parse = (options: StepRatioOptions): Result.Result<
+  {
+    readonly every: Duration.Duration
+    readonly desiredConcurrencyRatio: number
+    readonly scaleUpStepRatio: number
+    readonly scaleDownStepRatio: number
+  },
+  InvalidOptionsError
+> => {
+  const ratio = (field: "desiredConcurrencyRatio" | "scaleUpStepRatio" | "scaleDownStepRatio", fallback: number) =>
+    rules.read(rules.positiveRatio, field, options[field] ?? fallback)
+  return Result.all({
+    every: rules.read(rules.interval, "every", options.every ?? "10 seconds"),
+    desiredConcurrencyRatio: ratio("desiredConcurrencyRatio", 0.9),
+    scaleUpStepRatio: ratio("scaleUpStepRatio", 0.05),
+    scaleDownStepRatio: ratio("scaleDownStepRatio", 0.05)
+  })
+}
+
+export const make = (options: StepRatioOptions): Result.Result<ScalingPolicy<undefined>, InvalidOptionsError> =>
+  Result.map(parse(options), ({ desiredConcurrencyRatio, every, scaleDownStepRatio, scaleUpStepRatio }) => ({
+    name: "stepRatio",
+    every,
+    desiredConcurrencyRatio,
+    initial: () => undefined,
+    decide: (_state, { current, desired, historicalInfo, settings }) => {
+      const decide = (next: number, reason: ScalingReason) =>
+        [{ desired: clamp(settings, next), reason }, undefined] as const
+      if (!historicalInfo.isSystemIdle) {
+        return decide(desired - Math.ceil(scaleDownStepRatio * desired), overloadReason(historicalInfo))
+      }
+      if (historicalInfo.isStale) return decide(desired, { summary: "a signal has stopped reporting" })
+      if (current < Math.floor(desiredConcurrencyRatio * desired)) {
+        return decide(desired, { summary: `only ${current} of ${desired} are in use` })
+      }
+      return decide(desired + Math.ceil(scaleUpStepRatio * desired), { summary: "the system is idle and all is in use" })
+    }
+  }))
+
+const overloadReason = (info: SystemInfo): ScalingReason => {
+  const names = Object.keys(info.signals).filter((name) => info.signals[name].isOverloaded)
+  return { summary: `overloaded: ${names.join(", ")}`, bindingSignal: names[0] }
+}

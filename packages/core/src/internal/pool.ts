@@ -1,0 +1,243 @@
+/**
+ * The pool behind the interface: owns the governor, and at most one run at a time.
+ */
+import * as Cause from "effect/Cause"
+import * as Context from "effect/Context"
+import * as Deferred from "effect/Deferred"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as FiberSet from "effect/FiberSet"
+import * as PubSub from "effect/PubSub"
+import * as Schedule from "effect/Schedule"
+import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import * as Tracer from "effect/Tracer"
+import type { AutoscaledPool, Blocker, PoolEvent, PoolState, RunReport } from "../AutoscaledPool.ts"
+import type { ConcurrencyGovernor } from "../ConcurrencyGovernor.ts"
+import type { ConcurrencySettings } from "../ConcurrencySettings.ts"
+import type { InvalidOptionsError } from "../InvalidOptionsError.ts"
+import { CurrentTask } from "./currentTask.ts"
+import { Dispatcher, type Idle } from "./dispatcher.ts"
+import type { Feed, FeedHost } from "./feed.ts"
+import * as monotonic from "./monotonic.ts"
+import { AlreadyRunningError } from "./poolErrors.ts"
+import type { PoolPlan } from "./poolOptions.ts"
+
+/** What a kind of pool adds to the plan: its feed, and what the run must let go of at its end. */
+export interface PoolWork<A> {
+  readonly makeFeed: (host: FeedHost) => Feed<A>
+  readonly onTimeLimit: (item: A) => Effect.Effect<unknown, unknown>
+  readonly close: Effect.Effect<void>
+}
+
+interface ActiveRun<A> {
+  readonly ended: Deferred.Deferred<void>
+  isAborted: boolean
+  dispatcher: Dispatcher<A> | undefined
+}
+
+export class Pool<A, E> implements AutoscaledPool<E> {
+  private readonly plan: PoolPlan
+  private readonly work: PoolWork<A>
+  private readonly governor: ConcurrencyGovernor
+  private readonly context: Context.Context<never>
+  private readonly published: PubSub.PubSub<PoolEvent>
+  private isPaused = false
+  private active: ActiveRun<A> | undefined
+
+  constructor(
+    plan: PoolPlan,
+    work: PoolWork<A>,
+    governor: ConcurrencyGovernor,
+    context: Context.Context<never>,
+    published: PubSub.PubSub<PoolEvent>
+  ) {
+    this.plan = plan
+    this.work = work
+    this.governor = governor
+    this.context = context
+    this.published = published
+    this.events = Stream.fromPubSub(published)
+  }
+
+  readonly events: Stream.Stream<PoolEvent>
+
+  readonly run: Effect.Effect<RunReport, E | AlreadyRunningError> = Effect.acquireUseRelease(
+    Effect.suspend(() => {
+      if (this.active !== undefined) return Effect.fail(new AlreadyRunningError())
+      this.active = { ended: Deferred.makeUnsafe(), isAborted: false, dispatcher: undefined }
+      return Effect.succeed(this.active)
+    }),
+    (run) => Effect.flatMap(Effect.context<never>(), (context) => Effect.scoped(this.runOnce(run, context))),
+    (run) =>
+      Effect.sync(() => {
+        this.active = undefined
+        Deferred.doneUnsafe(run.ended, Effect.void)
+      })
+  )
+
+  readonly pause: Effect.Effect<void> = Effect.sync(() => {
+    if (this.isPaused) return
+    this.isPaused = true
+    this.active?.dispatcher?.pause()
+    this.publish({ _tag: "Paused" })
+  })
+
+  readonly resume: Effect.Effect<void> = Effect.sync(() => {
+    if (!this.isPaused) return
+    this.isPaused = false
+    this.active?.dispatcher?.resume()
+    this.publish({ _tag: "Resumed" })
+  })
+
+  readonly abort: Effect.Effect<void> = Effect.withFiber((fiber) => {
+    const run = this.active
+    if (run === undefined) return Effect.void
+    run.isAborted = true
+    run.dispatcher?.stop("Aborting")
+    // Whoever is a part of the run is interrupted with it, and cannot wait for its own end.
+    const isInside = run.dispatcher !== undefined && fiber.getRef(CurrentTask)?.run === run.dispatcher
+    return isInside ? Effect.void : Deferred.await(run.ended)
+  })
+
+  readonly notify: Effect.Effect<void> = Effect.sync(() => this.active?.dispatcher?.poke("Notified"))
+
+  readonly currentConcurrency: Effect.Effect<number> = Effect.sync(() => this.governor.current)
+
+  readonly desiredConcurrency: Effect.Effect<number> = Effect.sync(() => this.governor.desired)
+
+  readonly settings: Effect.Effect<ConcurrencySettings> = Effect.sync(() => this.governor.settings)
+
+  readonly configure = (change: Partial<ConcurrencySettings>): Effect.Effect<void, InvalidOptionsError> =>
+    this.governor.configure(change)
+
+  readonly state: Effect.Effect<PoolState> = Effect.sync(() => {
+    const dispatcher = this.active?.dispatcher
+    const ledger = dispatcher?.ledger
+    return {
+      phase: this.active === undefined ? "Idle" : dispatcher?.phase === "Running" ? "Running" : "Ending",
+      isPaused: this.isPaused,
+      currentConcurrency: this.governor.current,
+      desiredConcurrency: this.governor.desired,
+      blocker: this.blockerOf(ledger?.idle),
+      started: ledger?.started ?? 0,
+      succeeded: ledger?.outcomes.Succeeded ?? 0,
+      timedOut: ledger?.outcomes.TimedOut ?? 0,
+      rejected: ledger?.rejected ?? 0,
+      system: this.governor.verdictUnsafe(),
+      lastDecision: this.governor.lastDecision
+    }
+  })
+
+  private readonly runOnce = Effect.fnUntraced({ self: this }, function*(
+    this: Pool<A, E>,
+    run: ActiveRun<A>,
+    context: Context.Context<never>
+  ) {
+    const now = yield* monotonic.reader
+    const dispatcher = new Dispatcher({
+      ...this.work,
+      governor: this.governor,
+      fibers: yield* FiberSet.make(),
+      context: this.taskContext(context),
+      now,
+      later: yield* laterTurns,
+      timeLimit: this.plan.taskTimeout,
+      isPaused: this.isPaused
+    })
+    run.dispatcher = dispatcher
+    if (run.isAborted) dispatcher.stop("Aborting")
+    const detach = this.governor.attachUnsafe({
+      wake: () => dispatcher.wakeLater(),
+      report: (event) => this.publish(event),
+      ages: (now) => dispatcher.ages(now)
+    })
+    yield* Effect.addFinalizer(() => Effect.andThen(Effect.sync(detach), this.work.close))
+    this.publish({ _tag: "RunStarted" })
+
+    yield* this.governor.prepare
+    yield* supervise(dispatcher, this.governor.regulate)
+    if (dispatcher.isOpaque) yield* supervise(dispatcher, this.keepAsking(dispatcher))
+    if (this.plan.loggingInterval !== null) yield* supervise(dispatcher, this.keepLogging(this.plan.loggingInterval))
+    yield* drained(dispatcher)
+
+    if (dispatcher.suppressed !== undefined) {
+      yield* Effect.logWarning("Failures of tasks that were interrupted because their run ended", dispatcher.suppressed)
+    }
+    if (dispatcher.failure !== undefined) {
+      this.publish({ _tag: "RunFailed", cause: dispatcher.failure })
+      // Whatever can fail a run fails with E: the constructors of AutoscaledPool see to that.
+      return yield* Effect.failCause(dispatcher.failure as Cause.Cause<E>)
+    }
+    const report = reportOf(dispatcher, now())
+    this.publish({ _tag: "RunEnded", report })
+    return report
+  })
+
+  private readonly keepAsking = (dispatcher: Dispatcher<A>) =>
+    Effect.schedule(Effect.sync(() => dispatcher.poke("Interval")), Schedule.spaced(this.plan.maybeRunInterval))
+
+  private readonly keepLogging = (every: Duration.Duration) =>
+    Effect.schedule(Effect.flatMap(this.state, (state) => Effect.logInfo(summaryOf(state))), Schedule.spaced(every))
+
+  private publish(event: PoolEvent): void {
+    PubSub.publishUnsafe(this.published, event)
+  }
+
+  private blockerOf(idle: Idle): Blocker | undefined {
+    if (idle === undefined) return undefined
+    return idle === "Overloaded" ? { _tag: idle, signals: this.governor.overloadedUnsafe() } : { _tag: idle }
+  }
+
+  /** Services are those of where the pool was built; the span that tasks belong to is that of where it runs. */
+  private taskContext(ofRun: Context.Context<never>): Context.Context<never> {
+    const context = Context.merge(ofRun, this.context)
+    const span = Context.getOption(ofRun, Tracer.ParentSpan)
+    return span._tag === "Some" ? Context.add(context, Tracer.ParentSpan, span.value) : context
+  }
+}
+
+const laterTurns = Effect.withFiber((fiber) => {
+  const turns = fiber.currentDispatcher
+  return Effect.succeed((turn: () => void) => turns.scheduleTask(turn, 0))
+})
+
+/** Runs beside the tasks for as long as the run does; a failure of it ends the run. */
+const supervise = <A>(
+  dispatcher: Dispatcher<A>,
+  effect: Effect.Effect<unknown, unknown>
+): Effect.Effect<unknown, never, Scope.Scope> =>
+  Effect.forkScoped(Effect.catchCause(effect, (cause) => Effect.sync(() => dispatcher.fail(cause))))
+
+/** Begins the run and waits until nothing is left of it; interrupting the wait interrupts the run. */
+const drained = <A>(dispatcher: Dispatcher<A>): Effect.Effect<void> =>
+  Effect.callback((resume) => {
+    dispatcher.begin(() => resume(Effect.void))
+    return Effect.callback((resume) => dispatcher.interrupt(() => resume(Effect.void)))
+  })
+
+const reportOf = <A>({ ledger, phase }: Dispatcher<A>, now: number): RunReport => {
+  const millis = now - ledger.startedAt
+  const share = (idle: number) => millis > 0 ? idle / millis : 0
+  return {
+    outcome: phase === "Aborting" ? "Aborted" : "Finished",
+    started: ledger.started,
+    succeeded: ledger.outcomes.Succeeded,
+    timedOut: ledger.outcomes.TimedOut,
+    interrupted: ledger.outcomes.Interrupted,
+    rejected: ledger.rejected,
+    duration: Duration.millis(millis),
+    meanConcurrency: ledger.meter.mean(now),
+    peakConcurrency: ledger.meter.peak,
+    blockedShare: Object.fromEntries([...ledger.idleTimes(now)].map(([idle, time]) => [idle, share(time)]))
+  }
+}
+
+const summaryOf = ({ blocker, currentConcurrency, desiredConcurrency, succeeded, system }: PoolState): string => {
+  const loads = Object.entries(system.signals).map(([name, { load }]) => `${name} ${Math.round(load * 100)} %`)
+  const why = blocker === undefined
+    ? "tasks are starting"
+    : blocker._tag === "Overloaded" ? `Overloaded (${blocker.signals.join(", ")})` : blocker._tag
+  return [`${currentConcurrency} of ${desiredConcurrency} tasks in flight`, why, `${succeeded} succeeded`, ...loads]
+    .join("; ")
+}

@@ -1,0 +1,74 @@
+/**
+ * The options of a pool, read and checked once.
+ */
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
+import type { PoolOptions } from "../AutoscaledPool.ts"
+import * as ConcurrencySettings from "../ConcurrencySettings.ts"
+import { InvalidOptionsError } from "../InvalidOptionsError.ts"
+import type { ScalingPolicy } from "../ScalingPolicy.ts"
+import * as stepRatio from "./policies/stepRatio.ts"
+import * as rules from "./rules.ts"
+
+export interface PoolPlan {
+  readonly settings: ConcurrencySettings.ConcurrencySettings
+  readonly policy: ScalingPolicy
+  /** Milliseconds; Infinity for no limit. */
+  readonly taskTimeout: number
+  readonly loggingInterval: Duration.Duration | null
+  readonly maybeRunInterval: Duration.Duration
+}
+
+export const read = Effect.fnUntraced(function*(options: PoolOptions<never, unknown, unknown>) {
+  const settings = yield* Effect.mapError(
+    ConcurrencySettings.make(options.concurrencySettings),
+    nestedIn("concurrencySettings")
+  )
+  return yield* Effect.fromResult(readRest(options, settings))
+})
+
+const nestedIn = (parent: string) => ({ field, remedy, value }: InvalidOptionsError): InvalidOptionsError =>
+  new InvalidOptionsError({ field: `${parent}.${field}`, value, remedy })
+
+const readRest = (
+  options: PoolOptions<never, unknown, unknown>,
+  settings: ConcurrencySettings.ConcurrencySettings
+): Result.Result<PoolPlan, InvalidOptionsError> =>
+  Result.gen(function*() {
+    const taskTimeout = yield* rules.read(rules.timeLimit, "taskTimeout", options.taskTimeout ?? Infinity)
+    const maybeRunInterval = yield* rules.read(
+      rules.interval,
+      "maybeRunInterval",
+      options.maybeRunInterval ?? "500 millis"
+    )
+    const loggingInterval = options.loggingInterval === null
+      ? null
+      : yield* rules.read(rules.interval, "loggingInterval", options.loggingInterval ?? "1 minute")
+    const policy = yield* readPolicy(options)
+    return { settings, policy, taskTimeout: Duration.toMillis(taskTimeout), loggingInterval, maybeRunInterval }
+  })
+
+const readPolicy = (
+  options: PoolOptions<never, unknown, unknown>
+): Result.Result<ScalingPolicy, InvalidOptionsError> => {
+  const { autoscaleInterval, desiredConcurrencyRatio, policy, scaleDownStepRatio, scaleUpStepRatio } = options
+  const ofDefaultPolicy = { autoscaleInterval, desiredConcurrencyRatio, scaleUpStepRatio, scaleDownStepRatio }
+  if (policy === undefined) {
+    return Result.mapError(
+      stepRatio.make({ every: autoscaleInterval, desiredConcurrencyRatio, scaleUpStepRatio, scaleDownStepRatio }),
+      ({ field, remedy, value }) =>
+        new InvalidOptionsError({ field: field === "every" ? "autoscaleInterval" : field, value, remedy })
+    )
+  }
+  const given = Object.entries(ofDefaultPolicy).find(([, value]) => value !== undefined)
+  if (given === undefined) return Result.succeed(policy)
+  const [field, value] = given
+  return Result.fail(
+    new InvalidOptionsError({
+      field,
+      value,
+      remedy: `Leave it out, or leave out policy: it parametrises the default policy and not "${policy.name}".`
+    })
+  )
+}

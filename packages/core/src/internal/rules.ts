@@ -1,0 +1,68 @@
+/**
+ * What an option may be: how to read it, and the remedy to tell where it cannot be read.
+ */
+import * as Duration from "effect/Duration"
+import * as Option from "effect/Option"
+import * as Result from "effect/Result"
+import * as Schema from "effect/Schema"
+import { InvalidOptionsError } from "../InvalidOptionsError.ts"
+
+export interface Rule<A> {
+  readonly read: (input: unknown) => Option.Option<A>
+  readonly remedy: string
+}
+
+const fromGuard = <A>(is: (input: unknown) => input is A, remedy: string): Rule<A> => ({
+  read: Option.liftPredicate(is),
+  remedy
+})
+
+export const positiveInteger: Rule<number> = fromGuard(
+  Schema.is(Schema.Int.check(Schema.isGreaterThanOrEqualTo(1))),
+  "Use an integer of at least 1."
+)
+
+export const positiveNumber: Rule<number> = fromGuard(
+  Schema.is(Schema.Number.check(Schema.isGreaterThan(0))),
+  "Use a number greater than 0; Infinity means no limit."
+)
+
+export const positiveRatio: Rule<number> = fromGuard(
+  Schema.is(Schema.Number.check(Schema.isGreaterThan(0), Schema.isLessThanOrEqualTo(1))),
+  "Use a ratio greater than 0 and at most 1."
+)
+
+export const shareOfTime: Rule<number> = fromGuard(
+  Schema.is(Schema.Number.check(Schema.isBetween({ minimum: 0, maximum: 1 }))),
+  "Use a ratio from 0 to 1."
+)
+
+export const positiveFinite: Rule<number> = fromGuard(
+  Schema.is(Schema.Finite.check(Schema.isGreaterThan(0))),
+  "Use a finite number greater than 0."
+)
+
+export const name: Rule<string> = fromGuard(Schema.is(Schema.NonEmptyString), "Use a name of at least one character.")
+
+const isDurationInput = (input: unknown): input is Duration.Input =>
+  !Number.isNaN(input) && Option.isSome(Duration.fromInput(input as Duration.Input)) // `fromInput` accepts and judges anything
+
+const durationWhere = (accepts: (duration: Duration.Duration) => boolean, remedy: string): Rule<Duration.Duration> => ({
+  read: (input) =>
+    isDurationInput(input) ? Option.filter(Option.some(Duration.fromInputUnsafe(input)), accepts) : Option.none(),
+  remedy
+})
+
+export const interval: Rule<Duration.Duration> = durationWhere(
+  (duration) => Duration.isFinite(duration) && Duration.isGreaterThan(duration, Duration.zero),
+  `Use a finite duration longer than 0, such as "10 seconds"; a plain number is milliseconds.`
+)
+
+export const timeLimit: Rule<Duration.Duration> = durationWhere(
+  (duration) => Duration.isGreaterThan(duration, Duration.zero),
+  `Use a duration longer than 0, such as "30 seconds", or leave it out for no limit; a plain number is milliseconds.`
+)
+
+/** Reads one option, or says what is wrong with it. */
+export const read = <A>(rule: Rule<A>, field: string, value: unknown): Result.Result<A, InvalidOptionsError> =>
+  Result.fromOption(rule.read(value), () => new InvalidOptionsError({ field, value, remedy: rule.remedy }))

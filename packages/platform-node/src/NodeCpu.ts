@@ -1,0 +1,128 @@
+/**
+ * The `"cpu"` signal: how much is used of the CPU time that this process may have.
+ *
+ * @since 0.1.0
+ */
+import type { InvalidOptionsError } from "@autoscaled-pool/core/InvalidOptionsError"
+import * as LoadSignal from "@autoscaled-pool/core/LoadSignal"
+import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as between from "./internal/between.ts"
+import { type Level, loadOf, tightest } from "./internal/bound.ts"
+import { type Quota, quotas } from "./internal/cgroupCpu.ts"
+import * as Host from "./internal/host.ts"
+import { type CpuTimes, parseAllowedCpus, parseCpuTimes } from "./internal/machine.ts"
+
+/**
+ * Options of {@link signal}.
+ *
+ * **Details**
+ *
+ * - `every`: the pause between two samples, longer than 0, default 500 milliseconds.
+ * - `target`: the load to aim at, above 0; a load above it is overload. Default 0.95.
+ * - `overloadedRatio`: the share of a window's time that may be overloaded, 0 to 1, default 0.4.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Options {
+  readonly every?: Duration.Input | undefined
+  readonly target?: number | undefined
+  readonly overloadedRatio?: number | undefined
+}
+
+/**
+ * Makes the signal.
+ *
+ * **Details**
+ *
+ * - Where a control group sets a CPU quota below the number of CPUs, `load` is what is used of it. Of several quotas,
+ *   one group inside the other, the smallest quota and the smallest rest count.
+ * - Elsewhere `load` is the busy share of the CPUs that this process may run on, time stolen by a hypervisor included.
+ * - `own` is the part of this process, all its threads and its children. Running children are found where Linux lists
+ *   the processes of a control group, and looked at twice a second at most.
+ *
+ * Each sample covers the time since the one before; the first comes after `every`, at most a second. The quota is read
+ * again for each. What cannot be read falls back to `node:os` with one warning. An option that cannot be is an
+ * `InvalidOptionsError`.
+ *
+ * **Example** (Watching the CPU alone)
+ *
+ * ```ts import.meta.vitest
+ * import { SystemStatus } from "@autoscaled-pool/core"
+ * import { NodeCpu } from "@autoscaled-pool/platform-node"
+ * import { Effect, Layer } from "effect"
+ *
+ * const layer = Layer.unwrap(Effect.gen(function*() {
+ *   const cpu = yield* NodeCpu.signal({ target: 0.8 })
+ *   return SystemStatus.layer({ signals: [cpu] })
+ * }))
+ *
+ * const status = SystemStatus.SystemStatus.use((status) => status.current)
+ * const info = await Effect.runPromise(status.pipe(Effect.provide(layer)))
+ * info.signals.cpu.target // => 0.8
+ * ```
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const signal = (options: Options = {}): Effect.Effect<LoadSignal.LoadSignal, InvalidOptionsError> =>
+  Effect.flatMap(Host.make(), (host) => signalOf(host, options))
+
+/** @internal */
+export const signalOf = (
+  host: Host.Host,
+  { every = "500 millis", overloadedRatio = 0.4, target = 0.95 }: Options
+): Effect.Effect<LoadSignal.LoadSignal, InvalidOptionsError> =>
+  Effect.suspend(() =>
+    LoadSignal.makeEffect({
+      name: "cpu",
+      overloadedRatio,
+      target,
+      every,
+      sample: between.make({ every, warnings: host.warnings, read: (at) => read(host, at), measure })
+    })
+  )
+
+/** Counters since boot or start, and what holds now. Times of the process and its groups are in milliseconds. */
+interface Reading {
+  readonly machine: CpuTimes
+  readonly process: number
+  readonly childrenCpus: number
+  readonly quotas: ReadonlyArray<Quota>
+}
+
+const read = ({ cgroups, files, node, tree }: Host.Host, at: number): Reading => {
+  const allowed = files.optional("/proc/self/status", parseAllowedCpus)
+  const machine = files.required("/proc/stat", parseCpuTimes(allowed)) ?? node.cpuTimes()
+  return {
+    machine,
+    process: node.cpuUsage(),
+    childrenCpus: tree.children(at).cpus,
+    quotas: quotas(files, cgroups(), machine.cpus)
+  }
+}
+
+const measure = (before: between.At<Reading>, after: between.At<Reading>): LoadSignal.Sample => {
+  const elapsed = after.at - before.at
+  const ownCpus = perTime(after.value.process - before.value.process, elapsed) + after.value.childrenCpus
+  const bound = tightest(levelsBetween(before.value, after.value, elapsed, ownCpus))
+  const own = ownCpus / (bound?.limit ?? Math.max(1, after.value.machine.cpus))
+  const load = bound === undefined ? busyShare(before.value.machine, after.value.machine) ?? own : loadOf(bound)
+  return { load, own: Math.min(own, load) }
+}
+
+const levelsBetween = (before: Reading, after: Reading, elapsed: number, ownCpus: number): ReadonlyArray<Level> =>
+  after.quotas.flatMap(({ cpus, directory, used }) => {
+    if (used === undefined) return [{ limit: cpus, used: ownCpus }]
+    const earlier = before.quotas.find((quota) => quota.directory === directory)?.used
+    // A quota that is new has no earlier reading: it counts from the next sample on.
+    return earlier === undefined ? [] : [{ limit: cpus, used: perTime(used - earlier, elapsed) }]
+  })
+
+const perTime = (used: number, elapsed: number): number => elapsed > 0 ? Math.max(0, used) / elapsed : 0
+
+const busyShare = (before: CpuTimes, after: CpuTimes): number | undefined => {
+  const total = after.total - before.total
+  return total > 0 ? Math.min(1, Math.max(0, after.busy - before.busy) / total) : undefined
+}

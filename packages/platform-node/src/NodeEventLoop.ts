@@ -1,0 +1,111 @@
+/**
+ * The `"eventLoop"` signal: how busy the event loop of this thread is, and whether it comes too late.
+ *
+ * @since 0.1.0
+ */
+import type { InvalidOptionsError } from "@autoscaled-pool/core/InvalidOptionsError"
+import * as LoadSignal from "@autoscaled-pool/core/LoadSignal"
+import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as between from "./internal/between.ts"
+import * as Host from "./internal/host.ts"
+import * as optionRules from "./internal/optionRules.ts"
+
+/**
+ * Options of {@link signal}.
+ *
+ * **Details**
+ *
+ * - `every`: the pause between two samples, longer than 0, default 500 milliseconds.
+ * - `target`: the load to aim at, above 0, default 0.93. It does not decide what overload is: `maxDelay` does.
+ * - `overloadedRatio`: the share of a window's time that may be overloaded, 0 to 1, default 0.6.
+ * - `maxDelay`: how late the loop may be before it counts as overloaded, 0 or longer, default 50 milliseconds.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Options {
+  readonly every?: Duration.Input | undefined
+  readonly target?: number | undefined
+  readonly overloadedRatio?: number | undefined
+  readonly maxDelay?: Duration.Input | undefined
+}
+
+/**
+ * Makes the signal.
+ *
+ * **Details**
+ *
+ * - `load` is the event-loop utilization since the last sample: the share of time in which the loop had something to do
+ *   (`perf_hooks`, Node.js). All of it is this process's own.
+ * - A sample is overloaded when it came more than `maxDelay` later than it was due by the monotonic clock. What an
+ *   idle loop is late by, as timers are coarse, is taken off first.
+ *
+ * An option that cannot be is an `InvalidOptionsError`.
+ *
+ * **Example** (Allowing longer delays)
+ *
+ * ```ts import.meta.vitest
+ * import { SystemStatus } from "@autoscaled-pool/core"
+ * import { NodeEventLoop } from "@autoscaled-pool/platform-node"
+ * import { Effect, Layer } from "effect"
+ *
+ * const layer = Layer.unwrap(Effect.gen(function*() {
+ *   const eventLoop = yield* NodeEventLoop.signal({ maxDelay: "100 millis" })
+ *   return SystemStatus.layer({ signals: [eventLoop] })
+ * }))
+ *
+ * const status = SystemStatus.SystemStatus.use((status) => status.current)
+ * const info = await Effect.runPromise(status.pipe(Effect.provide(layer)))
+ * info.signals.eventLoop.target // => 0.93
+ * ```
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const signal = (options: Options = {}): Effect.Effect<LoadSignal.LoadSignal, InvalidOptionsError> =>
+  Effect.flatMap(Host.make(), (host) => signalOf(host, options))
+
+/** @internal */
+export const signalOf = Effect.fnUntraced(function*(
+  { node, warnings }: Host.Host,
+  { every = "500 millis", maxDelay = "50 millis", overloadedRatio = 0.6, target = 0.93 }: Options
+) {
+  const limit = yield* optionRules.delay("maxDelay", maxDelay)
+  const idle = idleFloor()
+  const sample = between.make({
+    every,
+    warnings,
+    read: node.eventLoop,
+    measure: (before, after, pause) => {
+      const delay = idle.above(after.at - before.at - pause)
+      return { load: utilization(before.value, after.value), isOverloaded: delay > limit }
+    }
+  })
+  return yield* LoadSignal.makeEffect({ name: "eventLoop", overloadedRatio, target, every, sample })
+})
+
+interface Utilization {
+  readonly active: number
+  readonly idle: number
+}
+
+const utilization = (before: Utilization, after: Utilization): number => {
+  const active = after.active - before.active
+  const total = active + after.idle - before.idle
+  return total > 0 ? Math.max(0, active) / total : 0
+}
+
+/** The least delay seen so far. No timer is coarser than 16 milliseconds: what exceeds that is load, not idleness. */
+const idleFloor = () => {
+  let least: number | undefined
+  return {
+    above: (delay: number): number => {
+      const above = delay - (least ?? 0)
+      least = Math.min(coarsestTimer, delay, least ?? Infinity)
+      return above
+    }
+  }
+}
+
+const coarsestTimer = 16

@@ -1,0 +1,197 @@
+/**
+ * The `SystemStatus` of a Node.js process: CPU, memory, event loop and rate-limit answers, container limits included.
+ *
+ * @since 0.1.0
+ */
+import * as ClientErrors from "@autoscaled-pool/core/ClientErrors"
+import type { InvalidOptionsError } from "@autoscaled-pool/core/InvalidOptionsError"
+import type { LoadSignal } from "@autoscaled-pool/core/LoadSignal"
+import * as SystemStatus from "@autoscaled-pool/core/SystemStatus"
+import * as Config from "effect/Config"
+import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Host from "./internal/host.ts"
+import * as optionRules from "./internal/optionRules.ts"
+import * as NodeCpu from "./NodeCpu.ts"
+import * as NodeEventLoop from "./NodeEventLoop.ts"
+import * as NodeMemory from "./NodeMemory.ts"
+
+/**
+ * Options of {@link layer}.
+ *
+ * **Details**
+ *
+ * - `cpu`, `memory`, `eventLoop`, `client`: the options of a signal, or `false` to leave it out. What is left out of
+ *   the options takes the defaults below; all are described at the signals.
+ * - `custom`: signals of the program's own. A name that appears twice is an `InvalidOptionsError`.
+ * - `currentWindow`: what may start now is judged by, default 5 seconds.
+ * - `historyWindow`: what growth is judged by, default 30 seconds.
+ *
+ * | signal | `every` | `target` | `overloadedRatio` | besides |
+ * | --- | --- | --- | --- | --- |
+ * | `cpu` | 500 ms | 0.95 | 0.4 | |
+ * | `memory` | 250 ms | 0.9 | 0.2 | `limit`: none |
+ * | `eventLoop` | 500 ms | 0.93 | 0.6 | `maxDelay`: 50 ms |
+ * | `client` | 1 s | 1 | 0.3 | `allowed`: 3 |
+ *
+ * @see {@link NodeCpu.signal}
+ * @see {@link NodeMemory.signal}
+ * @see {@link NodeEventLoop.signal}
+ * @see {@link ClientErrors.signal}
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Options {
+  readonly cpu?: NodeCpu.Options | false | undefined
+  readonly memory?: NodeMemory.Options | false | undefined
+  readonly eventLoop?: NodeEventLoop.Options | false | undefined
+  readonly client?: Parameters<typeof ClientErrors.signal>[0] | false | undefined
+  readonly custom?: ReadonlyArray<LoadSignal> | undefined
+  readonly currentWindow?: Duration.Input | undefined
+  readonly historyWindow?: Duration.Input | undefined
+}
+
+/**
+ * Provides the `SystemStatus` that a pool needs.
+ *
+ * **Details**
+ *
+ * Pools that share the layer share its verdict. What the platform cannot tell falls back to `node:os`, with one warning
+ * per cause. No child process is started to measure. An option that cannot be is an `InvalidOptionsError` that names it
+ * with its path, such as `memory.target`.
+ *
+ * **Example** (Judging a system without a look at rate limits)
+ *
+ * ```ts import.meta.vitest
+ * import { SystemStatus } from "@autoscaled-pool/core"
+ * import { NodeSystemStatus } from "@autoscaled-pool/platform-node"
+ * import { Effect } from "effect"
+ *
+ * const signals = SystemStatus.SystemStatus.use((status) => status.current).pipe(
+ *   Effect.map((info) => Object.keys(info.signals)),
+ *   Effect.provide(NodeSystemStatus.layer({ memory: { limit: "2 GiB" }, client: false }))
+ * )
+ *
+ * await Effect.runPromise(signals) // => ["cpu", "memory", "eventLoop"]
+ * ```
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layer = (options: Options = {}): Layer.Layer<SystemStatus.SystemStatus, InvalidOptionsError> =>
+  Layer.unwrap(Effect.flatMap(Host.make(), (host) => layerOf(host, options)))
+
+/** @internal */
+export const layerOf = Effect.fnUntraced(function*(host: Host.Host, options: Options) {
+  const { client = {}, cpu = {}, currentWindow, custom = [], eventLoop = {}, historyWindow, memory = {} } = options
+  const builtIn = yield* Effect.all([
+    cpu === false ? none : optionRules.within("cpu")(NodeCpu.signalOf(host, cpu)),
+    memory === false ? none : optionRules.within("memory")(NodeMemory.signalOf(host, memory)),
+    eventLoop === false ? none : optionRules.within("eventLoop")(NodeEventLoop.signalOf(host, eventLoop)),
+    client === false ? none : optionRules.within("client")(ClientErrors.signal(client))
+  ])
+  const signals = [...builtIn.filter((signal) => signal !== undefined), ...custom]
+  return SystemStatus.layer({ signals, currentWindow, historyWindow })
+})
+
+const none = Effect.succeed(undefined)
+
+const orDefault = <A>(config: Config.Config<A>): Config.Config<A | undefined> => Config.withDefault(config, undefined)
+
+const every = orDefault(Config.Duration("EVERY"))
+const overloadedRatio = orDefault(Config.Finite("OVERLOADED_RATIO"))
+const target = orDefault(Config.Finite("TARGET"))
+
+const signalConfig = <A>(name: string, options: Config.Config<A>): Config.Config<A | false> =>
+  Config.all({
+    isOn: Config.withDefault(Config.Boolean(name), true),
+    options: Config.nested(options, name)
+  }).pipe(Config.map(({ isOn, options }) => isOn && options))
+
+/**
+ * The options of {@link layer} as a program's configuration gives them; what is not set takes its default.
+ *
+ * **Details**
+ *
+ * | variable | value | option |
+ * | --- | --- | --- |
+ * | `AUTOSCALED_POOL_CURRENT_WINDOW` | duration, such as `5 seconds` | `currentWindow` |
+ * | `AUTOSCALED_POOL_HISTORY_WINDOW` | duration | `historyWindow` |
+ * | `AUTOSCALED_POOL_<SIGNAL>` | `true`, or `false` to leave the signal out | `<signal>` |
+ * | `AUTOSCALED_POOL_<SIGNAL>_EVERY` | duration | `<signal>.every` |
+ * | `AUTOSCALED_POOL_<SIGNAL>_OVERLOADED_RATIO` | number, 0 to 1 | `<signal>.overloadedRatio` |
+ * | `AUTOSCALED_POOL_<SIGNAL>_TARGET` | number above 0; not for `CLIENT` | `<signal>.target` |
+ * | `AUTOSCALED_POOL_MEMORY_LIMIT` | size, such as `2 GiB` | `memory.limit` |
+ * | `AUTOSCALED_POOL_EVENT_LOOP_MAX_DELAY` | duration | `eventLoop.maxDelay` |
+ * | `AUTOSCALED_POOL_CLIENT_ALLOWED` | number above 0 | `client.allowed` |
+ *
+ * `<SIGNAL>` is `CPU`, `MEMORY`, `EVENT_LOOP` or `CLIENT`. A value that cannot be read is a `ConfigError`; one that can
+ * be read and is not allowed is the `InvalidOptionsError` of the layer. Use this rather than {@link layerConfig} to add
+ * what a configuration cannot hold, such as `custom`.
+ *
+ * **Example** (Reading options)
+ *
+ * ```ts import.meta.vitest
+ * import { NodeSystemStatus } from "@autoscaled-pool/platform-node"
+ * import { ConfigProvider, Effect } from "effect"
+ *
+ * const provider = ConfigProvider.fromEnv({
+ *   env: { AUTOSCALED_POOL_CPU_TARGET: "0.8", AUTOSCALED_POOL_MEMORY: "false" }
+ * })
+ * const options = Effect.runSync(NodeSystemStatus.config.parse(provider))
+ *
+ * options.cpu && options.cpu.target // => 0.8
+ * options.memory // => false
+ * ```
+ *
+ * @category configuration
+ * @since 0.1.0
+ */
+export const config: Config.Config<Options> = Config.nested(
+  Config.all({
+    currentWindow: orDefault(Config.Duration("CURRENT_WINDOW")),
+    historyWindow: orDefault(Config.Duration("HISTORY_WINDOW")),
+    cpu: signalConfig("CPU", Config.all({ every, overloadedRatio, target })),
+    memory: signalConfig(
+      "MEMORY",
+      Config.all({ every, overloadedRatio, target, limit: orDefault(Config.ByteSize("LIMIT")) })
+    ),
+    eventLoop: signalConfig(
+      "EVENT_LOOP",
+      Config.all({ every, overloadedRatio, target, maxDelay: orDefault(Config.Duration("MAX_DELAY")) })
+    ),
+    client: signalConfig(
+      "CLIENT",
+      Config.all({ every, overloadedRatio, allowed: orDefault(Config.Finite("ALLOWED")) })
+    )
+  }),
+  "AUTOSCALED_POOL"
+)
+
+/**
+ * Provides the `SystemStatus` of {@link layer} with the options that {@link config} reads.
+ *
+ * **Example** (Configuring a system through its environment)
+ *
+ * ```ts import.meta.vitest
+ * import { SystemStatus } from "@autoscaled-pool/core"
+ * import { NodeSystemStatus } from "@autoscaled-pool/platform-node"
+ * import { ConfigProvider, Effect, Layer } from "effect"
+ *
+ * const environment = ConfigProvider.layer(ConfigProvider.fromEnv({ env: { AUTOSCALED_POOL_CPU_TARGET: "0.8" } }))
+ *
+ * const target = SystemStatus.SystemStatus.use((status) => status.current).pipe(
+ *   Effect.map((info) => info.signals.cpu.target),
+ *   Effect.provide(NodeSystemStatus.layerConfig.pipe(Layer.provide(environment)))
+ * )
+ *
+ * await Effect.runPromise(target) // => 0.8
+ * ```
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerConfig: Layer.Layer<SystemStatus.SystemStatus, InvalidOptionsError | Config.ConfigError> = Layer
+  .unwrap(Effect.map(config, layer))

@@ -1,0 +1,75 @@
+/**
+ * What the signals of one program measure: the files of the kernel, and what Node.js tells by itself. Each layer has a
+ * host of its own, so that no baseline and no warning is shared by accident.
+ */
+import * as Effect from "effect/Effect"
+import * as os from "node:os"
+import { performance, type EventLoopUtilization } from "node:perf_hooks"
+import * as v8 from "node:v8"
+import * as cgroup from "./cgroup.ts"
+import type { CpuTimes } from "./machine.ts"
+import * as processTree from "./processTree.ts"
+import * as pseudoFiles from "./pseudoFiles.ts"
+import * as warnings from "./warnings.ts"
+
+/** What Node.js tells on every platform; bytes and milliseconds. */
+export interface Node {
+  readonly platform: string
+  readonly totalMemory: () => number
+  readonly freeMemory: () => number
+  readonly residentMemory: () => number
+  readonly heap: () => { readonly used: number; readonly limit: number }
+  readonly cpuTimes: () => CpuTimes
+  /** CPU time of all threads of this process since its start. */
+  readonly cpuUsage: () => number
+  readonly eventLoop: () => Pick<EventLoopUtilization, "active" | "idle">
+  readonly stopwatch: () => number
+}
+
+const thisNode: Node = {
+  platform: process.platform,
+  totalMemory: os.totalmem,
+  freeMemory: os.freemem,
+  residentMemory: process.memoryUsage.rss,
+  heap: () => {
+    const { heap_size_limit: limit, used_heap_size: used } = v8.getHeapStatistics()
+    return { used, limit }
+  },
+  cpuTimes: () => {
+    let idle = 0
+    let total = 0
+    const cpus = os.cpus()
+    for (const { times } of cpus) {
+      idle += times.idle
+      total += times.idle + times.irq + times.nice + times.sys + times.user
+    }
+    return { cpus: cpus.length, busy: total - idle, total }
+  },
+  cpuUsage: () => {
+    const { system, user } = process.cpuUsage()
+    return (system + user) / 1e3
+  },
+  eventLoop: () => performance.eventLoopUtilization(),
+  stopwatch: () => performance.now()
+}
+
+export interface Host {
+  readonly node: Node
+  readonly files: pseudoFiles.PseudoFiles
+  readonly warnings: warnings.Warnings
+  readonly cgroups: () => cgroup.Cgroups
+  readonly tree: processTree.ProcessTree
+}
+
+/** `root` is put before the path of every file: a test gives a folder of its own. */
+export const make = (options: {
+  readonly root?: string | undefined
+  readonly node?: Partial<Node> | undefined
+} = {}): Effect.Effect<Host> =>
+  Effect.sync(() => {
+    const node = { ...thisNode, ...options.node }
+    const once = warnings.make()
+    const files = pseudoFiles.make(options.root ?? "", once)
+    const cgroups = cgroup.makeReader(files)
+    return { node, files, warnings: once, cgroups, tree: processTree.make(files, cgroups, node.stopwatch) }
+  })

@@ -1,0 +1,59 @@
+/**
+ * What /proc tells about the machine.
+ */
+import type { Parser } from "./pseudoFiles.ts"
+
+export interface MachineMemory {
+  readonly total: number
+  readonly available: number
+}
+
+/** /proc/meminfo, in bytes. */
+export const parseMeminfo: Parser<MachineMemory> = (text) => {
+  const total = kibibytes(text, /^MemTotal:\s+(\d+) kB$/m)
+  const available = kibibytes(text, /^MemAvailable:\s+(\d+) kB$/m)
+  return total === undefined || total === 0 || available === undefined ? undefined : { total, available }
+}
+
+const kibibytes = (text: string, pattern: RegExp): number | undefined => {
+  const match = pattern.exec(text)
+  return match === null ? undefined : Number(match[1]) * 1024
+}
+
+/** CPU time of all `cpus` together since boot, in any unit. */
+export interface CpuTimes {
+  readonly cpus: number
+  readonly busy: number
+  readonly total: number
+}
+
+/**
+ * /proc/stat, the sum over the CPUs that are allowed, over all where `allowed` is left out. What a hypervisor steals is
+ * busy time: it is not there to be used.
+ */
+export const parseCpuTimes = (allowed: ReadonlySet<number> | undefined): Parser<CpuTimes> => (text) => {
+  let cpus = 0
+  let busy = 0
+  let total = 0
+  for (const [, cpu, fields] of text.matchAll(/^cpu(\d+) ([\d ]+)$/gm)) {
+    if (allowed !== undefined && !allowed.has(Number(cpu))) continue
+    // Guest time is part of user time already.
+    const [user, nice, system, idle, iowait = 0, irq = 0, softirq = 0, steal = 0] = fields.split(" ").map(Number)
+    const used = user + nice + system + irq + softirq + steal
+    cpus++
+    busy += used
+    total += used + idle + iowait
+  }
+  return total > 0 ? { cpus, busy, total } : undefined
+}
+
+/** The CPUs that a process may run on: `Cpus_allowed_list` of /proc/self/status, such as "0-3,8". */
+export const parseAllowedCpus: Parser<ReadonlySet<number>> = (text) => {
+  const list = /^Cpus_allowed_list:\s+([\d,-]+)$/m.exec(text)?.[1]
+  if (list === undefined) return undefined
+  const cpus = list.split(",").flatMap((range) => {
+    const [first, last = first] = range.split("-").map(Number)
+    return Array.from({ length: last - first + 1 }, (_, index) => first + index)
+  })
+  return new Set(cpus)
+}

@@ -1,0 +1,41 @@
+/**
+ * What the options of this package may be beyond those that every load signal has.
+ */
+import { InvalidOptionsError } from "@autoscaled-pool/core/InvalidOptionsError"
+import * as ByteSize from "effect/ByteSize"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+
+const read = <A>(
+  value: Option.Option<A>,
+  options: { readonly field: string; readonly value: unknown; readonly remedy: string }
+): Effect.Effect<A, InvalidOptionsError> =>
+  Option.match(value, {
+    onNone: () => Effect.fail(new InvalidOptionsError(options)),
+    onSome: Effect.succeed
+  })
+
+/** A number of bytes above 0. */
+export const bytes = (field: string, value: ByteSize.Input): Effect.Effect<number, InvalidOptionsError> =>
+  read(ByteSize.fromInput(value).pipe(Option.map(Number), Option.filter((bytes) => bytes > 0)), {
+    field,
+    value,
+    remedy: `Use a size above 0, such as "512 MiB"; a plain number is bytes.`
+  })
+
+const isDelay = (millis: number): boolean => millis >= 0 && Number.isFinite(millis)
+
+/** A finite duration of 0 or more, in milliseconds. */
+export const delay = (field: string, value: Duration.Input): Effect.Effect<number, InvalidOptionsError> =>
+  read(Duration.fromInput(value).pipe(Option.map(Duration.toMillis), Option.filter(isDelay)), {
+    field,
+    value,
+    remedy: `Use a finite duration of at least 0, such as "50 millis"; a plain number is milliseconds.`
+  })
+
+/** Names the option that holds the refused one: "target" becomes "cpu.target". */
+export const within = (option: string) =>
+  <A, R>(self: Effect.Effect<A, InvalidOptionsError, R>): Effect.Effect<A, InvalidOptionsError, R> =>
+    Effect.mapError(self, ({ field, remedy, value }) =>
+      new InvalidOptionsError({ field: `${option}.${field}`, value, remedy }))

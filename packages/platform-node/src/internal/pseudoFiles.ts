@@ -1,0 +1,67 @@
+/**
+ * The files in which a Linux kernel tells about itself. They are read synchronously: the kernel answers from memory, in
+ * some ten microseconds, which a thread pool would only make slower.
+ */
+import { readFileSync } from "node:fs"
+import { basename } from "node:path"
+import type { Warnings } from "./warnings.ts"
+
+/** Reads a text; `undefined` where the text is not of the expected form. */
+export type Parser<A> = (text: string) => A | undefined
+
+export interface PseudoFiles {
+  /** What a file says. A file that does not exist says nothing; one that cannot be read or understood is warned of. */
+  readonly optional: <A>(path: string, parse: Parser<A>) => A | undefined
+  /** As `optional`, and a file that does not exist is warned of too. */
+  readonly required: <A>(path: string, parse: Parser<A>) => A | undefined
+}
+
+export const make = (root: string, warnings: Warnings): PseudoFiles => {
+  const read = (path: string): string | undefined => {
+    try {
+      return readFileSync(root + path, "utf8")
+    } catch (error) {
+      const code = codeOf(error)
+      if (!gone.has(code)) {
+        warnings.add(`${basename(path)}: ${code}`, `${path} cannot be read (${code}); load signals go on without it`)
+      }
+      return undefined
+    }
+  }
+  const parsed = <A>(path: string, text: string, parse: Parser<A>): A | undefined => {
+    const value = parse(text)
+    if (value === undefined) {
+      warnings.add(
+        `${basename(path)}: malformed`,
+        `${path} cannot be understood (${excerpt(text)}); load signals go on without it`
+      )
+    }
+    return value
+  }
+  const optional = <A>(path: string, parse: Parser<A>): A | undefined => {
+    const text = read(path)
+    return text === undefined ? undefined : parsed(path, text, parse)
+  }
+  return {
+    optional,
+    required: (path, parse) => {
+      const text = read(path)
+      if (text !== undefined) return parsed(path, text, parse)
+      warnings.add(...missing(path))
+      return undefined
+    }
+  }
+}
+
+const codeOf = (error: unknown): string =>
+  error instanceof Error && "code" in error ? String(error.code) : String(error)
+
+// The last two: of a process that has ended, of a control group that was removed.
+const gone = new Set(["ENOENT", "ENOTDIR", "ESRCH", "ENODEV"])
+
+const excerpt = (text: string): string => JSON.stringify(text.length > 40 ? `${text.slice(0, 40)}...` : text)
+
+const missing = (path: string): [cause: string, message: string] =>
+  path.startsWith("/proc/")
+    ? ["/proc: missing", `There is no ${path}: load signals see the machine through node:os, and no container limits`]
+    : [`${basename(path)}: missing`, `There is no ${path}; load signals go on without it`]

@@ -1,0 +1,6 @@
+export * as Workload from "./Workload.ts"
+export * as ReferenceWorkloads from "./ReferenceWorkloads.ts"
+export * as SensorFaults from "./SensorFaults.ts"
+export * as Simulation from "./Simulation.ts"
+export * as Oracle from "./Oracle.ts"
+export * as Score from "./Score.ts"

@@ -1,0 +1,369 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Effect } from "effect"
+import { TestClock } from "effect/testing"
+import type * as Host from "../../packages/platform-node/src/internal/host.ts"
+import * as NodeCpu from "../../packages/platform-node/src/NodeCpu.ts"
+import * as Machine from "./machine.ts"
+
+const start = Effect.fnUntraced(function*(
+  files: Machine.Files,
+  options: NodeCpu.Options = {},
+  node: Partial<Host.Node> = {}
+) {
+  const machine = yield* Machine.make(files)
+  const host = yield* Machine.hostOf(machine, node)
+  const snapshots = yield* Machine.follow(yield* NodeCpu.signalOf(host, options))
+  const sample = Effect.map(TestClock.adjust("500 millis"), () => snapshots[snapshots.length - 1])
+  return { machine, snapshots, sample }
+})
+
+const counter = () => {
+  let millis = 0
+  return { read: () => millis, add: (more: number) => void (millis += more) }
+}
+
+describe("NodeCpu", () => {
+  describe("the machine", () => {
+    it.effect("load is what was used since the last sample, never since boot", () =>
+      Effect.gen(function*() {
+        const { machine, sample, snapshots } = yield* start({
+          ...Machine.unlimited,
+          "/proc/stat": Machine.cpuStat({ user: 1000, idle: 1_000_000 })
+        })
+        assert.strictEqual(snapshots.length, 0)
+        machine.write({ "/proc/stat": Machine.cpuStat({ user: 1025, idle: 1_000_025 }) })
+        assert.strictEqual((yield* sample).load, 0.5)
+        machine.write({ "/proc/stat": Machine.cpuStat({ user: 1074, idle: 1_000_026 }) })
+        const busy = yield* sample
+        assert.strictEqual(busy.load, 0.98)
+        assert.isTrue(busy.isOverloaded)
+        machine.write({ "/proc/stat": Machine.cpuStat({ user: 1074, idle: 1_000_076 }) })
+        assert.strictEqual((yield* sample).load, 0)
+      }))
+
+    it.effect("stolen time is load", () =>
+      Effect.gen(function*() {
+        const { machine, sample } = yield* start(Machine.unlimited)
+        machine.write({ "/proc/stat": Machine.cpuStat({ steal: 40, idle: 1010 }) })
+        assert.strictEqual((yield* sample).load, 0.8)
+      }))
+
+    it.effect("only the CPUs that the process may run on count", () =>
+      Effect.gen(function*() {
+        const cpu = (name: string, user: number, idle: number) => `${name} ${user} 0 0 ${idle} 0 0 0 0 0 0\n`
+        const process = counter()
+        const { machine, sample } = yield* start(
+          {
+            ...Machine.unlimited,
+            "/proc/self/status": Machine.status({ cpus: "1" }),
+            "/proc/stat": cpu("cpu0", 0, 0) + cpu("cpu1", 0, 1)
+          },
+          {},
+          { cpuUsage: process.read }
+        )
+        process.add(250)
+        machine.write({ "/proc/stat": cpu("cpu0", 0, 50) + cpu("cpu1", 50, 1) })
+        const snapshot = yield* sample
+        assert.strictEqual(snapshot.load, 1)
+        assert.strictEqual(snapshot.own, 0.5)
+      }))
+
+    it.effect("counters that went back, as after a migration, are no load", () =>
+      Effect.gen(function*() {
+        const { machine, sample } = yield* start({
+          ...Machine.unlimited,
+          "/proc/stat": Machine.cpuStat({ user: 1000, idle: 1000 })
+        })
+        machine.write({ "/proc/stat": Machine.cpuStat({ user: 900, idle: 1200 }) })
+        assert.strictEqual((yield* sample).load, 0)
+        machine.write({ "/proc/stat": Machine.cpuStat({ user: 10, idle: 10 }) })
+        assert.strictEqual((yield* sample).load, 0)
+      }))
+  })
+
+  describe("own", () => {
+    it.effect("is this process as a share of all CPUs", () =>
+      Effect.gen(function*() {
+        const process = counter()
+        process.add(123_456)
+        const { machine, sample } = yield* start(Machine.unlimited, {}, { cpuUsage: process.read })
+        process.add(1000)
+        machine.write({ "/proc/stat": Machine.cpuStat({ user: 40, idle: 1010 }) })
+        const snapshot = yield* sample
+        assert.strictEqual(snapshot.load, 0.8)
+        assert.strictEqual(snapshot.own, 0.5)
+      }))
+
+    const family: Machine.Files = {
+      "/sys/fs/cgroup/cgroup.procs": "1\n100\n101\n102\n999\n",
+      "/proc/1/stat": Machine.processStat(1, 0),
+      "/proc/100/stat": Machine.processStat(100, 1),
+      "/proc/101/stat": Machine.processStat(101, 100, { user: 1000 }),
+      "/proc/102/stat": Machine.processStat(102, 101, { user: 1000 }),
+      "/proc/999/stat": Machine.processStat(999, 1, { user: 1000 })
+    }
+
+    it.effect("includes running children and theirs, and no stranger", () =>
+      Effect.gen(function*() {
+        const { machine, sample } = yield* start({ ...Machine.unlimited, ...family })
+        machine.write({
+          "/proc/stat": Machine.cpuStat({ user: 50, idle: 1000 }),
+          "/proc/101/stat": Machine.processStat(101, 100, { user: 1050 }),
+          "/proc/102/stat": Machine.processStat(102, 101, { user: 1050 }),
+          "/proc/999/stat": Machine.processStat(999, 1, { user: 1050 })
+        })
+        assert.strictEqual((yield* sample).own, 0.5)
+      }))
+
+    it.effect("includes children that ended, once", () =>
+      Effect.gen(function*() {
+        const { machine, sample } = yield* start({ ...Machine.unlimited, ...family })
+        machine.write({
+          "/proc/stat": Machine.cpuStat({ user: 50, idle: 1000 }),
+          "/proc/self/stat": Machine.processStat(100, 1, { ended: 1100 }),
+          "/proc/100/stat": Machine.processStat(100, 1, { ended: 1100 }),
+          "/proc/102/stat": Machine.processStat(102, 1, { user: 1000 })
+        })
+        machine.remove("/proc/101/stat")
+        // 101 ended with 11 seconds, 102 left the family with its 10: what is certain is not less than nothing.
+        assert.strictEqual((yield* sample).own, 0)
+        machine.write({
+          "/proc/stat": Machine.cpuStat({ user: 100, idle: 1000 }),
+          "/proc/self/stat": Machine.processStat(100, 1, { ended: 1200 })
+        })
+        assert.strictEqual((yield* sample).own, 0.5)
+      }))
+
+    it.effect("is looked up more rarely where it costs more", () =>
+      Effect.gen(function*() {
+        let clock = 0
+        const { machine, sample } = yield* start(
+          { ...Machine.unlimited, ...family },
+          {},
+          // Each look takes a whole millisecond: the next is 2 seconds later.
+          { stopwatch: () => clock++ }
+        )
+        const use = (ticks: number) => {
+          machine.write({
+            "/proc/stat": Machine.cpuStat({ user: ticks, idle: 1000 }),
+            "/proc/101/stat": Machine.processStat(101, 100, { user: 1000 + ticks })
+          })
+          return sample
+        }
+        const own = [yield* use(50), yield* use(100), yield* use(150), yield* use(200)].map((snapshot) => snapshot.own)
+        assert.deepStrictEqual(own, [0, 0, 0, 0.25])
+      }))
+
+    it.effect("leaves children out where a group has too many processes to search", () =>
+      Effect.gen(function*() {
+        const crowd = Array.from({ length: 501 }, (_, index) => index + 100).join("\n")
+        const { machine, sample } = yield* start({
+          ...Machine.unlimited,
+          ...family,
+          "/sys/fs/cgroup/cgroup.procs": crowd
+        })
+        machine.write({
+          "/proc/stat": Machine.cpuStat({ user: 50, idle: 1000 }),
+          "/proc/101/stat": Machine.processStat(101, 100, { user: 1050 })
+        })
+        assert.strictEqual((yield* sample).own, 0)
+      }))
+  })
+
+  describe("quotas of version 2", () => {
+    const group = (directory: string, quota: string, usedMillis: number): Machine.Files => ({
+      [`${directory}/cpu.max`]: `${quota}\n`,
+      [`${directory}/cpu.stat`]: `usage_usec ${usedMillis * 1000}\nuser_usec 1\nnr_throttled 0\n`
+    })
+
+    it.effect("load is the use of the quota, own this process's part of it", () =>
+      Effect.gen(function*() {
+        const process = counter()
+        const { machine, sample } = yield* start(
+          Machine.version2("/app", group("/sys/fs/cgroup/app", "150000 100000", 90_000)),
+          {},
+          { cpuUsage: process.read }
+        )
+        process.add(375)
+        machine.write(group("/sys/fs/cgroup/app", "150000 100000", 90_600))
+        const snapshot = yield* sample
+        assert.approximately(snapshot.load, 0.8, 1e-9)
+        assert.approximately(snapshot.own ?? NaN, 0.5, 1e-9)
+      }))
+
+    it.effect("the smallest quota and the smallest rest count, wherever they are", () =>
+      Effect.gen(function*() {
+        const files = (own: number, parent: number) => ({
+          ...group("/sys/fs/cgroup/a/b", "100000 100000", own),
+          ...group("/sys/fs/cgroup/a", "200000 100000", parent)
+        })
+        const { machine, sample } = yield* start(Machine.version2("/a/b", files(0, 0)))
+        machine.write(files(100, 950))
+        assert.approximately((yield* sample).load, 0.9, 1e-9)
+      }))
+
+    it.effect("a quota of an ancestor alone is found", () =>
+      Effect.gen(function*() {
+        const files = (used: number) => ({
+          ...group("/sys/fs/cgroup/a/b", "max 100000", used),
+          ...group("/sys/fs/cgroup/a", "50000 100000", used)
+        })
+        const { machine, sample } = yield* start(Machine.version2("/a/b", files(0)))
+        machine.write(files(125))
+        assert.approximately((yield* sample).load, 0.5, 1e-9)
+      }))
+
+    it.effect("no quota, or one of all CPUs or more, is none", () =>
+      Effect.gen(function*() {
+        for (const quota of ["max 100000", "400000 100000", "900000 100000"]) {
+          const { machine, sample } = yield* start(
+            Machine.version2("/app", group("/sys/fs/cgroup/app", quota, 0))
+          )
+          machine.write({
+            ...group("/sys/fs/cgroup/app", quota, 500),
+            "/proc/stat": Machine.cpuStat({ user: 10, idle: 1040 })
+          })
+          assert.strictEqual((yield* sample).load, 0.2)
+        }
+      }))
+
+    it.effect("a quota that moves between samples is followed", () =>
+      Effect.gen(function*() {
+        const { machine, sample } = yield* start(
+          Machine.version2("/app", group("/sys/fs/cgroup/app", "200000 100000", 0))
+        )
+        machine.write(group("/sys/fs/cgroup/app", "200000 100000", 500))
+        assert.approximately((yield* sample).load, 0.5, 1e-9)
+        machine.write(group("/sys/fs/cgroup/app", "100000 100000", 1000))
+        const tight = yield* sample
+        assert.approximately(tight.load, 1, 1e-9)
+        assert.isTrue(tight.isOverloaded)
+        machine.write({ "/sys/fs/cgroup/app/cpu.max": "max 100000\n" })
+        assert.strictEqual((yield* sample).load, 0)
+      }))
+
+    it.effect("a malformed quota is left out with one warning", () =>
+      Machine.recordWarnings(Effect.fnUntraced(function*(warnings) {
+        for (const quota of ["", "-1 100000", "0 100000", "50000", "much 100000"]) {
+          const before = warnings.length
+          const { machine, sample } = yield* start(
+            Machine.version2("/a/b", {
+              ...group("/sys/fs/cgroup/a/b", quota, 0),
+              ...group("/sys/fs/cgroup/a", quota, 0)
+            })
+          )
+          machine.write({ "/proc/stat": Machine.cpuStat({ user: 10, idle: 1040 }) })
+          assert.strictEqual((yield* sample).load, 0.2)
+          yield* sample
+          assert.strictEqual(warnings.length - before, 1, quota)
+        }
+      })))
+  })
+
+  describe("quotas of version 1", () => {
+    const group = (quota: string, usedMillis: number): Machine.Files => ({
+      "/cg/cpu/app/cpu.cfs_quota_us": `${quota}\n`,
+      "/cg/cpu/app/cpu.cfs_period_us": "100000\n",
+      "/cg/cpu/cpu.cfs_quota_us": "-1\n",
+      "/cg/cpu/cpu.cfs_period_us": "100000\n",
+      "/cg/cpuacct/app/cpuacct.usage": `${usedMillis * 1e6}\n`,
+      "/cg/cpuacct/cpuacct.usage": `${usedMillis * 3e6}\n`
+    })
+    const files = (account: string): Machine.Files => ({
+      ...Machine.unlimited,
+      "/proc/self/cgroup": `3:cpu:/app\n2:cpuacct:${account}\n0::/\n`,
+      "/proc/self/mountinfo": Machine.mountLine(1, "/cg/cpu", { controllers: "cpu" }) +
+        Machine.mountLine(1, "/cg/cpuacct", { controllers: "cpuacct" }) + Machine.mountLine(2, "/cg/unified")
+    })
+
+    it.effect("load is what the accounting hierarchy counted for the group with the quota", () =>
+      Effect.gen(function*() {
+        const { machine, sample } = yield* start({ ...files("/app"), ...group("50000", 1000) })
+        machine.write(group("50000", 1200))
+        assert.approximately((yield* sample).load, 0.8, 1e-9)
+      }))
+
+    it.effect("the process's own use stands in where the hierarchies differ", () =>
+      Effect.gen(function*() {
+        const process = counter()
+        const { machine, sample } = yield* start({ ...files("/other"), ...group("50000", 1000) }, {}, {
+          cpuUsage: process.read
+        })
+        process.add(100)
+        machine.write(group("50000", 9000))
+        assert.approximately((yield* sample).load, 0.4, 1e-9)
+      }))
+
+    it.effect("-1 is no quota", () =>
+      Effect.gen(function*() {
+        const { machine, sample } = yield* start({ ...files("/app"), ...group("-1", 1000) })
+        machine.write({ ...group("-1", 9000), "/proc/stat": Machine.cpuStat({ user: 10, idle: 1040 }) })
+        assert.strictEqual((yield* sample).load, 0.2)
+      }))
+  })
+
+  describe("other platforms", () => {
+    it.effect("CPU times come from node:os, with one warning", () =>
+      Machine.recordWarnings(Effect.fnUntraced(function*(warnings) {
+        let busy = 1000
+        let total = 2000
+        const process = counter()
+        const { sample } = yield* start({}, {}, {
+          platform: "win32",
+          cpuTimes: () => ({ cpus: 2, busy, total }),
+          cpuUsage: process.read
+        })
+        busy += 75
+        total += 100
+        process.add(500)
+        const snapshot = yield* sample
+        assert.strictEqual(snapshot.load, 0.75)
+        assert.strictEqual(snapshot.own, 0.5)
+        yield* sample
+        assert.strictEqual(warnings.length, 1)
+      })))
+
+    it.effect("where nothing tells the machine's use, this process's own stands in", () =>
+      Effect.gen(function*() {
+        const process = counter()
+        const { sample } = yield* start({}, {}, {
+          cpuTimes: () => ({ cpus: 0, busy: 0, total: 0 }),
+          cpuUsage: process.read
+        })
+        process.add(250)
+        assert.strictEqual((yield* sample).load, 0.5)
+      }))
+  })
+
+  it.effect("two signals have a baseline each", () =>
+    Effect.gen(function*() {
+      const machine = yield* Machine.make(Machine.unlimited)
+      const host = yield* Machine.hostOf(machine)
+      const first = yield* Machine.follow(yield* NodeCpu.signalOf(host, {}))
+      yield* TestClock.adjust("250 millis")
+      machine.write({ "/proc/stat": Machine.cpuStat({ user: 10, idle: 1010 }) })
+      const second = yield* Machine.follow(yield* NodeCpu.signalOf(host, {}))
+      yield* TestClock.adjust("250 millis")
+      assert.deepStrictEqual(first.map(({ at, load }) => ({ at, load })), [{ at: 500, load: 0.5 }])
+      machine.write({ "/proc/stat": Machine.cpuStat({ user: 20, idle: 1010 }) })
+      yield* TestClock.adjust("250 millis")
+      assert.deepStrictEqual(second.map(({ at, load }) => ({ at, load })), [{ at: 750, load: 1 }])
+    }))
+
+  it.effect("a long interval shortens the first sample only", () =>
+    Effect.gen(function*() {
+      const { snapshots } = yield* start(Machine.unlimited, { every: "10 seconds" })
+      yield* TestClock.adjust("25 seconds")
+      assert.deepStrictEqual(snapshots.map(({ at }) => at), [1000, 11_000, 21_000])
+    }))
+
+  it.effect("the defaults are those of the design; what cannot be is an InvalidOptionsError", () =>
+    Effect.gen(function*() {
+      assert.deepInclude(yield* NodeCpu.signal(), { name: "cpu", target: 0.95, overloadedRatio: 0.4 })
+      const refusedField = (options: NodeCpu.Options) =>
+        Effect.map(Effect.flip(NodeCpu.signal(options)), (error) => error.field)
+      assert.strictEqual(yield* refusedField({ every: "0 seconds" }), "every")
+      assert.strictEqual(yield* refusedField({ target: NaN }), "target")
+      assert.strictEqual(yield* refusedField({ overloadedRatio: -0.1 }), "overloadedRatio")
+    }))
+})

@@ -1,0 +1,348 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Effect } from "effect"
+import { TestClock } from "effect/testing"
+import type * as Host from "../../packages/platform-node/src/internal/host.ts"
+import * as NodeMemory from "../../packages/platform-node/src/NodeMemory.ts"
+import * as Machine from "./machine.ts"
+
+const { GiB, MiB } = Machine
+
+const start = Effect.fnUntraced(function*(
+  files: Machine.Files,
+  options: NodeMemory.Options = {},
+  node: Partial<Host.Node> = {}
+) {
+  const machine = yield* Machine.make(files)
+  const host = yield* Machine.hostOf(machine, node)
+  const snapshots = yield* Machine.follow(yield* NodeMemory.signalOf(host, options))
+  const sample = Effect.map(TestClock.adjust("250 millis"), () => latest(snapshots))
+  return { machine, snapshots, sample, first: latest(snapshots) }
+})
+
+const latest = <A>(all: ReadonlyArray<A>): A => all[all.length - 1]
+
+const stat = (inactive: number) => `anon 1\ninactive_file ${inactive}\ntotal_inactive_file ${inactive}\n`
+
+const group2 = (directory: string, limit: string, current: number, inactive = 0): Machine.Files => ({
+  [`${directory}/memory.max`]: `${limit}\n`,
+  [`${directory}/memory.high`]: "max\n",
+  [`${directory}/memory.current`]: `${current}\n`,
+  [`${directory}/memory.stat`]: stat(inactive)
+})
+
+const group1 = (directory: string, limit: number | string, usage: number, inactive = 0): Machine.Files => ({
+  [`${directory}/memory.limit_in_bytes`]: `${limit}\n`,
+  [`${directory}/memory.usage_in_bytes`]: `${usage}\n`,
+  [`${directory}/memory.stat`]: stat(inactive)
+})
+
+const machineLoad = 0.5 * 0.9 / 0.97
+
+describe("NodeMemory", () => {
+  describe("the machine", () => {
+    it.effect("counts what is not available, and 97 % of it as the target", () =>
+      Effect.gen(function*() {
+        const { first } = yield* start(Machine.unlimited)
+        assert.approximately(first.load, machineLoad, 1e-9)
+        assert.approximately(first.own ?? NaN, 100 / 16384 * 0.9 / 0.97, 1e-9)
+        assert.isFalse(first.isOverloaded)
+      }))
+
+    it.effect("is overloaded above 97 %, not below, whatever the target", () =>
+      Effect.gen(function*() {
+        for (const target of [0.5, 0.9, 0.95]) {
+          const { machine, sample } = yield* start(Machine.unlimited, { target })
+          machine.write({ "/proc/meminfo": Machine.meminfo({ available: 0.031 * 16 * GiB }) })
+          assert.isFalse((yield* sample).isOverloaded)
+          machine.write({ "/proc/meminfo": Machine.meminfo({ available: 0.029 * 16 * GiB }) })
+          assert.isTrue((yield* sample).isOverloaded)
+        }
+      }))
+  })
+
+  describe("control groups of version 2", () => {
+    it.effect("load is the working set over the limit, without inactive file pages", () =>
+      Effect.gen(function*() {
+        const { first } = yield* start(
+          Machine.version2("/app", group2("/sys/fs/cgroup/app", `${512 * MiB}`, 456 * MiB, 200 * MiB))
+        )
+        assert.strictEqual(first.load, 0.5)
+        assert.strictEqual(first.own, 100 / 512)
+      }))
+
+    it.effect("a private namespace shows the own group as the root", () =>
+      Effect.gen(function*() {
+        const { first } = yield* start(
+          Machine.version2("/", group2("/sys/fs/cgroup", `${GiB}`, 768 * MiB))
+        )
+        assert.strictEqual(first.load, 0.75)
+      }))
+
+    it.effect("memory.high is a limit", () =>
+      Effect.gen(function*() {
+        const { first } = yield* start(Machine.version2("/app", {
+          ...group2("/sys/fs/cgroup/app", `${GiB}`, 384 * MiB),
+          "/sys/fs/cgroup/app/memory.high": `${512 * MiB}\n`
+        }))
+        assert.strictEqual(first.load, 0.75)
+      }))
+
+    it.effect("a limit of an ancestor alone is found", () =>
+      Effect.gen(function*() {
+        const { first } = yield* start(Machine.version2("/a/b", {
+          ...group2("/sys/fs/cgroup/a/b", "max", 10 * MiB),
+          ...group2("/sys/fs/cgroup/a", `${200 * MiB}`, 150 * MiB)
+        }))
+        assert.strictEqual(first.load, 0.75)
+      }))
+
+    it.effect("the tightest limit and the smallest headroom count, wherever they are", () =>
+      Effect.gen(function*() {
+        const { first } = yield* start(Machine.version2("/a/b", {
+          ...group2("/sys/fs/cgroup/a/b", `${1000 * MiB}`, 200 * MiB),
+          ...group2("/sys/fs/cgroup/a", `${4000 * MiB}`, 3900 * MiB)
+        }))
+        assert.approximately(first.load, 0.9, 1e-9)
+      }))
+
+    it.effect("no limit, or one of the machine's size or more, is none", () =>
+      Effect.gen(function*() {
+        for (const limit of ["max", `${16 * GiB}`, `${64 * GiB}`]) {
+          const { first } = yield* start(Machine.version2("/app", group2("/sys/fs/cgroup/app", limit, GiB)))
+          assert.approximately(first.load, machineLoad, 1e-9)
+        }
+      }))
+
+    it.effect("a limit that moves between samples is followed, and so is a group that changes", () =>
+      Effect.gen(function*() {
+        const { first, machine, sample } = yield* start(Machine.version2("/app", {
+          ...group2("/sys/fs/cgroup/app", `${1000 * MiB}`, 800 * MiB),
+          ...group2("/sys/fs/cgroup/other", `${1000 * MiB}`, 950 * MiB)
+        }))
+        assert.strictEqual(first.load, 0.8)
+        machine.write({ "/sys/fs/cgroup/app/memory.max": `${820 * MiB}\n` })
+        const tight = yield* sample
+        assert.approximately(tight.load, 800 / 820, 1e-9)
+        assert.isTrue(tight.isOverloaded)
+        machine.write({ "/sys/fs/cgroup/app/memory.max": "max\n" })
+        assert.approximately((yield* sample).load, machineLoad, 1e-9)
+        machine.write({ "/proc/self/cgroup": "0::/other\n" })
+        assert.strictEqual((yield* sample).load, 0.95)
+      }))
+  })
+
+  describe("control groups of version 1", () => {
+    const version1 = (path: string, root: string, files: Machine.Files): Machine.Files => ({
+      ...Machine.unlimited,
+      "/proc/self/cgroup": `4:memory:${path}\n2:cpuacct:/\n0::/\n`,
+      "/proc/self/mountinfo": Machine.mountLine(1, "/sys/fs/cgroup/memory", { root, controllers: "memory" }) +
+        Machine.mountLine(2, "/sys/fs/cgroup/unified"),
+      ...files
+    })
+
+    it.effect("a hybrid machine: the controller of version 1 counts, its totals included", () =>
+      Effect.gen(function*() {
+        const { first } = yield* start(
+          version1("/jobs/7", "/", {
+            ...group1("/sys/fs/cgroup/memory", "9223372036854771712", 9 * GiB),
+            ...group1("/sys/fs/cgroup/memory/jobs", "9223372036854771712", 8 * GiB),
+            ...group1("/sys/fs/cgroup/memory/jobs/7", 512 * MiB, 400 * MiB, 16 * MiB)
+          })
+        )
+        assert.strictEqual(first.load, 0.75)
+      }))
+
+    it.effect("a container sees its group at the mount point", () =>
+      Effect.gen(function*() {
+        const { first } = yield* start(
+          version1("/docker/abc", "/docker/abc", group1("/sys/fs/cgroup/memory", GiB, 512 * MiB))
+        )
+        assert.strictEqual(first.load, 0.5)
+      }))
+
+    it.effect("every way to say unlimited is none", () =>
+      Effect.gen(function*() {
+        for (const limit of ["9223372036854771712", "9223372036854710272", "18446744073709551615", `${17 * GiB}`]) {
+          const { first } = yield* start(version1("/", "/", group1("/sys/fs/cgroup/memory", limit, GiB)))
+          assert.approximately(first.load, machineLoad, 1e-9)
+        }
+      }))
+  })
+
+  describe("limits of the process", () => {
+    it.effect("the V8 heap limit counts where it is the tightest", () =>
+      Effect.gen(function*() {
+        const { first } = yield* start(
+          Machine.version2("/app", group2("/sys/fs/cgroup/app", `${512 * MiB}`, 300 * MiB)),
+          {},
+          { heap: () => ({ used: 240 * MiB, limit: 256 * MiB }) }
+        )
+        assert.strictEqual(first.load, 240 / 256)
+        assert.strictEqual(first.own, 240 / 256)
+        assert.isTrue(first.isOverloaded)
+      }))
+
+    it.effect("a budget counts what the process and its children hold", () =>
+      Effect.gen(function*() {
+        const { first } = yield* start(
+          Machine.version2("/app", {
+            "/sys/fs/cgroup/app/cgroup.procs": "1\n100\n101\n102\n",
+            "/proc/1/stat": Machine.processStat(1, 0),
+            "/proc/100/stat": Machine.processStat(100, 1),
+            "/proc/101/stat": Machine.processStat(101, 100),
+            "/proc/102/stat": Machine.processStat(102, 101),
+            "/proc/101/status": Machine.status({ anonymous: 40 * MiB }),
+            "/proc/102/status": Machine.status({ anonymous: 10 * MiB })
+          }),
+          { limit: "200 MiB" }
+        )
+        assert.strictEqual(first.load, 0.75)
+        assert.strictEqual(first.own, 0.75)
+      }))
+
+    it.effect("own is never more than load", () =>
+      Effect.gen(function*() {
+        const { first } = yield* start(
+          Machine.version2("/app", group2("/sys/fs/cgroup/app", `${512 * MiB}`, 64 * MiB)),
+          {},
+          { heap: () => ({ used: 0, limit: GiB }) }
+        )
+        assert.approximately(first.load, machineLoad, 1e-9)
+        assert.isAtMost(first.own ?? NaN, first.load)
+      }))
+  })
+
+  describe("what cannot be read", () => {
+    it.effect("a limit that is no limit is left out with one warning in total", () =>
+      Machine.recordWarnings(Effect.fnUntraced(function*(warnings) {
+        for (const limit of ["", "-1", "-4096", "many", "0"]) {
+          const before = warnings.length
+          const { first, sample } = yield* start(
+            Machine.version2("/a/b", {
+              ...group2("/sys/fs/cgroup/a/b", limit, GiB),
+              ...group2("/sys/fs/cgroup/a", limit, GiB)
+            })
+          )
+          assert.approximately(first.load, machineLoad, 1e-9)
+          for (let i = 0; i < 5; i++) yield* sample
+          assert.deepStrictEqual(warnings.slice(before).map((line) => line.split(" (")[0]), [
+            "/sys/fs/cgroup/a/b/memory.max cannot be understood"
+          ])
+        }
+      })))
+
+    it.effect("a bad limit does not hide a good one", () =>
+      Effect.gen(function*() {
+        const { first } = yield* start(
+          Machine.version2("/a/b", {
+            ...group2("/sys/fs/cgroup/a/b", "many", GiB),
+            ...group2("/sys/fs/cgroup/a", `${512 * MiB}`, 384 * MiB)
+          })
+        )
+        assert.strictEqual(first.load, 0.75)
+      }))
+
+    it.effect("an unreadable limit is left out with one warning that names file and reason", () =>
+      Machine.recordWarnings(Effect.fnUntraced(function*(warnings) {
+        const { machine, sample } = yield* start(
+          Machine.version2("/app", group2("/sys/fs/cgroup/app", `${512 * MiB}`, 256 * MiB))
+        )
+        machine.obstruct("/sys/fs/cgroup/app/memory.max")
+        assert.approximately((yield* sample).load, machineLoad, 1e-9)
+        yield* sample
+        assert.deepStrictEqual(warnings, [
+          "/sys/fs/cgroup/app/memory.max cannot be read (EISDIR); load signals go on without it"
+        ])
+      })))
+
+    it.effect("a group whose use is unknown is judged by what the process holds", () =>
+      Machine.recordWarnings(Effect.fnUntraced(function*(warnings) {
+        const { machine, sample } = yield* start(
+          Machine.version2("/app", group2("/sys/fs/cgroup/app", `${200 * MiB}`, 10 * MiB))
+        )
+        machine.write({ "/sys/fs/cgroup/app/memory.current": "-5\n" })
+        assert.strictEqual((yield* sample).load, 0.75)
+        yield* sample
+        assert.strictEqual(warnings.length, 1)
+      })))
+
+    it.effect("without memory.stat all use counts", () =>
+      Machine.recordWarnings(Effect.fnUntraced(function*(warnings) {
+        const { machine, sample } = yield* start(
+          Machine.version2("/app", group2("/sys/fs/cgroup/app", `${200 * MiB}`, 190 * MiB, 100 * MiB))
+        )
+        machine.remove("/sys/fs/cgroup/app/memory.stat")
+        assert.strictEqual((yield* sample).load, 0.95)
+        yield* sample
+        assert.strictEqual(warnings.length, 1)
+      })))
+
+    it.effect("a platform without /proc is seen through node:os, with one warning", () =>
+      Machine.recordWarnings(Effect.fnUntraced(function*(warnings) {
+        const { first, sample } = yield* start({}, {}, { platform: "win32" })
+        assert.approximately(first.load, 0.75 * 0.9 / 0.97, 1e-9)
+        assert.approximately(first.own ?? NaN, 150 / 16384 * 0.9 / 0.97, 1e-9)
+        yield* sample
+        assert.strictEqual(warnings.length, 1)
+        assert.include(warnings[0], "node:os")
+      })))
+
+    it.effect("macOS: memory that is merely not free is not taken for used", () =>
+      Effect.gen(function*() {
+        const { first } = yield* start({}, {}, { platform: "darwin", freeMemory: () => 50 * MiB })
+        assert.approximately(first.load, 150 / 16384 * 0.9 / 0.97, 1e-9)
+        assert.isFalse(first.isOverloaded)
+      }))
+
+    it.effect("malformed /proc/meminfo falls back to node:os with one warning", () =>
+      Machine.recordWarnings(Effect.fnUntraced(function*(warnings) {
+        const { first, sample } = yield* start({ ...Machine.unlimited, "/proc/meminfo": "MemTotal: some\n" })
+        assert.approximately(first.load, 0.75 * 0.9 / 0.97, 1e-9)
+        yield* sample
+        assert.strictEqual(warnings.length, 1)
+      })))
+
+    it.effect("malformed /proc/self/cgroup: no group, one warning", () =>
+      Machine.recordWarnings(Effect.fnUntraced(function*(warnings) {
+        const { first, sample } = yield* start({
+          ...Machine.version2("/app", group2("/sys/fs/cgroup/app", `${512 * MiB}`, 500 * MiB)),
+          "/proc/self/cgroup": ""
+        })
+        assert.approximately(first.load, machineLoad, 1e-9)
+        yield* sample
+        assert.strictEqual(warnings.length, 1)
+      })))
+  })
+
+  describe("options", () => {
+    it.effect("the defaults are those of the design", () =>
+      Effect.gen(function*() {
+        const signal = yield* NodeMemory.signal()
+        assert.deepInclude(signal, { name: "memory", target: 0.9, overloadedRatio: 0.2 })
+      }))
+
+    it.effect("a sample is taken every 250 milliseconds, or as told", () =>
+      Effect.gen(function*() {
+        const { snapshots } = yield* start(Machine.unlimited)
+        const slow = yield* start(Machine.unlimited, { every: "1 second" })
+        yield* TestClock.adjust("1 second")
+        assert.deepStrictEqual(snapshots.map(({ at }) => at), [0, 250, 500, 750, 1000])
+        assert.deepStrictEqual(slow.snapshots.map(({ at }) => at), [0, 1000])
+      }))
+
+    it.effect("what cannot be is an InvalidOptionsError that names the option", () =>
+      Effect.gen(function*() {
+        const refusedField = (options: NodeMemory.Options) =>
+          Effect.map(Effect.flip(NodeMemory.signal(options)), (error) => {
+            assert.strictEqual(error._tag, "InvalidOptionsError")
+            return error.field
+          })
+        assert.strictEqual(yield* refusedField({ every: 0 }), "every")
+        assert.strictEqual(yield* refusedField({ every: Infinity }), "every")
+        assert.strictEqual(yield* refusedField({ target: -1 }), "target")
+        assert.strictEqual(yield* refusedField({ overloadedRatio: 1.1 }), "overloadedRatio")
+        assert.strictEqual(yield* refusedField({ limit: 0 }), "limit")
+        assert.strictEqual(yield* refusedField({ limit: -5 }), "limit")
+      }))
+  })
+})

@@ -1,0 +1,181 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Effect } from "effect"
+import * as cgroup from "../../packages/platform-node/src/internal/cgroup.ts"
+import * as pseudoFiles from "../../packages/platform-node/src/internal/pseudoFiles.ts"
+import * as warnings from "../../packages/platform-node/src/internal/warnings.ts"
+import * as Machine from "./machine.ts"
+
+const directories = (hierarchy: cgroup.Hierarchy | undefined) => hierarchy?.groups.map((group) => group.directory)
+
+const hierarchyOf = (controller: string, memberships: string, mountinfo: string) =>
+  cgroup.hierarchyOf(
+    controller,
+    cgroup.parseMemberships(memberships) ?? [],
+    cgroup.parseMounts(mountinfo) ?? []
+  )
+
+describe("cgroup", () => {
+  describe("memberships", () => {
+    it("reads both versions, several controllers and paths with colons", () => {
+      assert.deepStrictEqual(
+        cgroup.parseMemberships("5:cpu,cpuacct:/a\n1:name=systemd:/b:c\n0::/user.slice/x.scope\n"),
+        [
+          { version: 1, controllers: ["cpu", "cpuacct"], path: "/a" },
+          { version: 1, controllers: ["name=systemd"], path: "/b:c" },
+          { version: 2, controllers: [], path: "/user.slice/x.scope" }
+        ]
+      )
+    })
+
+    it("refuses a text without any group", () => {
+      for (const text of ["", "\n", "garbage", "0::relative", "x:cpu:/a"]) {
+        assert.isUndefined(cgroup.parseMemberships(text))
+      }
+    })
+  })
+
+  describe("mounts", () => {
+    it("finds control-group file systems among all others", () => {
+      const text = `22 27 0:21 / /proc rw,relatime - proc proc rw
+33 31 0:30 /docker/abc /sys/fs/cgroup/cpu,cpuacct ro,nosuid master:11 - cgroup cgroup rw,cpu,cpuacct
+41 31 0:38 / /sys/fs/cgroup/unified rw,relatime shared:1 master:2 - cgroup2 none rw,nsdelegate
+28 27 0:25 broken
+`
+      assert.deepStrictEqual(cgroup.parseMounts(text), [
+        {
+          version: 1,
+          controllers: ["rw", "cpu", "cpuacct"],
+          root: "/docker/abc",
+          mountPoint: "/sys/fs/cgroup/cpu,cpuacct"
+        },
+        { version: 2, controllers: ["rw", "nsdelegate"], root: "/", mountPoint: "/sys/fs/cgroup/unified" }
+      ])
+    })
+
+    it("unescapes spaces and backslashes", () => {
+      const [mount] = cgroup.parseMounts("1 2 0:3 /a\\040b /mnt/c\\134d rw - cgroup2 none rw\n") ?? []
+      assert.strictEqual(mount.root, "/a b")
+      assert.strictEqual(mount.mountPoint, "/mnt/c\\d")
+    })
+  })
+
+  describe("groups", () => {
+    const mount = (root: string): cgroup.Mount => ({ version: 2, controllers: [], root, mountPoint: "/cg" })
+    const under = (root: string, path: string) =>
+      cgroup.groupsUnder(mount(root), path).map((group) => group.directory)
+
+    it("walks up from the own group to the mount point", () => {
+      assert.deepStrictEqual(cgroup.groupsUnder(mount("/"), "/a/b"), [
+        { name: "/a/b", directory: "/cg/a/b" },
+        { name: "/a", directory: "/cg/a" },
+        { name: "/", directory: "/cg" }
+      ])
+    })
+
+    it("sees a private namespace as a root", () => {
+      assert.deepStrictEqual(under("/", "/"), ["/cg"])
+    })
+
+    it("follows a mount of a part of the hierarchy", () => {
+      assert.deepStrictEqual(under("/docker/abc", "/docker/abc"), ["/cg"])
+      assert.deepStrictEqual(under("/docker/abc", "/docker/abc/x/y"), ["/cg/x/y", "/cg/x", "/cg"])
+    })
+
+    it("names the groups of a part by their path in the hierarchy", () => {
+      const names = cgroup.groupsUnder(mount("/docker/abc"), "/docker/abc/x").map((group) => group.name)
+      assert.deepStrictEqual(names, ["/docker/abc/x", "/docker/abc"])
+    })
+
+    it("takes no group that merely begins with the same letters", () => {
+      assert.deepStrictEqual(under("/docker/abc", "/docker/abcdef"), [])
+    })
+
+    it("follows a mount and a process outside the namespace's root", () => {
+      assert.deepStrictEqual(under("/..", "/../other/x"), ["/cg/other/x", "/cg/other", "/cg"])
+      assert.deepStrictEqual(under("/../..", "/../.."), ["/cg"])
+    })
+
+    it("knows only the top of a mount above the namespace's root", () => {
+      assert.deepStrictEqual(under("/../..", "/"), ["/cg"])
+      assert.deepStrictEqual(under("/../..", "/x"), ["/cg"])
+      assert.deepStrictEqual(under("/../..", "/../x"), ["/cg"])
+    })
+
+    it("does not see a group outside the mount", () => {
+      assert.deepStrictEqual(under("/", "/../other"), [])
+      assert.deepStrictEqual(under("/docker/abc", "/"), [])
+      assert.deepStrictEqual(under("/docker/abc", "/docker"), [])
+    })
+  })
+
+  describe("hierarchies", () => {
+    it("finds a controller of version 1 in its own mount", () => {
+      const hierarchy = hierarchyOf(
+        "memory",
+        "4:memory:/jobs/7\n2:cpuacct:/\n0::/\n",
+        Machine.mountLine(1, "/sys/fs/cgroup/memory", { controllers: "memory" }) +
+          Machine.mountLine(1, "/sys/fs/cgroup/cpuacct", { controllers: "cpuacct" }) +
+          Machine.mountLine(2, "/sys/fs/cgroup/unified")
+      )
+      assert.strictEqual(hierarchy?.version, 1)
+      assert.deepStrictEqual(directories(hierarchy), [
+        "/sys/fs/cgroup/memory/jobs/7",
+        "/sys/fs/cgroup/memory/jobs",
+        "/sys/fs/cgroup/memory"
+      ])
+    })
+
+    it("looks for a controller that version 1 does not hold in version 2 of a hybrid machine", () => {
+      const hierarchy = hierarchyOf(
+        "memory",
+        "2:cpuacct:/\n0::/app\n",
+        Machine.mountLine(1, "/sys/fs/cgroup/cpuacct", { controllers: "cpuacct" }) +
+          Machine.mountLine(2, "/sys/fs/cgroup/unified")
+      )
+      assert.strictEqual(hierarchy?.version, 2)
+      assert.deepStrictEqual(directories(hierarchy), ["/sys/fs/cgroup/unified/app", "/sys/fs/cgroup/unified"])
+    })
+
+    it("prefers the mount that shows most ancestors", () => {
+      const hierarchy = hierarchyOf(
+        "memory",
+        "0::/a/b\n",
+        Machine.mountLine(2, "/bind", { root: "/a/b" }) + Machine.mountLine(2, "/sys/fs/cgroup")
+      )
+      assert.deepStrictEqual(directories(hierarchy), ["/sys/fs/cgroup/a/b", "/sys/fs/cgroup/a", "/sys/fs/cgroup"])
+    })
+
+    it("is unknown where nothing is mounted", () => {
+      assert.isUndefined(hierarchyOf("memory", "0::/a\n", "22 27 0:21 / /proc rw - proc proc rw\n"))
+    })
+  })
+
+  describe("reader", () => {
+    const readerOf = Effect.fnUntraced(function*(files: Machine.Files) {
+      const machine = yield* Machine.make(files)
+      const read = cgroup.makeReader(pseudoFiles.make(machine.root, warnings.make()))
+      return { machine, read }
+    })
+
+    it.effect("follows a process that is moved", () =>
+      Effect.gen(function*() {
+        const { machine, read } = yield* readerOf({
+          "/proc/self/cgroup": "0::/a\n",
+          "/proc/self/mountinfo": Machine.mountLine(2, "/cg")
+        })
+        assert.deepStrictEqual(directories(read().hierarchyOf("memory")), ["/cg/a", "/cg"])
+        machine.write({ "/proc/self/cgroup": "0::/b\n" })
+        assert.deepStrictEqual(directories(read().hierarchyOf("memory")), ["/cg/b", "/cg"])
+      }))
+
+    it.effect("finds the group with the fewest strangers", () =>
+      Effect.gen(function*() {
+        const { read } = yield* readerOf({
+          "/proc/self/cgroup": "4:memory:/jobs/7\n1:cpu:/\n0::/\n",
+          "/proc/self/mountinfo": Machine.mountLine(1, "/cg/memory", { controllers: "memory" }) +
+            Machine.mountLine(1, "/cg/cpu", { controllers: "cpu" }) + Machine.mountLine(2, "/cg/unified")
+        })
+        assert.strictEqual(read().narrowestGroup?.directory, "/cg/memory/jobs/7")
+      }))
+  })
+})

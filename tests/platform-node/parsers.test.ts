@@ -1,0 +1,122 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as bound from "../../packages/platform-node/src/internal/bound.ts"
+import * as cgroupCpu from "../../packages/platform-node/src/internal/cgroupCpu.ts"
+import * as cgroupMemory from "../../packages/platform-node/src/internal/cgroupMemory.ts"
+import * as machine from "../../packages/platform-node/src/internal/machine.ts"
+import * as processTree from "../../packages/platform-node/src/internal/processTree.ts"
+import * as Machine from "./machine.ts"
+
+const refuses = (parse: (text: string) => unknown, texts: ReadonlyArray<string>) => {
+  for (const text of texts) assert.isUndefined(parse(text), JSON.stringify(text))
+}
+
+describe("parsers", () => {
+  it("memory limits", () => {
+    assert.strictEqual(cgroupMemory.parseLimit("536870912\n"), 512 * Machine.MiB)
+    assert.strictEqual(cgroupMemory.parseLimit("max\n"), Infinity)
+    assert.isAbove(cgroupMemory.parseLimit("9223372036854771712\n") ?? 0, 2 ** 62)
+    refuses(cgroupMemory.parseLimit, ["", "\n", "-1\n", "-4096", "0\n", "abc", "12kB", "1.5", "0x10", "maximum"])
+  })
+
+  it("fields of memory.stat", () => {
+    const text = "anon 1\ninactive_file 12\ntotal_inactive_file 34\nnot_inactive_file 56\n"
+    assert.strictEqual(cgroupMemory.parseStatField("inactive_file")(text), 12)
+    assert.strictEqual(cgroupMemory.parseStatField("total_inactive_file")(text), 34)
+    refuses(cgroupMemory.parseStatField("inactive_file"), ["", "inactive_file\n", "inactive_file -5\n", "anon 1\n"])
+  })
+
+  it("quotas of version 2", () => {
+    assert.strictEqual(cgroupCpu.parseMax("50000 100000\n"), 0.5)
+    assert.strictEqual(cgroupCpu.parseMax("max 100000\n"), Infinity)
+    refuses(cgroupCpu.parseMax, ["", "50000", "max", "-1 100000", "0 100000", "50000 0", "a b"])
+  })
+
+  it("quotas of version 1", () => {
+    assert.strictEqual(cgroupCpu.parseQuota("150000\n"), 150_000)
+    assert.strictEqual(cgroupCpu.parseQuota("-1\n"), Infinity)
+    refuses(cgroupCpu.parseQuota, ["", "-2", "x"])
+  })
+
+  it("CPU use of both versions, in milliseconds", () => {
+    assert.strictEqual(cgroupCpu.parseUsage("usage_usec 2500000\nuser_usec 1\n"), 2500)
+    assert.strictEqual(cgroupCpu.parseAccount("2500000000\n"), 2500)
+    refuses(cgroupCpu.parseUsage, ["", "user_usec 5\n", "usage_usec -1\n"])
+    refuses(cgroupCpu.parseAccount, ["", "-1", "many"])
+  })
+
+  it("the machine's memory", () => {
+    assert.deepStrictEqual(machine.parseMeminfo(Machine.meminfo({ total: 4 * Machine.GiB, available: Machine.GiB })), {
+      total: 4 * Machine.GiB,
+      available: Machine.GiB
+    })
+    refuses(machine.parseMeminfo, ["", "MemTotal: 10 kB\n", "MemTotal: 0 kB\nMemAvailable: 0 kB\n", "MemTotal: -1 kB\n"])
+  })
+
+  it("CPU times: stolen time is busy, waiting for input is not, guests count once", () => {
+    const text = "cpu  99 99 99 99 99 99 99 99 99 99\ncpu0 10 1 2 50 7 3 4 5 6 1\ncpu1 0 0 0 80 0 0 0 0 0 0\n"
+    assert.deepStrictEqual(machine.parseCpuTimes(undefined)(text), { cpus: 2, busy: 25, total: 162 })
+  })
+
+  it("CPU times of the allowed CPUs alone", () => {
+    const text = "cpu  1 0 0 1 0 0 0 0 0 0\ncpu0 10 0 0 0 0 0 0 0 0 0\ncpu1 0 0 0 80 0 0 0 0 0 0\n"
+    assert.deepStrictEqual(machine.parseCpuTimes(new Set([1, 7]))(text), { cpus: 1, busy: 0, total: 80 })
+    refuses(machine.parseCpuTimes(undefined), ["", "cpu  1 2 3 4\n", "cpu0 0 0 0 0 0 0 0 0 0 0\n", "nonsense"])
+  })
+
+  it("allowed CPUs", () => {
+    const cpus = (list: string) => [...machine.parseAllowedCpus(Machine.status({ cpus: list })) ?? []]
+    assert.deepStrictEqual(cpus("0-3"), [0, 1, 2, 3])
+    assert.deepStrictEqual(cpus("5"), [5])
+    assert.deepStrictEqual(cpus("0-1,4,6-7"), [0, 1, 4, 6, 7])
+    refuses(machine.parseAllowedCpus, ["", "Name: node\n", "Cpus_allowed_list:\tall\n"])
+  })
+
+  it("processes, whatever they are called", () => {
+    const stat = processTree.parseStat(Machine.processStat(42, 7, { user: 150, ended: 25 }, "a b) (c"))
+    assert.deepStrictEqual(stat, { pid: 42, parent: 7, cpuTime: 1500, endedChildrenCpuTime: 250 })
+    refuses(processTree.parseStat, ["", "42", "42 (node) S", "x (node) S 1 1 1"])
+  })
+
+  it("memory that no file backs; an old kernel tells resident memory only, an ended process none", () => {
+    assert.strictEqual(processTree.parseAnonymousMemory(Machine.status({ anonymous: 2 * Machine.MiB })), 2 * Machine.MiB)
+    assert.strictEqual(processTree.parseAnonymousMemory("Name:\tx\nVmRSS:\t   2048 kB\n"), 2 * Machine.MiB)
+    assert.strictEqual(processTree.parseAnonymousMemory("Name:\tx\nState:\tZ (zombie)\n"), 0)
+  })
+
+  it("process lists leave out what another namespace hides", () => {
+    assert.deepStrictEqual(processTree.parsePids("12\n0\n345\n"), [12, 345])
+    assert.deepStrictEqual(processTree.parsePids(""), [])
+  })
+})
+
+describe("descendants", () => {
+  const process = (pid: number, parent: number) => ({ pid, parent, cpuTime: 0, endedChildrenCpuTime: 0 })
+  const pids = (stats: ReadonlyArray<processTree.ProcessStat>) => stats.map(({ pid }) => pid).sort()
+
+  it("are found however deep, strangers are not", () => {
+    const all = [process(1, 0), process(10, 1), process(11, 10), process(12, 11), process(13, 10), process(20, 1)]
+    assert.deepStrictEqual(pids(processTree.descendantsOf(10, all)), [11, 12, 13])
+  })
+
+  it("end where processes name each other as parents", () => {
+    assert.deepStrictEqual(pids(processTree.descendantsOf(1, [process(2, 3), process(3, 2), process(4, 1)])), [4])
+    assert.deepStrictEqual(pids(processTree.descendantsOf(1, [process(1, 2), process(2, 1)])), [2])
+  })
+})
+
+describe("bound", () => {
+  it("is none without a level", () => {
+    assert.isUndefined(bound.tightest([]))
+  })
+
+  it("takes the tightest limit and the smallest headroom of different groups", () => {
+    const tight = bound.tightest([{ limit: 100, used: 20 }, { limit: 1000, used: 990 }])
+    assert.deepStrictEqual(tight, { limit: 100, headroom: 10 })
+  })
+
+  it("turns into a load that may exceed 1 and is never negative", () => {
+    assert.strictEqual(bound.loadOf({ limit: 100, headroom: 25 }), 0.75)
+    assert.strictEqual(bound.loadOf({ limit: 100, headroom: -50 }), 1.5)
+    assert.strictEqual(bound.loadOf({ limit: 100, headroom: 100 }), 0)
+  })
+})
