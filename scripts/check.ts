@@ -38,8 +38,8 @@ const checkImports = (): Outcome => {
       ...packages().flatMap((each) => undeclared(each, imports))
     ],
     note: typeCycles.length === 0 ?
-      `${sources.length} modules, no cycles` :
-      `${sources.length} modules; only their types form cycles: ${typeCycles.map(show).join("; ")}`
+      `${sources.length} modules` :
+      `${sources.length} modules; cycles of types alone around ${typeCycles.map(([first]) => show([first])).join(", ")}`
   }
 }
 

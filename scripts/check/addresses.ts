@@ -3,8 +3,8 @@
  */
 import type { SourceFile } from "../workspace.ts"
 
-// A path that begins at the root and leads into somebody's folders: a home, a scratch or a mount directory.
-const machinePath = /(?<![\w.@~}-])\/(?:home|Users|root|tmp|work|mnt|private)\/[\w.-]+/
+// A path that begins at the root and leads into somebody's folders: a home or a scratch directory.
+const machinePath = /(?<![\w.@~}-])\/(?:home|Users|root|tmp|work)\/[\w.-]+/
 
 // The address of a package registry or of a mirror of one; the site that people read is none.
 const registryAddress =

@@ -2,22 +2,11 @@
  * What somebody might write who has installed the packages; `npm run check` type-checks and runs it in a project of its
  * own.
  */
-import { LoadSignal, ScalingPolicy, SystemStatus } from "@autoscaled-pool/core"
+import { AutoscaledPool } from "@autoscaled-pool/core"
+import { NodeSystemStatus } from "@autoscaled-pool/platform-node"
 import { Effect } from "effect"
-import { strictEqual } from "node:assert"
+import { deepStrictEqual } from "node:assert"
 
-const disk = LoadSignal.make({
-  name: "disk",
-  overloadedRatio: 0.3,
-  target: 0.9,
-  every: "1 second",
-  sample: Effect.succeed({ load: 0.4 })
-})
+const squares = AutoscaledPool.forEach([1, 2, 3], (n) => Effect.succeed(n * n))
 
-const program = Effect.gen(function*() {
-  const status = yield* SystemStatus.SystemStatus
-  return (yield* status.current).isSystemIdle
-})
-
-strictEqual(await Effect.runPromise(Effect.provide(program, SystemStatus.layer({ signals: [disk] }))), true)
-strictEqual(ScalingPolicy.stepRatio({ every: "1 second" }).name, "stepRatio")
+deepStrictEqual(await Effect.runPromise(Effect.provide(squares, NodeSystemStatus.layer())), [1, 4, 9])

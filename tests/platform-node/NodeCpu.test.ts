@@ -1,8 +1,8 @@
+import * as NodeCpu from "@autoscaled-pool/platform-node/NodeCpu"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { TestClock } from "effect/testing"
 import type * as Host from "../../packages/platform-node/src/internal/host.ts"
-import * as NodeCpu from "../../packages/platform-node/src/NodeCpu.ts"
 import * as Machine from "./machine.ts"
 
 const start = Effect.fnUntraced(function*(
@@ -112,7 +112,9 @@ describe("NodeCpu", () => {
           "/proc/102/stat": Machine.processStat(102, 101, { user: 1050 }),
           "/proc/999/stat": Machine.processStat(999, 1, { user: 1050 })
         })
-        assert.strictEqual((yield* sample).own, 0.5)
+        yield* sample
+        machine.write({ "/proc/stat": Machine.cpuStat({ user: 100, idle: 1000 }) })
+        assert.strictEqual((yield* sample).own, 0.25)
       }))
 
     it.effect("includes children that ended, once", () =>
@@ -125,12 +127,16 @@ describe("NodeCpu", () => {
           "/proc/102/stat": Machine.processStat(102, 1, { user: 1000 })
         })
         machine.remove("/proc/101/stat")
+        yield* sample
         // 101 ended with 11 seconds, 102 left the family with its 10: what is certain is not less than nothing.
+        machine.write({ "/proc/stat": Machine.cpuStat({ user: 100, idle: 1000 }) })
         assert.strictEqual((yield* sample).own, 0)
         machine.write({
-          "/proc/stat": Machine.cpuStat({ user: 100, idle: 1000 }),
-          "/proc/self/stat": Machine.processStat(100, 1, { ended: 1200 })
+          "/proc/stat": Machine.cpuStat({ user: 150, idle: 1000 }),
+          "/proc/self/stat": Machine.processStat(100, 1, { ended: 1300 })
         })
+        yield* sample
+        machine.write({ "/proc/stat": Machine.cpuStat({ user: 200, idle: 1000 }) })
         assert.strictEqual((yield* sample).own, 0.5)
       }))
 
@@ -166,6 +172,8 @@ describe("NodeCpu", () => {
           "/proc/stat": Machine.cpuStat({ user: 50, idle: 1000 }),
           "/proc/101/stat": Machine.processStat(101, 100, { user: 1050 })
         })
+        yield* sample
+        machine.write({ "/proc/stat": Machine.cpuStat({ user: 100, idle: 1000 }) })
         assert.strictEqual((yield* sample).own, 0)
       }))
   })

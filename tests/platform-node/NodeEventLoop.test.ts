@@ -1,7 +1,7 @@
+import * as NodeEventLoop from "@autoscaled-pool/platform-node/NodeEventLoop"
 import { assert, describe, it } from "@effect/vitest"
 import { Clock, Effect } from "effect"
 import { TestClock } from "effect/testing"
-import * as NodeEventLoop from "../../packages/platform-node/src/NodeEventLoop.ts"
 import * as Machine from "./machine.ts"
 
 /** A loop that is late by as much as a test says: time that passes unseen by the timers. */

@@ -1,8 +1,8 @@
+import * as NodeMemory from "@autoscaled-pool/platform-node/NodeMemory"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { TestClock } from "effect/testing"
 import type * as Host from "../../packages/platform-node/src/internal/host.ts"
-import * as NodeMemory from "../../packages/platform-node/src/NodeMemory.ts"
 import * as Machine from "./machine.ts"
 
 const { GiB, MiB } = Machine

@@ -61,8 +61,7 @@ describe("cgroup", () => {
 
   describe("groups", () => {
     const mount = (root: string): cgroup.Mount => ({ version: 2, controllers: [], root, mountPoint: "/cg" })
-    const under = (root: string, path: string) =>
-      cgroup.groupsUnder(mount(root), path).map((group) => group.directory)
+    const under = (root: string, path: string) => cgroup.groupsUnder(mount(root), path).map((group) => group.directory)
 
     it("walks up from the own group to the mount point", () => {
       assert.deepStrictEqual(cgroup.groupsUnder(mount("/"), "/a/b"), [

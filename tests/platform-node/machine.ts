@@ -1,11 +1,11 @@
 /**
  * A machine made of files: what a Linux kernel would show below /proc and /sys/fs/cgroup, in a folder of its own.
  */
+import type { LoadSignal } from "@autoscaled-pool/core"
 import { Clock, Effect, Logger, type Scope, Stream } from "effect"
 import * as fs from "node:fs"
 import * as os from "node:os"
 import * as path from "node:path"
-import type { LoadSignal } from "../../packages/core/src/index.ts"
 import * as Host from "../../packages/platform-node/src/internal/host.ts"
 
 export type Files = Readonly<Record<string, string>>
@@ -48,14 +48,15 @@ export const make = (files: Files): Effect.Effect<Machine, never, Scope.Scope> =
 export const MiB = 1024 * 1024
 export const GiB = 1024 * MiB
 
-/** A machine of 16 GiB, half of it available, on which the process holds 100 MiB. */
+/** 16 GiB, half of it available. */
 export const meminfo = (options: { readonly total?: number; readonly available?: number } = {}): string =>
   `MemTotal:       ${(options.total ?? 16 * GiB) / 1024} kB
 MemFree:          123456 kB
-MemAvailable:    ${(options.available ?? 8 * GiB) / 1024} kB
+MemAvailable:    ${Math.round((options.available ?? 8 * GiB) / 1024)} kB
 Cached:           987654 kB
 `
 
+/** A process that holds 100 MiB and may run on four CPUs. */
 export const status = (options: { readonly anonymous?: number; readonly cpus?: string } = {}): string =>
   `Name:	node
 VmRSS:	  ${(options.anonymous ?? 100 * MiB) / 1024 + 50_000} kB
@@ -71,7 +72,7 @@ export const processStat = (
   times: { readonly user?: number; readonly ended?: number } = {},
   name = "node"
 ): string =>
-  `${pid} (${name}) S ${parent} 1 1 0 -1 4194560 100 200 3 4 ${times.user ?? 0} 0 ${times.ended ?? 0} 0 20 0 11 0 5 6 7\n`
+  `${pid} (${name}) S ${parent} 1 1 0 -1 4194560 1 2 3 4 ${times.user ?? 0} 0 ${times.ended ?? 0} 0 20 0 11 0 5 6 7\n`
 
 /** Four CPUs, each with these ticks. */
 export const cpuStat = (

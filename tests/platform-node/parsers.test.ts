@@ -49,7 +49,7 @@ describe("parsers", () => {
       total: 4 * Machine.GiB,
       available: Machine.GiB
     })
-    refuses(machine.parseMeminfo, ["", "MemTotal: 10 kB\n", "MemTotal: 0 kB\nMemAvailable: 0 kB\n", "MemTotal: -1 kB\n"])
+    refuses(machine.parseMeminfo, ["", "MemTotal: 10 kB\n", "MemTotal: 0 kB\nMemAvailable: 0 kB\n", "MemTotal: -1\n"])
   })
 
   it("CPU times: stolen time is busy, waiting for input is not, guests count once", () => {
@@ -78,9 +78,10 @@ describe("parsers", () => {
   })
 
   it("memory that no file backs; an old kernel tells resident memory only, an ended process none", () => {
-    assert.strictEqual(processTree.parseAnonymousMemory(Machine.status({ anonymous: 2 * Machine.MiB })), 2 * Machine.MiB)
-    assert.strictEqual(processTree.parseAnonymousMemory("Name:\tx\nVmRSS:\t   2048 kB\n"), 2 * Machine.MiB)
-    assert.strictEqual(processTree.parseAnonymousMemory("Name:\tx\nState:\tZ (zombie)\n"), 0)
+    const parse = processTree.parseAnonymousMemory
+    assert.strictEqual(parse(Machine.status({ anonymous: 2 * Machine.MiB })), 2 * Machine.MiB)
+    assert.strictEqual(parse("Name:\tx\nVmRSS:\t   2048 kB\n"), 2 * Machine.MiB)
+    assert.strictEqual(parse("Name:\tx\nState:\tZ (zombie)\n"), 0)
   })
 
   it("process lists leave out what another namespace hides", () => {
@@ -91,7 +92,7 @@ describe("parsers", () => {
 
 describe("descendants", () => {
   const process = (pid: number, parent: number) => ({ pid, parent, cpuTime: 0, endedChildrenCpuTime: 0 })
-  const pids = (stats: ReadonlyArray<processTree.ProcessStat>) => stats.map(({ pid }) => pid).sort()
+  const pids = (stats: ReadonlyArray<processTree.ProcessStat>) => stats.map(({ pid }) => pid).toSorted()
 
   it("are found however deep, strangers are not", () => {
     const all = [process(1, 0), process(10, 1), process(11, 10), process(12, 11), process(13, 10), process(20, 1)]

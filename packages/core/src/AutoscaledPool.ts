@@ -316,9 +316,9 @@ export const fromSource = <A, E1, R1, E2, R2, E3 = never, R3 = never>(
   InvalidOptionsError,
   SystemStatus | R1 | R2 | R3
 > => {
-  const task = options.taskSpan === undefined
-    ? (item: A) => inPool(handle(item))
-    : (item: A) => withTaskSpan(inPool(handle(item)), options.taskSpan)
+  const { taskSpan } = options
+  const handler = handle as (item: A) => Effect.Effect<unknown, E2> // the pool runs it as `inPool` says
+  const task = taskSpan === undefined ? handler : (item: A) => withTaskSpan(handler(item), taskSpan)
   const direct = directOf(source)
   if (direct === undefined) {
     return build<Lease<A>, E1 | E2 | E3, R1 | R2 | R3>(options, {

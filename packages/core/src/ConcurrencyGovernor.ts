@@ -13,7 +13,7 @@ import * as Stream from "effect/Stream"
 import * as ConcurrencySettings from "./ConcurrencySettings.ts"
 import type { InvalidOptionsError } from "./InvalidOptionsError.ts"
 import { CompletionTally, type TaskOutcome } from "./internal/completionTally.ts"
-import { ConcurrencyMeter } from "./internal/concurrencyMeter.ts"
+import { ConcurrencyMeter, type ConcurrencyTotals } from "./internal/concurrencyMeter.ts"
 import { reader as monotonicReader } from "./internal/monotonic.ts"
 import { StartPace } from "./internal/startPace.ts"
 import type { Observation, ScalingDecision, ScalingPolicy, ScalingReason } from "./ScalingPolicy.ts"
@@ -79,14 +79,19 @@ export class ConcurrencyGovernor {
   private readonly policy: ScalingPolicy
   private readonly status: SystemStatus["Service"]
   private readonly now: () => number
-  private readonly meter: ConcurrencyMeter
-  private readonly completions = new CompletionTally()
-  private readonly fresh = new CompletionTally()
+  /** @internal */
+  readonly meter: ConcurrencyMeter
+  /** Tasks that ended since the last decision, by whether they started before or after `desired` last changed. */
+  private earlier = new CompletionTally()
+  private fresh = new CompletionTally()
+  private sinceDecision: ConcurrencyTotals
   private readonly pace: StartPace
   private policyState: unknown
   private verdict: SystemInfo
   private allowance = Infinity
   private desiredSince: number
+  /** What `current` must stay below for a start, as things stand apart from the allowance and the rate cap. */
+  private cap = 0
   private dispatching: Dispatching = nobody
 
   /** The settings in force. */
@@ -114,9 +119,16 @@ export class ConcurrencyGovernor {
     this.desired = settings.desiredConcurrency
     this.desiredSince = now()
     this.meter = new ConcurrencyMeter(now())
+    this.sinceDecision = this.meter.totals(now())
     this.pace = new StartPace(settings.maxTasksPerMinute)
     this.policyState = policy.initial(settings)
-    this.watchSaturation(now())
+    this.setGate(now())
+  }
+
+  /** Whether one more task may start. */
+  isOpenUnsafe(now: number): boolean {
+    return this.current < this.cap && this.pace.nextToken <= now &&
+      (this.allowance >= 1 || this.current < this.settings.minConcurrency)
   }
 
   /** Why one more task may not start, or `undefined` where it may. */
@@ -126,19 +138,19 @@ export class ConcurrencyGovernor {
       if (!this.verdict.isSystemIdle) return "Overloaded"
       if (this.allowance < 1) return "StartAllowanceSpent"
     }
-    return this.pace.readyAt > now ? "RateLimited" : undefined
+    return this.pace.nextToken > now ? "RateLimited" : undefined
   }
 
   /** How many tasks may start now, as far as is known now. */
   freeUnsafe(now: number): number {
-    if (this.pace.readyAt > now) return 0
+    if (this.pace.nextToken > now) return 0
     const toMinimum = Math.max(0, this.settings.minConcurrency - this.current)
     const aboveMinimum = this.verdict.isSystemIdle ? Math.max(0, Math.floor(this.allowance)) : 0
     const starts = Math.min(this.desired - this.current, Math.max(toMinimum, aboveMinimum))
     return this.settings.maxTasksPerMinute === Infinity ? starts : Math.min(1, starts)
   }
 
-  /** Books a start. Call it in the same step in which `closedByUnsafe` said that the gate is open. */
+  /** Books a start. Call it in the same step in which the gate was seen open. */
   bookUnsafe(now: number): void {
     this.current++
     this.allowance--
@@ -150,14 +162,14 @@ export class ConcurrencyGovernor {
   releaseUnsafe(now: number, startedAt: number, outcome: TaskOutcome, wasRejected: boolean): void {
     this.current--
     this.meter.change(now, this.current)
-    const duration = now - startedAt
-    this.completions.add(outcome, wasRejected, duration)
-    if (startedAt >= this.desiredSince) this.fresh.add(outcome, wasRejected, duration)
+    const tally = startedAt >= this.desiredSince ? this.fresh : this.earlier
+    if (outcome === "Succeeded" && !wasRejected) tally.serve(now - startedAt)
+    else tally.count(outcome, wasRejected)
   }
 
   /** When the rate cap has a token again. */
   nextTokenAtUnsafe(): number {
-    return this.pace.readyAt
+    return this.pace.nextToken
   }
 
   /** The signals that are overloaded by the verdict in force. */
@@ -190,9 +202,7 @@ export class ConcurrencyGovernor {
 
   /** Readies the budget for a run: begins to observe, reads the verdict, asks a policy that decides at the start. */
   readonly prepare: Effect.Effect<void> = Effect.suspend(() => {
-    this.meter.restart(this.now())
-    this.completions.take()
-    this.fresh.take()
+    this.observeAfresh(this.now())
     if (this.policy.decidesAtStart === true) return this.decide
     return Effect.map(this.status.current, (info) => this.follow(info))
   })
@@ -226,15 +236,15 @@ export class ConcurrencyGovernor {
       settings: this.settings,
       desired: this.desired,
       current: this.current,
-      meanConcurrency: this.meter.mean(now),
-      saturatedShare: this.meter.saturatedShare(now),
+      meanConcurrency: this.meter.meanSince(this.sinceDecision, now),
+      saturatedShare: this.meter.saturatedShareSince(this.sinceDecision, now),
       currentInfo,
       historicalInfo,
-      completions: this.completions.take(),
-      fresh: this.fresh.take(),
+      completions: sumOf(this.earlier, this.fresh).stats(),
+      fresh: this.fresh.stats(),
       inFlightAges: this.dispatching.ages(now)
     }
-    this.meter.restart(now)
+    this.observeAfresh(now)
     return observation
   }
 
@@ -257,7 +267,10 @@ export class ConcurrencyGovernor {
     const now = this.now()
     this.desired = to
     this.desiredSince = now
-    this.watchSaturation(now)
+    // What was fresh until now is not any more.
+    this.earlier = sumOf(this.earlier, this.fresh)
+    this.fresh = new CompletionTally()
+    this.setGate(now)
     this.dispatching.report({ _tag: "DesiredChanged", from, to, reason })
   }
 
@@ -266,6 +279,7 @@ export class ConcurrencyGovernor {
     this.pace.limit(settings.maxTasksPerMinute)
     this.dispatching.report({ _tag: "SettingsChanged", settings })
     this.desire(desired, { summary: "the settings were changed" })
+    this.setGate(this.now())
     this.dispatching.wake()
   }
 
@@ -273,15 +287,30 @@ export class ConcurrencyGovernor {
     const before = this.verdict
     this.verdict = info
     if (before.isSystemIdle === info.isSystemIdle) return
+    this.setGate(this.now())
     this.dispatching.report(
       info.isSystemIdle ? { _tag: "OverloadEnded" } : { _tag: "OverloadBegan", signals: overloadedSignals(info) }
     )
     this.dispatching.wake()
   }
 
-  private watchSaturation(now: number): void {
+  private observeAfresh(now: number): void {
+    this.sinceDecision = this.meter.totals(now)
+    this.earlier = new CompletionTally()
+    this.fresh = new CompletionTally()
+  }
+
+  private setGate(now: number): void {
+    this.cap = this.verdict.isSystemIdle ? this.desired : Math.min(this.desired, this.settings.minConcurrency)
     this.meter.saturateAt(now, (this.policy.desiredConcurrencyRatio ?? 0.9) * this.desired)
   }
+}
+
+const sumOf = (a: CompletionTally, b: CompletionTally): CompletionTally => {
+  const sum = new CompletionTally()
+  a.addTo(sum)
+  b.addTo(sum)
+  return sum
 }
 
 const nobody: Dispatching = { wake: () => {}, report: () => {}, ages: () => [] }

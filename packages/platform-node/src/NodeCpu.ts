@@ -40,11 +40,11 @@ export interface Options {
  *   one group inside the other, the smallest quota and the smallest rest count.
  * - Elsewhere `load` is the busy share of the CPUs that this process may run on, time stolen by a hypervisor included.
  * - `own` is the part of this process, all its threads and its children. Running children are found where Linux lists
- *   the processes of a control group, and looked at twice a second at most.
+ *   the processes of a control group, and looked at once a second at most.
  *
  * Each sample covers the time since the one before; the first comes after `every`, at most a second. The quota is read
  * again for each. What cannot be read falls back to `node:os` with one warning. An option that cannot be is an
- * `InvalidOptionsError`.
+ * `InvalidOptionsError`. A signal keeps one baseline: make one for each `SystemStatus`.
  *
  * **Example** (Watching the CPU alone)
  *

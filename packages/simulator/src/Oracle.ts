@@ -5,7 +5,7 @@
  */
 import * as Effect from "effect/Effect"
 import { FixedConcurrency } from "./internal/fixedConcurrency.ts"
-import { onlyPhase } from "./internal/plant.ts"
+import { onlyPhase, type Plant } from "./internal/plant.ts"
 import * as Workload from "./Workload.ts"
 
 /**
@@ -43,27 +43,28 @@ export interface Oracle {
  *
  * **Details**
  *
- * - `seed`: the tasks to sweep with, default 1.
  * - `maxConcurrency`: where the sweep ends, default 200.
  *
- * The sweep takes a few seconds of real time for a workload with hundreds of tasks a second.
+ * A concurrency that comes near to the memory limit counts only if it never runs out of memory in three runs of the whole
+ * phase with different tasks: one that survives by luck is nothing to aim at. The sweep has seeds of its own, so that one
+ * oracle serves runs of any seed. It takes about a second of real time.
  *
- * **Example** (Finding the knee of two cores)
+ * **Example** (Finding the knee of a service)
  *
  * ```ts import.meta.vitest
  * import { Oracle, Workload } from "@autoscaled-pool/simulator"
  * import { Effect } from "effect"
  *
  * const workload = Workload.make({
- *   name: "half CPU, half waiting",
+ *   name: "twelve servers",
  *   duration: "2 minutes",
- *   phases: [{ cores: 2 }],
- *   task: () => ({ stages: [Workload.cpu(100), Workload.wait(100)] })
+ *   phases: [{ downstream: { servers: 12, slowdown: 0.1 } }],
+ *   task: () => ({ stages: [Workload.call(100)] })
  * })
  *
  * const oracle = await Effect.runPromise(Oracle.find(workload))
- * oracle.phases[0].knee // => 4
- * Math.round(oracle.phases[0].throughput) // => 20
+ * oracle.phases[0].knee // => 12
+ * Math.round(oracle.phases[0].throughput) // => 120
  * ```
  *
  * @category constructors
@@ -71,14 +72,14 @@ export interface Oracle {
  */
 export const find = Effect.fn("Oracle.find")(function*(
   workload: Workload.Workload,
-  options: { readonly seed?: number | undefined; readonly maxConcurrency?: number | undefined } = {}
+  options: { readonly maxConcurrency?: number | undefined } = {}
 ) {
-  const { maxConcurrency = 200, seed = 1 } = options
+  const { maxConcurrency = 200 } = options
   const phases: Array<PhaseOptimum> = []
   const ends = Workload.phaseEnds(workload)
   for (const [index, phase] of workload.phases.entries()) {
     const alone = onlyPhase(workload, phase, ends[index] - phase.startsAt)
-    phases.push(yield* optimumOf(new Sweep(alone, seed), maxConcurrency))
+    phases.push(yield* optimumOf(new Sweep(alone), maxConcurrency))
   }
   return { phases } satisfies Oracle
 })
@@ -93,8 +94,12 @@ const optimumOf = Effect.fnUntraced(function*(sweep: Sweep, maxConcurrency: numb
     return best
   }
   const rough = yield* best(upTo(1, maxConcurrency, 1.5), roughTasks)
-  const range = upTo(Math.max(1, Math.floor(rough / 1.5)), Math.min(maxConcurrency, Math.ceil(rough * 1.5)), 1.08)
-  const top = yield* best(range, fineTasks)
+  const around = upTo(Math.max(1, Math.floor(rough / 1.5)), Math.min(maxConcurrency, Math.ceil(rough * 1.5)), 1.08)
+  let top = yield* best(around, fineTasks)
+  while (top > 1 && !sweep.survives(top)) {
+    top = Math.min(top - 1, Math.round(top * 0.97))
+    yield* Effect.yieldNow
+  }
   const { throughput } = sweep.at(top, fineTasks)
 
   let below = 0
@@ -124,44 +129,54 @@ interface Point {
   readonly meanDuration: number
 }
 
+const seeds = [101, 102, 103]
 const warmUp = 0.1
 const stepMillis = 5000
-/** A run that comes this near to the memory limit is watched for the whole phase. */
-const memoryMargin = 0.8
+/** A run that stays below this share of the memory limit needs no second look. */
+const safeMemory = 0.8
 
 /** Runs of one phase at fixed concurrencies, each made once. */
 class Sweep {
   private readonly workload: Workload.Workload
-  private readonly seed: number
   private readonly points = new Map<string, Point>()
 
-  constructor(workload: Workload.Workload, seed: number) {
+  constructor(workload: Workload.Workload) {
     this.workload = workload
-    this.seed = seed
   }
 
+  /** What a concurrency achieves over so many tasks; nothing, where it runs out of memory. */
   at(concurrency: number, tasks: number): Point {
     const key = `${concurrency} ${tasks}`
     const known = this.points.get(key)
     if (known !== undefined) return known
-    const point = this.measure(concurrency, tasks)
+    const run = this.run(concurrency, seeds[0], ({ ledger }) => ledger.succeeded.length >= tasks)
+    const point = run.plant.kills.length > 0 ? { throughput: 0, meanDuration: Infinity } : pointOf(run)
     this.points.set(key, point)
     return point
   }
 
-  private measure(concurrency: number, tasks: number): Point {
-    const run = new FixedConcurrency(this.workload, this.seed, concurrency)
-    const { kills, ledger } = run.plant
-    const isEnough = () => ledger.succeeded.length >= tasks && run.plant.peakMemory < memoryMargin
-    while (run.now < this.workload.duration && !isEnough()) {
+  /** Whether a concurrency that came near to the memory limit never reaches it, whatever the tasks. */
+  survives(concurrency: number): boolean {
+    const rough = this.run(concurrency, seeds[0], ({ ledger }) => ledger.succeeded.length >= fineTasks)
+    if (rough.plant.peakMemory < safeMemory) return true
+    return seeds.every((seed) => this.run(concurrency, seed, () => false).plant.kills.length === 0)
+  }
+
+  private run(concurrency: number, seed: number, isEnough: (plant: Plant) => boolean): FixedConcurrency {
+    const run = new FixedConcurrency(this.workload, seed, concurrency)
+    while (run.now < this.workload.duration && !isEnough(run.plant) && run.plant.kills.length === 0) {
       run.advanceTo(Math.min(this.workload.duration, run.now + stepMillis))
-      if (kills.length > 0) return { throughput: 0, meanDuration: Infinity }
     }
-    const from = run.now * warmUp
-    const counted = ledger.succeeded.filter((at) => at > from).length
-    return {
-      throughput: (counted / (run.now - from)) * 1000,
-      meanDuration: ledger.succeededMillis / ledger.succeeded.length
-    }
+    return run
+  }
+}
+
+const pointOf = (run: FixedConcurrency): Point => {
+  const { succeeded, succeededMillis } = run.plant.ledger
+  const from = run.now * warmUp
+  const counted = succeeded.filter((at) => at > from).length
+  return {
+    throughput: (counted / (run.now - from)) * 1000,
+    meanDuration: succeededMillis / Math.max(1, succeeded.length)
   }
 }

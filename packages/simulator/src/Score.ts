@@ -65,7 +65,8 @@ export const of = (result: SimulationResult, oracle: Oracle): Score => {
     peakMemory: result.peakMemory,
     oscillation: mean(spans.map(oscillationOf)),
     settling: isOpen ? [] : spans.map(settlingOf(result.succeeded)),
-    inflation: (result.meanDuration * sum(spans.map(idealOf))) / sum(spans.map((s) => idealOf(s) * s.optimum.kneeDuration)),
+    inflation: (result.meanDuration * sum(spans.map(idealOf))) /
+      sum(spans.map((s) => idealOf(s) * s.optimum.kneeDuration)),
     waits: isOpen ? { mean: mean(result.waits) / 1000, p95: percentile(result.waits, 0.95) / 1000 } : undefined
   }
 }
@@ -78,14 +79,12 @@ interface Span {
   readonly inFlight: ReadonlyArray<number>
 }
 
-const spansOf = ({ duration, trace, workload }: SimulationResult, oracle: Oracle): ReadonlyArray<Span> =>
-  Workload.phaseEnds({ ...workload, duration })
-    .map((to, index) => {
-      const from = workload.phases[index].startsAt
-      const inFlight = trace.filter(({ at }) => at > from && at <= to).map((point) => point.inFlight)
-      return { from, to, optimum: oracle.phases[index], inFlight }
-    })
-    .filter(({ from, to }) => from < to)
+const spansOf = ({ trace, workload }: SimulationResult, oracle: Oracle): ReadonlyArray<Span> =>
+  Workload.phaseEnds(workload).map((to, index) => {
+    const from = workload.phases[index].startsAt
+    const inFlight = trace.filter(({ at }) => at > from && at <= to).map((point) => point.inFlight)
+    return { from, to, optimum: oracle.phases[index], inFlight }
+  })
 
 const idealOf = ({ from, optimum, to }: Span): number => (optimum.throughput * (to - from)) / 1000
 

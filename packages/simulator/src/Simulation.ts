@@ -5,14 +5,14 @@
  *
  * @since 0.1.0
  */
-import type { InvalidOptionsError } from "@autoscaled-pool/core/InvalidOptionsError"
 import type { ConcurrencySettings } from "@autoscaled-pool/core/ConcurrencySettings"
+import type { InvalidOptionsError } from "@autoscaled-pool/core/InvalidOptionsError"
 import type { ScalingDecision, ScalingPolicy } from "@autoscaled-pool/core/ScalingPolicy"
-import * as Duration from "effect/Duration"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { World } from "./internal/world.ts"
 import type { SensorFaults } from "./SensorFaults.ts"
-import type { Workload } from "./Workload.ts"
+import * as Workload from "./Workload.ts"
 
 /**
  * What there was to see at one moment; one every half a second.
@@ -63,7 +63,7 @@ export interface DecisionPoint {
  *
  * **Details**
  *
- * - `workload`, `policy`, `seed`, `duration`: what ran; the policy by its name.
+ * - `workload`, `policy`, `seed`: what ran; the policy by its name.
  * - `trace`: every half a second.
  * - `decisions`: all of them.
  * - `succeeded`: the moment of each success, in milliseconds.
@@ -80,10 +80,9 @@ export interface DecisionPoint {
  * @since 0.1.0
  */
 export interface SimulationResult {
-  readonly workload: Workload
+  readonly workload: Workload.Workload
   readonly policy: string
   readonly seed: number
-  readonly duration: number
   readonly trace: ReadonlyArray<TracePoint>
   readonly decisions: ReadonlyArray<DecisionPoint>
   readonly succeeded: ReadonlyArray<number>
@@ -103,7 +102,7 @@ export interface SimulationResult {
  *
  * **Details**
  *
- * - `workload`: see {@link Workload}.
+ * - `workload`: what to run it on.
  * - `policy`: the law to try.
  * - `settings`: of the pool, default its own defaults.
  * - `seed`: what all random numbers come from, default 1. The tasks of a seed are the same for every policy.
@@ -136,15 +135,18 @@ export interface SimulationResult {
  * @since 0.1.0
  */
 export const run = Effect.fn("Simulation.run")(function*(options: {
-  readonly workload: Workload
+  readonly workload: Workload.Workload
   readonly policy: ScalingPolicy
   readonly settings?: Partial<ConcurrencySettings> | undefined
   readonly seed?: number | undefined
   readonly duration?: Duration.Input | undefined
   readonly sensorFaults?: SensorFaults | undefined
 }): Effect.fn.Return<SimulationResult, InvalidOptionsError> {
-  const { policy, seed = 1, sensorFaults = {}, settings = {}, workload } = options
-  const duration = Duration.toMillis(options.duration ?? workload.duration)
+  const { policy, seed = 1, sensorFaults = {}, settings = {} } = options
+  const workload = options.duration === undefined
+    ? options.workload
+    : Workload.lasting(options.workload, options.duration)
+  const { duration } = workload
   const world = new World({ workload, policy, settings, seed, sensorFaults })
   for (let until = 0; until < duration;) {
     until = Math.min(duration, until + sliceMillis)

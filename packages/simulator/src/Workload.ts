@@ -55,7 +55,7 @@ export interface Task {
  * - `slowdown`: how much longer a call takes per call and server beyond the first, default 0.
  * - `rejectAbove`: calls in the service beyond which it refuses within 20 ms; no limit where it is left out.
  * - `rejectionCost`: how much a refusal per second and server slows the service, default 0.
- * - `rateLimit`: calls a second, with one second's worth of burst, beyond which it refuses; no limit where left out.
+ * - `rateLimit`: calls a second, with a burst of one second's worth, beyond which it refuses; no limit where left out.
  * - `timeout`: milliseconds after which an answer is worth nothing; no limit where it is left out.
  *
  * @category models
@@ -261,13 +261,15 @@ export const wait = (millis: number): Stage => ({ kind: "Wait", millis })
 export const call = (millis: number): Stage => ({ kind: "Call", millis })
 
 /**
- * The phase in force at a moment.
+ * The same workload over a shorter or a longer time; phases that would begin after its end are left out.
  *
- * @category getters
+ * @category combinators
  * @since 0.1.0
  */
-export const phaseAt = (workload: Workload, millis: number): Phase =>
-  workload.phases.findLast((phase) => phase.startsAt <= millis) ?? workload.phases[0]
+export const lasting = (workload: Workload, duration: Duration.Input): Workload => {
+  const millis = positiveMillis("duration", duration)
+  return { ...workload, duration: millis, phases: workload.phases.filter(({ startsAt }) => startsAt < millis) }
+}
 
 /**
  * The moment at which each phase ends, in order.
@@ -291,7 +293,11 @@ const phasesOf = (options: ReadonlyArray<PhaseOptions>): ReadonlyArray<Phase> =>
 const phaseOf = (options: PhaseOptions, before: Phase | undefined): Phase => {
   const startsAt = millisOf("phases.startsAt", options.startsAt ?? 0)
   if (before !== undefined && startsAt <= before.startsAt) {
-    throw invalid("phases.startsAt", options.startsAt, `Begin it after the phase before, which is at ${before.startsAt} ms.`)
+    throw invalid(
+      "phases.startsAt",
+      options.startsAt,
+      `Begin it after the phase before, which is at ${before.startsAt} ms.`
+    )
   }
   return {
     startsAt,

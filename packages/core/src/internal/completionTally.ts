@@ -6,7 +6,7 @@ import type { CompletionStats } from "../ScalingPolicy.ts"
 export type TaskOutcome = "Succeeded" | "Failed" | "TimedOut" | "Interrupted"
 
 export class CompletionTally {
-  private count = 0
+  private others = 0
   private failures = 0
   private timeouts = 0
   private rejections = 0
@@ -14,25 +14,41 @@ export class CompletionTally {
   private durations = 0
   private squaredDurations = 0
 
-  add(outcome: TaskOutcome, wasRejected: boolean, duration: number): void {
-    this.count++
+  /** Counts a task that succeeded and met no rate limit. */
+  serve(duration: number): void {
+    this.served++
+    this.durations += duration
+    this.squaredDurations += duration * duration
+  }
+
+  /** Counts a task that did not succeed, or met a rate limit. */
+  count(outcome: TaskOutcome, wasRejected: boolean): void {
+    this.others++
     if (wasRejected) this.rejections++
     if (outcome === "Failed") this.failures++
     else if (outcome === "TimedOut") this.timeouts++
-    else if (outcome === "Succeeded" && !wasRejected) {
-      this.served++
-      this.durations += duration
-      this.squaredDurations += duration * duration
-    }
   }
 
-  /** The statistics since the last time they were taken. */
-  take(): CompletionStats {
-    const { count, failures, rejections, served, timeouts } = this
-    const meanDuration = served > 0 ? this.durations / served : 0
-    const varianceDuration = served > 0 ? Math.max(0, this.squaredDurations / served - meanDuration * meanDuration) : 0
-    this.count = this.failures = this.timeouts = this.rejections = this.served = 0
-    this.durations = this.squaredDurations = 0
-    return { count, failures, timeouts, rejections, meanDuration, varianceDuration }
+  addTo(sum: CompletionTally): void {
+    sum.others += this.others
+    sum.failures += this.failures
+    sum.timeouts += this.timeouts
+    sum.rejections += this.rejections
+    sum.served += this.served
+    sum.durations += this.durations
+    sum.squaredDurations += this.squaredDurations
+  }
+
+  stats(): CompletionStats {
+    const meanDuration = this.served > 0 ? this.durations / this.served : 0
+    const meanSquare = this.served > 0 ? this.squaredDurations / this.served : 0
+    return {
+      count: this.served + this.others,
+      failures: this.failures,
+      timeouts: this.timeouts,
+      rejections: this.rejections,
+      meanDuration,
+      varianceDuration: Math.max(0, meanSquare - meanDuration * meanDuration)
+    }
   }
 }

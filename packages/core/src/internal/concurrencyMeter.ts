@@ -1,24 +1,29 @@
 /**
- * Time-weighted concurrency: the mean, the peak, and the share of time at or above a threshold, since a moment.
+ * Concurrency over time: how many tasks were in flight for how long, and for how long they were enough to saturate.
+ *
+ * Totals only grow; whoever wants to know about a span of time keeps the totals of its beginning.
  */
+export interface ConcurrencyTotals {
+  readonly time: number
+  /** Tasks times milliseconds. */
+  readonly area: number
+  readonly saturatedTime: number
+}
+
 export class ConcurrencyMeter {
-  private since: number
-  private lastChange: number
-  private current: number
+  peak = 0
+  private current = 0
+  private threshold = Infinity
+  private time: number
   private area = 0
   private saturatedTime = 0
-  private threshold = Infinity
-  peak = 0
 
-  constructor(now: number, current = 0) {
-    this.since = now
-    this.lastChange = now
-    this.current = current
-    this.peak = current
+  constructor(now: number) {
+    this.time = now
   }
 
   change(now: number, current: number): void {
-    this.advance(now)
+    if (now > this.time) this.advance(now)
     this.current = current
     if (current > this.peak) this.peak = current
   }
@@ -28,32 +33,29 @@ export class ConcurrencyMeter {
     this.threshold = threshold
   }
 
-  mean(now: number): number {
+  totals(now: number): ConcurrencyTotals {
     this.advance(now)
-    const elapsed = now - this.since
-    return elapsed > 0 ? this.area / elapsed : this.current
+    return { time: this.time, area: this.area, saturatedTime: this.saturatedTime }
   }
 
-  saturatedShare(now: number): number {
+  /** The mean since a moment; the concurrency of now where no time has passed. */
+  meanSince({ area, time }: ConcurrencyTotals, now: number): number {
     this.advance(now)
-    const elapsed = now - this.since
-    if (elapsed > 0) return this.saturatedTime / elapsed
+    return this.time > time ? (this.area - area) / (this.time - time) : this.current
+  }
+
+  /** The share of the time since a moment in which the threshold was reached. */
+  saturatedShareSince({ saturatedTime, time }: ConcurrencyTotals, now: number): number {
+    this.advance(now)
+    if (this.time > time) return (this.saturatedTime - saturatedTime) / (this.time - time)
     return this.current >= this.threshold ? 1 : 0
   }
 
-  restart(now: number): void {
-    this.since = now
-    this.lastChange = now
-    this.area = 0
-    this.saturatedTime = 0
-    this.peak = this.current
-  }
-
   private advance(now: number): void {
-    const elapsed = now - this.lastChange
+    const elapsed = now - this.time
     if (elapsed <= 0) return
     this.area += elapsed * this.current
     if (this.current >= this.threshold) this.saturatedTime += elapsed
-    this.lastChange = now
+    this.time = now
   }
 }

@@ -64,7 +64,7 @@ export class DirectFeed<A, E> implements Feed<A> {
   keep(): void {}
 
   private readonly onArrival = (exit: Exit.Exit<void, E>): void => {
+    if (Exit.isFailure(exit)) return this.host.fail(exit.cause) // and nothing arrives any more
     this.isArriving = false
-    if (Exit.isFailure(exit)) return this.host.fail(exit.cause)
   }
 }

@@ -14,10 +14,12 @@ import * as FiberSet from "effect/FiberSet"
 import type { Closed, ConcurrencyGovernor } from "../ConcurrencyGovernor.ts"
 import { Alarm } from "./alarm.ts"
 import type { TaskOutcome } from "./completionTally.ts"
+import type { ConcurrencyTotals } from "./concurrencyMeter.ts"
 import { CurrentTask } from "./currentTask.ts"
-import type { Feed, FeedHost, Poke } from "./feed.ts"
+import type { Feed, FeedHost, Poke, Room } from "./feed.ts"
 import { RunLedger } from "./runLedger.ts"
-import { RunningTasks, TaskSlot } from "./taskSlot.ts"
+import { TurnClock } from "./turnClock.ts"
+import { TaskSlot } from "./taskSlot.ts"
 
 /** Why nothing starts at the moment; `undefined` while tasks start. */
 export type Idle = Closed | "Paused" | "NoTaskReady" | undefined
@@ -52,7 +54,8 @@ export class Dispatcher<A> implements FeedHost {
   private readonly options: DispatcherOptions<A>
   private readonly governor: ConcurrencyGovernor
   private readonly feed: Feed<A>
-  private readonly running = new RunningTasks<A>()
+  /** As many as there ever were tasks in flight; those that have a fiber run a task. */
+  private readonly slots: Array<TaskSlot<A>> = []
   private readonly freeSlots: Array<TaskSlot<A>> = []
   private readonly questions = new Set<Fiber.Fiber<unknown, unknown>>()
   private readonly forkOutsideTasks: <B, E>(effect: Effect.Effect<B, E>) => Fiber.Fiber<B, E>
@@ -66,6 +69,8 @@ export class Dispatcher<A> implements FeedHost {
   private pumpsAgain = false
   private hasTurn = false
   private time: number
+  private readonly clock: TurnClock
+  private readonly concurrencyAtStart: ConcurrencyTotals
   private isTimeOld = false
   private onDrained: (() => void) | undefined
   private isDrained = false
@@ -74,8 +79,10 @@ export class Dispatcher<A> implements FeedHost {
     this.options = options
     this.governor = options.governor
     this.time = options.now()
+    this.clock = new TurnClock(options.now, options.later)
     this.isPaused = options.isPaused
     this.ledger = new RunLedger(this.time)
+    this.concurrencyAtStart = this.governor.meter.totals(this.time)
     this.forkOutsideTasks = Effect.runForkWith(
       Context.add(options.context, CurrentTask, { run: this, reject: () => {} })
     )
@@ -87,6 +94,7 @@ export class Dispatcher<A> implements FeedHost {
   /** Begins the run; `onDrained` is called once, when it has ended and nothing of it is left. */
   begin(onDrained: () => void): void {
     this.onDrained = onDrained
+    this.governor.meter.peak = this.governor.current
     this.wake()
   }
 
@@ -145,9 +153,24 @@ export class Dispatcher<A> implements FeedHost {
   }
 
   ages(now: number): ReadonlyArray<number> {
-    const ages: Array<number> = []
-    for (let slot = this.running.first; slot !== undefined; slot = slot.next) ages.push(now - slot.startedAt)
-    return ages
+    const running = this.slots.filter((slot) => slot.fiber !== undefined)
+    return running.map((slot) => now - slot.startedAt).sort((a, b) => b - a)
+  }
+
+  free(): number {
+    return this.governor.freeUnsafe(this.time)
+  }
+
+  get started(): number {
+    return this.ledger.ended + this.inFlight
+  }
+
+  meanConcurrency(now: number): number {
+    return this.governor.meter.meanSince(this.concurrencyAtStart, now)
+  }
+
+  get peakConcurrency(): number {
+    return this.governor.meter.peak
   }
 
   get isOpaque(): boolean {
@@ -208,15 +231,23 @@ export class Dispatcher<A> implements FeedHost {
         this.start(this.held.pop() as A) // there is one: an item may itself be undefined
         continue
       }
-      const pulled = this.feed.pull(closed === undefined ? this.governor.freeUnsafe(this.time) : 1)
-      if (pulled !== "Item") return this.restWithout(pulled)
+      const room = closed === undefined ? "Free" : "LookAhead"
+      const pulled = this.feed.pull(room)
+      if (this.phase !== "Running") return this.refuse(pulled)
+      if (pulled !== "Item") return this.restWithout(pulled, room)
       if (closed === undefined) this.start(this.feed.item)
       else this.held.push(this.feed.item)
     }
   }
 
+  /** What was pulled has ended the run, and comes too late to start. */
+  private refuse(pulled: Pulled): void {
+    if (pulled === "Item") this.feed.settle(this.feed.item, Exit.interrupt(), true)
+  }
+
   private closedBy(): NonNullable<Idle> | undefined {
-    return this.isPaused ? "Paused" : this.governor.closedByUnsafe(this.time)
+    if (this.isPaused) return "Paused"
+    return this.governor.isOpenUnsafe(this.time) ? undefined : this.governor.closedByUnsafe(this.time)
   }
 
   /** A run with nothing left must not wait for a token to find out. */
@@ -226,14 +257,14 @@ export class Dispatcher<A> implements FeedHost {
 
   private rest(idle: NonNullable<Idle>): void {
     this.ledger.rest(this.time, idle)
-    this.feed.keep(0)
+    this.feed.keep("None")
     if (idle === "RateLimited") this.token.setAt(this.governor.nextTokenAtUnsafe(), this.time)
   }
 
-  private restWithout(pulled: "Empty" | "Waiting" | "Done"): void {
+  private restWithout(pulled: "Empty" | "Waiting" | "Done", room: Room): void {
     if (pulled !== "Waiting" && this.inFlight === 0 && this.feed.mayEnd()) return this.end("Finished")
     this.ledger.rest(this.time, "NoTaskReady")
-    this.feed.keep(this.governor.freeUnsafe(this.time))
+    this.feed.keep(room)
   }
 
   private yieldTurn(): void {
@@ -243,19 +274,24 @@ export class Dispatcher<A> implements FeedHost {
 
   private start(item: A): void {
     if (this.isTimeOld) this.readClock()
-    const slot = this.freeSlots.pop() ?? new TaskSlot(this, this.options.context, this.onTaskEnd)
+    const slot = this.freeSlots.pop() ?? this.addSlot()
     slot.item = item
     slot.startedAt = this.time
     slot.wasRejected = false
     slot.timeLimit = "Ahead"
     this.inFlight++
     this.governor.bookUnsafe(this.time)
-    this.ledger.start(this.time, this.inFlight)
     this.launch(slot, this.taskOf(item))
   }
 
+  private addSlot(): TaskSlot<A> {
+    const slot = new TaskSlot(this, this.options.context, this.onTaskEnd)
+    this.slots.push(slot)
+    return slot
+  }
+
   private launch(slot: TaskSlot<A>, task: Effect.Effect<unknown, unknown>): void {
-    if (Exit.isExit(task)) return this.settle(slot, task)
+    if (isEnded(task)) return this.settle(slot, task)
     const fiber = slot.fork(task)
     const exit = fiber.pollUnsafe()
     if (exit !== undefined) {
@@ -264,17 +300,14 @@ export class Dispatcher<A> implements FeedHost {
     }
     this.isTimeOld = true
     slot.fiber = fiber
-    this.running.add(slot)
-    FiberSet.addUnsafe(this.options.fibers, fiber)
     fiber.addObserver(slot.observe)
     this.feed.started(slot.item as A, fiber) // a launched slot has its item
+    if (this.phase !== "Running") return fiber.interruptUnsafe()
     if (this.options.timeLimit !== Infinity) this.deadline.setAt(slot.startedAt + this.options.timeLimit, this.time)
-    if (this.phase !== "Running") fiber.interruptUnsafe()
   }
 
   private readonly onTaskEnd = (slot: TaskSlot<A>, exit: Exit.Exit<unknown, unknown>): void => {
     this.readClock()
-    this.running.remove(slot)
     this.settle(slot, exit)
     this.pump()
   }
@@ -285,7 +318,8 @@ export class Dispatcher<A> implements FeedHost {
     const outcome = this.outcomeOf(slot, item, exit)
     this.inFlight--
     this.governor.releaseUnsafe(this.time, slot.startedAt, outcome, slot.wasRejected)
-    this.ledger.end(this.time, this.inFlight, outcome, slot.wasRejected)
+    this.ledger.end(outcome)
+    if (slot.wasRejected) this.ledger.rejected++
     slot.item = undefined
     slot.fiber = undefined
     this.freeSlots.push(slot)
@@ -309,21 +343,25 @@ export class Dispatcher<A> implements FeedHost {
 
   private reachDeadlines(): void {
     this.readClock()
-    const due = this.time - this.options.timeLimit
-    for (const slot of [...this.running]) {
-      if (slot.startedAt > due) return this.deadline.setAt(slot.startedAt + this.options.timeLimit, this.time)
-      if (slot.timeLimit !== "Ahead") continue
+    for (const slot of this.slots) {
+      if (slot.fiber === undefined || slot.timeLimit !== "Ahead") continue
+      const deadline = slot.startedAt + this.options.timeLimit
+      if (deadline > this.time) {
+        this.deadline.setAt(deadline, this.time)
+        continue
+      }
       slot.timeLimit = "Reached"
-      slot.fiber?.interruptUnsafe()
+      slot.fiber.interruptUnsafe()
     }
   }
 
   private end(phase: Exclude<Phase, "Running">): void {
+    if (this.phase !== "Running") return
     this.phase = phase
     this.deadline.clear()
     this.token.clear()
     for (const item of this.held.splice(0)) this.feed.settle(item, Exit.interrupt(), true)
-    for (const slot of [...this.running]) slot.fiber?.interruptUnsafe()
+    for (const slot of this.slots) slot.fiber?.interruptUnsafe()
     for (const fiber of [...this.questions]) fiber.interruptUnsafe()
     this.drain()
   }
@@ -353,9 +391,15 @@ export class Dispatcher<A> implements FeedHost {
   }
 
   private readClock(): void {
-    this.time = this.options.now()
+    this.time = this.clock.read()
     this.isTimeOld = false
   }
+}
+
+/** Whether an effect is an exit already, and needs no fiber. The tag comes first because reading it is cheap. */
+const isEnded = (task: Effect.Effect<unknown, unknown>): task is Exit.Exit<unknown, unknown> => {
+  const tag = (task as { readonly _tag?: unknown })._tag // effects of other kinds may have a tag, or none
+  return (tag === "Success" || tag === "Failure") && Exit.isExit(task)
 }
 
 const isOwnFailure = (exit: Exit.Exit<unknown, unknown>): boolean =>

@@ -24,6 +24,8 @@ export interface FeedHost {
     effect: Effect.Effect<A, E>,
     onExit: (exit: Exit.Exit<A, E>) => void
   ) => Fiber.Fiber<A, E> | undefined
+  /** How many tasks could start now. */
+  readonly free: () => number
   /** An answer has arrived. */
   readonly wake: () => void
   /** Ends the run with this failure. */
@@ -33,8 +35,8 @@ export interface FeedHost {
 export interface Feed<A> {
   /** The item of the last pull that said `Item`. */
   readonly item: A
-  /** Looks for the next item; `free` slots could start one now. */
-  readonly pull: (free: number) => Pulled
+  /** Looks for the next item. */
+  readonly pull: (room: Room) => Pulled
   /** The task of an item. */
   readonly task: (item: A) => Effect.Effect<unknown, unknown>
   /** The task of an item runs in this fiber. */
@@ -47,10 +49,13 @@ export interface Feed<A> {
   readonly mayEnd: () => boolean
   /** Something happened that may have made an item ready. */
   readonly poke: (why: Poke) => void
-  /** Only so many slots are free: withdraws what waits on behalf of others. */
-  readonly keep: (free: number) => void
+  /** The dispatcher rests: withdraws what waits for an item on behalf of slots that there is no room for. */
+  readonly keep: (room: Room) => void
   /** Whether the feed must be poked at an interval, because nothing else tells when an item is ready. */
   readonly isOpaque: boolean
 }
+
+/** Room for items: for as many as slots are free, for one that must wait before it may start, or for none. */
+export type Room = "Free" | "LookAhead" | "None"
 
 export type Poke = "TaskEnded" | "Notified" | "Interval"

@@ -17,7 +17,7 @@ export class IterableSource<A> extends ReturningSource<A, never, never> {
   protected pollNext(): "Item" | "Done" {
     this.iterator ??= this.iterable[Symbol.iterator]()
     const next = this.iterator.next()
-    if (next.done === true) return "Done"
+    if (next.done) return "Done"
     this.item = next.value
     return "Item"
   }

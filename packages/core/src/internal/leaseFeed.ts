@@ -12,7 +12,7 @@ import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import type { TaskSource } from "../TaskSource.ts"
 import { CurrentTask } from "./currentTask.ts"
-import type { Feed, FeedHost, Poke, Pulled } from "./feed.ts"
+import type { Feed, FeedHost, Poke, Pulled, Room } from "./feed.ts"
 
 /** An item whose lease is held: what its source provides to the handler, and whom to tell how the task ended. */
 export interface Lease<A> {
@@ -21,9 +21,12 @@ export interface Lease<A> {
   settle: (exit: Exit.Exit<unknown, unknown>) => void
   fiber: Fiber.Fiber<unknown, unknown> | undefined
   isRevoked: boolean
+  isSettled: boolean
 }
 
 interface Take {
+  /** What was known when it began; news since then may be news to it. */
+  readonly news: number
   fiber: Fiber.Fiber<unknown, unknown> | undefined
   isWithdrawn: boolean
 }
@@ -42,7 +45,7 @@ export class LeaseFeed<A> implements Feed<Lease<A>> {
   item!: Lease<A>
   private saidEmpty = false
   private saidDone = false
-  private hasNews = false
+  private news = 0
 
   constructor(
     host: FeedHost,
@@ -54,8 +57,9 @@ export class LeaseFeed<A> implements Feed<Lease<A>> {
     this.handler = handler
   }
 
-  pull(free: number): Pulled {
-    while (this.waiting.size + this.arrived.length < free && !this.saidEmpty && !this.saidDone) this.take()
+  pull(room: Room): Pulled {
+    const slots = this.slotsOf(room)
+    while (this.waiting.size + this.arrived.length < slots && !this.saidEmpty && !this.saidDone) this.take()
     const lease = this.arrived.shift()
     if (lease !== undefined) {
       this.item = lease
@@ -80,6 +84,7 @@ export class LeaseFeed<A> implements Feed<Lease<A>> {
   }
 
   settle(lease: Lease<A>, exit: Exit.Exit<unknown, unknown>): void {
+    lease.isSettled = true
     lease.settle(exit)
   }
 
@@ -88,13 +93,14 @@ export class LeaseFeed<A> implements Feed<Lease<A>> {
   }
 
   poke(why: Poke): void {
-    if (why !== "Interval") this.hasNews = true
+    if (why !== "Interval") this.news++
     this.saidEmpty = false
   }
 
-  keep(free: number): void {
-    let surplus = this.waiting.size + this.arrived.length - free
-    for (const take of [...this.waiting].reverse()) {
+  keep(room: Room): void {
+    if (this.waiting.size === 0) return
+    let surplus = this.waiting.size + this.arrived.length - this.slotsOf(room)
+    for (const take of [...this.waiting].toReversed()) {
       if (surplus-- <= 0) return
       this.waiting.delete(take)
       take.isWithdrawn = true
@@ -102,11 +108,15 @@ export class LeaseFeed<A> implements Feed<Lease<A>> {
     }
   }
 
+  private slotsOf(room: Room): number {
+    if (room === "Free") return this.host.free()
+    return room === "LookAhead" ? 1 : 0
+  }
+
   private take(): void {
-    const take: Take = { fiber: undefined, isWithdrawn: false }
+    const take: Take = { news: this.news, fiber: undefined, isWithdrawn: false }
     this.takes++
     this.waiting.add(take)
-    this.hasNews = false
     take.fiber = this.host.fork(
       // The host forks in the pool's context, which has what the source requires.
       this.source.take((item) => this.hold(take, item)) as Effect.Effect<"Taken" | "Empty" | "Done", unknown>,
@@ -124,7 +134,8 @@ export class LeaseFeed<A> implements Feed<Lease<A>> {
           context: Context.omit(CurrentTask)(context),
           settle: resume,
           fiber: undefined,
-          isRevoked: false
+          isRevoked: false,
+          isSettled: false
         }
         this.waiting.delete(take)
         this.arrived.push(lease)
@@ -136,6 +147,7 @@ export class LeaseFeed<A> implements Feed<Lease<A>> {
 
   private revoke(lease: Lease<A>): Effect.Effect<void> {
     return Effect.callback((resume) => {
+      if (lease.isSettled) return resume(Effect.void)
       const index = this.arrived.indexOf(lease)
       if (index >= 0) {
         this.arrived.splice(index, 1)
@@ -151,9 +163,11 @@ export class LeaseFeed<A> implements Feed<Lease<A>> {
     this.takes--
     this.waiting.delete(take)
     if (Exit.isFailure(exit)) {
-      if (!take.isWithdrawn || !Cause.hasInterruptsOnly(exit.cause)) this.host.fail(exit.cause)
+      if (take.isWithdrawn && Cause.hasInterruptsOnly(exit.cause)) return
+      this.saidDone = true // a source that has failed is not asked again
+      this.host.fail(exit.cause)
     } else if (exit.value === "Empty") {
-      this.saidEmpty = !this.hasNews
+      if (take.news === this.news) this.saidEmpty = true
     } else if (exit.value === "Done") {
       this.saidDone = true
     }

@@ -120,9 +120,9 @@ export class Pool<A, E> implements AutoscaledPool<E> {
       currentConcurrency: this.governor.current,
       desiredConcurrency: this.governor.desired,
       blocker: this.blockerOf(ledger?.idle),
-      started: ledger?.started ?? 0,
-      succeeded: ledger?.outcomes.Succeeded ?? 0,
-      timedOut: ledger?.outcomes.TimedOut ?? 0,
+      started: dispatcher?.started ?? 0,
+      succeeded: ledger?.succeeded ?? 0,
+      timedOut: ledger?.timedOut ?? 0,
       rejected: ledger?.rejected ?? 0,
       system: this.governor.verdictUnsafe(),
       lastDecision: this.governor.lastDecision
@@ -155,7 +155,7 @@ export class Pool<A, E> implements AutoscaledPool<E> {
     yield* Effect.addFinalizer(() => Effect.andThen(Effect.sync(detach), this.work.close))
     this.publish({ _tag: "RunStarted" })
 
-    yield* this.governor.prepare
+    yield* orFail(dispatcher, this.governor.prepare)
     yield* supervise(dispatcher, this.governor.regulate)
     if (dispatcher.isOpaque) yield* supervise(dispatcher, this.keepAsking(dispatcher))
     if (this.plan.loggingInterval !== null) yield* supervise(dispatcher, this.keepLogging(this.plan.loggingInterval))
@@ -181,7 +181,8 @@ export class Pool<A, E> implements AutoscaledPool<E> {
     Effect.schedule(Effect.flatMap(this.state, (state) => Effect.logInfo(summaryOf(state))), Schedule.spaced(every))
 
   private publish(event: PoolEvent): void {
-    PubSub.publishUnsafe(this.published, event)
+    // Not `publishUnsafe`: where a reader has fallen behind, it refuses the newest event, and to every reader.
+    Effect.runSync(PubSub.publish(this.published, event))
   }
 
   private blockerOf(idle: Idle): Blocker | undefined {
@@ -202,12 +203,15 @@ const laterTurns = Effect.withFiber((fiber) => {
   return Effect.succeed((turn: () => void) => turns.scheduleTask(turn, 0))
 })
 
+/** A failure of the effect ends the run. */
+const orFail = <A>(dispatcher: Dispatcher<A>, effect: Effect.Effect<unknown, unknown>): Effect.Effect<unknown> =>
+  Effect.catchCause(effect, (cause) => Effect.sync(() => dispatcher.fail(cause)))
+
 /** Runs beside the tasks for as long as the run does; a failure of it ends the run. */
 const supervise = <A>(
   dispatcher: Dispatcher<A>,
   effect: Effect.Effect<unknown, unknown>
-): Effect.Effect<unknown, never, Scope.Scope> =>
-  Effect.forkScoped(Effect.catchCause(effect, (cause) => Effect.sync(() => dispatcher.fail(cause))))
+): Effect.Effect<unknown, never, Scope.Scope> => Effect.forkScoped(orFail(dispatcher, effect))
 
 /** Begins the run and waits until nothing is left of it; interrupting the wait interrupts the run. */
 const drained = <A>(dispatcher: Dispatcher<A>): Effect.Effect<void> =>
@@ -216,19 +220,20 @@ const drained = <A>(dispatcher: Dispatcher<A>): Effect.Effect<void> =>
     return Effect.callback((resume) => dispatcher.interrupt(() => resume(Effect.void)))
   })
 
-const reportOf = <A>({ ledger, phase }: Dispatcher<A>, now: number): RunReport => {
+const reportOf = <A>(dispatcher: Dispatcher<A>, now: number): RunReport => {
+  const { ledger, phase } = dispatcher
   const millis = now - ledger.startedAt
   const share = (idle: number) => millis > 0 ? idle / millis : 0
   return {
     outcome: phase === "Aborting" ? "Aborted" : "Finished",
-    started: ledger.started,
-    succeeded: ledger.outcomes.Succeeded,
-    timedOut: ledger.outcomes.TimedOut,
-    interrupted: ledger.outcomes.Interrupted,
+    started: dispatcher.started,
+    succeeded: ledger.succeeded,
+    timedOut: ledger.timedOut,
+    interrupted: ledger.interrupted,
     rejected: ledger.rejected,
     duration: Duration.millis(millis),
-    meanConcurrency: ledger.meter.mean(now),
-    peakConcurrency: ledger.meter.peak,
+    meanConcurrency: dispatcher.meanConcurrency(now),
+    peakConcurrency: dispatcher.peakConcurrency,
     blockedShare: Object.fromEntries([...ledger.idleTimes(now)].map(([idle, time]) => [idle, share(time)]))
   }
 }

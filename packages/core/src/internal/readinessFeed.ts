@@ -55,7 +55,8 @@ export class ReadinessFeed implements Feed<void> {
     // A check that is pending may have looked before the news came. An interval brings no news.
     if (why !== "Interval") this.hasNews = true
     if (this.ready === "No") this.ready = "Unknown"
-    if (this.finished === "No") this.finished = "Unknown"
+    // A yes too: the run may have been held up by a pause since it was given.
+    if (this.finished !== "Pending") this.finished = "Unknown"
   }
 
   keep(): void {}

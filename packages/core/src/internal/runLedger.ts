@@ -1,14 +1,14 @@
 /**
- * What a run has done so far: tasks by outcome, concurrency over time, and how long nothing started, by reason.
+ * What a run has done so far: tasks by outcome, and how long nothing started, by reason.
  */
 import type { TaskOutcome } from "./completionTally.ts"
-import { ConcurrencyMeter } from "./concurrencyMeter.ts"
 
 export class RunLedger<Idle extends string> {
   readonly startedAt: number
-  readonly meter: ConcurrencyMeter
-  readonly outcomes: Record<TaskOutcome, number> = { Succeeded: 0, Failed: 0, TimedOut: 0, Interrupted: 0 }
-  started = 0
+  succeeded = 0
+  failed = 0
+  timedOut = 0
+  interrupted = 0
   rejected = 0
   idle: Idle | undefined
   private idleSince: number
@@ -17,18 +17,18 @@ export class RunLedger<Idle extends string> {
   constructor(now: number) {
     this.startedAt = now
     this.idleSince = now
-    this.meter = new ConcurrencyMeter(now)
   }
 
-  start(now: number, inFlight: number): void {
-    this.started++
-    this.meter.change(now, inFlight)
+  /** Tasks that have ended, however they did. */
+  get ended(): number {
+    return this.succeeded + this.failed + this.timedOut + this.interrupted
   }
 
-  end(now: number, inFlight: number, outcome: TaskOutcome, wasRejected: boolean): void {
-    this.outcomes[outcome]++
-    if (wasRejected) this.rejected++
-    this.meter.change(now, inFlight)
+  end(outcome: TaskOutcome): void {
+    if (outcome === "Succeeded") this.succeeded++
+    else if (outcome === "Failed") this.failed++
+    else if (outcome === "TimedOut") this.timedOut++
+    else this.interrupted++
   }
 
   /** From now on nothing starts for this reason; `undefined` where tasks start. */

@@ -8,7 +8,8 @@ const slack = 50
 
 export class StartPace {
   private interval = 0
-  private nextToken = -Infinity
+  /** When the next task may start, in the past where it may start now. */
+  nextToken = -Infinity
 
   constructor(maxTasksPerMinute: number) {
     this.limit(maxTasksPerMinute)
@@ -18,11 +19,6 @@ export class StartPace {
     const interval = 60_000 / maxTasksPerMinute
     this.nextToken += interval - this.interval
     this.interval = interval
-  }
-
-  /** When the next task may start, in the past where it may start now. */
-  get readyAt(): number {
-    return this.nextToken
   }
 
   take(now: number): void {

@@ -20,8 +20,6 @@ export class TaskSlot<A> implements TaskHandle {
   wasRejected = false
   /** How far a time limit has come: not reached, reached and interrupting, or reached and absorbed by a handler. */
   timeLimit: "Ahead" | "Reached" | "Absorbing" = "Ahead"
-  previous: TaskSlot<A> | undefined
-  next: TaskSlot<A> | undefined
 
   constructor(
     run: object,
@@ -35,31 +33,5 @@ export class TaskSlot<A> implements TaskHandle {
 
   reject(): void {
     this.wasRejected = true
-  }
-}
-
-/** Running tasks in the order of their start, so that ages and deadlines are in order too. */
-export class RunningTasks<A> {
-  first: TaskSlot<A> | undefined
-  private last: TaskSlot<A> | undefined
-
-  add(slot: TaskSlot<A>): void {
-    slot.previous = this.last
-    slot.next = undefined
-    if (this.last === undefined) this.first = slot
-    else this.last.next = slot
-    this.last = slot
-  }
-
-  remove(slot: TaskSlot<A>): void {
-    if (slot.previous === undefined) this.first = slot.next
-    else slot.previous.next = slot.next
-    if (slot.next === undefined) this.last = slot.previous
-    else slot.next.previous = slot.previous
-    slot.previous = slot.next = undefined
-  }
-
-  *[Symbol.iterator](): Generator<TaskSlot<A>> {
-    for (let slot = this.first; slot !== undefined; slot = slot.next) yield slot
   }
 }

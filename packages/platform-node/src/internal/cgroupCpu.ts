@@ -16,8 +16,7 @@ export const parseQuota: Parser<number> = (text) => text.trim() === "-1" ? Infin
 
 const parseMicros: Parser<number> = (text) => /^\d+\s*$/.test(text) ? Number(text) : undefined
 
-const cpus = (quota: number, period: number): number | undefined =>
-  quota > 0 && period > 0 ? quota / period : undefined
+const cpus = (quota: number, period: number): number | undefined => quota > 0 && period > 0 ? quota / period : undefined
 
 /** `usage_usec` of version 2's cpu.stat, in milliseconds. */
 export const parseUsage: Parser<number> = (text) => {

@@ -4,7 +4,7 @@
  */
 import * as Effect from "effect/Effect"
 import * as os from "node:os"
-import { performance, type EventLoopUtilization } from "node:perf_hooks"
+import { type EventLoopUtilization, performance } from "node:perf_hooks"
 import * as v8 from "node:v8"
 import * as cgroup from "./cgroup.ts"
 import type { CpuTimes } from "./machine.ts"

@@ -35,7 +35,10 @@ export const delay = (field: string, value: Duration.Input): Effect.Effect<numbe
   })
 
 /** Names the option that holds the refused one: "target" becomes "cpu.target". */
-export const within = (option: string) =>
+export const within =
+  (option: string) =>
   <A, R>(self: Effect.Effect<A, InvalidOptionsError, R>): Effect.Effect<A, InvalidOptionsError, R> =>
-    Effect.mapError(self, ({ field, remedy, value }) =>
-      new InvalidOptionsError({ field: `${option}.${field}`, value, remedy }))
+    Effect.mapError(
+      self,
+      ({ field, remedy, value }) => new InvalidOptionsError({ field: `${option}.${field}`, value, remedy })
+    )

@@ -39,8 +39,7 @@ export const parseAnonymousMemory: Parser<number> = (text) => {
   return match === null ? 0 : Number(match[1]) * 1024
 }
 
-export const parsePids: Parser<ReadonlyArray<number>> = (text) =>
-  text.split("\n").map(Number).filter((pid) => pid > 0)
+export const parsePids: Parser<ReadonlyArray<number>> = (text) => text.split("\n").map(Number).filter((pid) => pid > 0)
 
 export interface ChildrenUse {
   /** CPUs in use, averaged over the time between the last two looks. */
@@ -54,7 +53,7 @@ export interface ProcessTree {
 }
 
 /**
- * A look costs about ten microseconds per process of the group. It is taken at most twice a second, and so rarely that
+ * A look costs some twenty microseconds per process of the group. It is taken at most once a second, and so rarely that
  * it costs at most half a thousandth of the time; a group of more than 500 processes is not searched at all.
  */
 export const make = (files: PseudoFiles, cgroups: () => Cgroups, stopwatch: () => number): ProcessTree => {
@@ -66,7 +65,7 @@ export const make = (files: PseudoFiles, cgroups: () => Cgroups, stopwatch: () =
       if (now < nextLook) return use
       const begin = stopwatch()
       const look = lookAt(files, cgroups(), now)
-      nextLook = now + Math.max(500, (stopwatch() - begin) * 2000)
+      nextLook = now + Math.max(1000, (stopwatch() - begin) * 2000)
       use = useBetween(last, look)
       last = look
       return use

@@ -28,7 +28,7 @@ export const begin = (
 const nextArrival = (periods: ReadonlyArray<ArrivalPeriod>, from: number, random: SeededRandom): number => {
   const cycle = periods.reduce((total, { lasting }) => total + lasting, 0)
   let periodStart = Math.floor(from / cycle) * cycle
-  for (let index = 0; ; index = (index + 1) % periods.length) {
+  for (let index = 0;; index = (index + 1) % periods.length) {
     const { lasting, perSecond } = periods[index]
     const periodEnd = periodStart + lasting
     // No arrival has a memory, so what is left of a gap when the rate changes is drawn anew.

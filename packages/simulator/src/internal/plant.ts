@@ -133,8 +133,10 @@ export class Plant {
         this.time.after(stage.millis, next)
         return
       case "Call":
-        running.call = this.service.call(stage.millis, (answer) =>
-          answer === "Served" ? next() : this.end(running, answer))
+        running.call = this.service.call(
+          stage.millis,
+          (answer) => answer === "Served" ? next() : this.end(running, answer)
+        )
         return
     }
   }
@@ -192,4 +194,3 @@ export const onlyPhase = (workload: Workload, phase: Phase, duration: number): W
   duration,
   phases: [{ ...phase, startsAt: 0 }]
 })
-

@@ -37,6 +37,15 @@ export class SeededRandom implements TaskRandom {
     return low + (high - low) * this.next()
   }
 
+  /** Evenly on a logarithmic scale. */
+  logBetween(low: number, high: number): number {
+    return Math.exp(this.between(Math.log(low), Math.log(high)))
+  }
+
+  pick<A>(choices: ReadonlyArray<A>): A {
+    return choices[Math.floor(this.next() * choices.length)]
+  }
+
   exponential(mean: number): number {
     return -mean * Math.log(1 - this.next())
   }

@@ -62,7 +62,8 @@ export class Service {
 
   private takeToken(perSecond: number): boolean {
     const earned = ((this.time.now - this.tokensAt) / 1000) * perSecond
-    const tokens = Math.min(perSecond, (this.tokens ?? perSecond) + earned)
+    const burst = Math.max(1, perSecond)
+    const tokens = Math.min(burst, (this.tokens ?? burst) + earned)
     this.tokensAt = this.time.now
     this.tokens = tokens < 1 ? tokens : tokens - 1
     return tokens >= 1
@@ -83,7 +84,7 @@ export class Service {
 
   private slowness(): number {
     const { rejectionCost, servers, slowdown } = this.terms
-    const over = Math.max(0, (this.inSystem - servers) / servers)
+    const over = Math.max(0, this.inSystem / servers - 1)
     return 1 + slowdown * over + (this.recentRefusals() * rejectionCost) / servers
   }
 

@@ -84,7 +84,6 @@ export class World {
       workload: this.options.workload,
       policy: this.options.policy.name,
       seed: this.options.seed,
-      duration: this.time.now,
       trace: this.trace,
       decisions: this.decisions,
       succeeded,
@@ -133,8 +132,10 @@ export class World {
       const report = yield* Effect.orDie(pool.run)
       return yield* Effect.die(new Error(`The pool ended its run before the simulation did: ${report.outcome}.`))
     })
-    const status = Effect.map(sensors.of(this.plant, this.options.sensorFaults), (signals) =>
-      SystemStatus.layer({ signals }))
+    const status = Effect.map(
+      sensors.of(this.plant, this.options.sensorFaults),
+      (signals) => SystemStatus.layer({ signals })
+    )
     return program.pipe(Effect.provide(Layer.provideMerge(Layer.unwrap(status), ClientErrors.layer)))
   }
 
@@ -155,7 +156,11 @@ export class World {
     this.process === undefined
       ? Effect.sync(() => this.record(0, {}))
       : Effect.zipWith(this.process.pool.desiredConcurrency, this.process.status.current, (desired, { signals }) =>
-        this.record(desired, Record.map(signals, ({ load }) => load)))
+        this.record(
+          desired,
+          Record.map(signals, ({ load }) =>
+            load)
+        ))
   )
 
   private record(desired: number, loads: Readonly<Record<string, number>>): void {

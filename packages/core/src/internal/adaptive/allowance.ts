@@ -5,7 +5,8 @@
  */
 import type { SignalInfo } from "../../LoadSignal.ts"
 import type { Observation } from "../../ScalingPolicy.ts"
-import { type MemoryModel, owed, pessimism } from "./memory.ts"
+import { externalOf, type MemoryModel, stray } from "./memory.ts"
+import { clamp } from "./numbers.ts"
 import type { Pace } from "./pace.ts"
 
 /** Completions to expect until the next decision, if as many run as are desired. */
@@ -30,26 +31,26 @@ export interface MemoryBudget {
   readonly most: number
 }
 
+/**
+ * Starts that memory has room for, once what runs has grown, and replacements of tasks that end, as long as there is no
+ * less room than there should be.
+ */
 export const memoryBound = (
   { aim, model, most, signal }: MemoryBudget,
-  pace: Pace,
-  { current, inFlightAges }: Observation,
+  { current }: Observation,
   desired: number,
   expected: number
 ): number => {
-  const external = Math.max(0, signal.load - signal.own)
-  const base = model.base ?? 0
-  if (pace.finished < Math.max(5, Math.min(20, current))) {
-    if (current === 0) return signal.load < aim ? desired : 0
-    const seen = Math.max(0, signal.own - base) / current
-    if (seen === 0) return Infinity
-    const ages = inFlightAges.reduce((sum, age) => sum + age, 0)
-    return Math.floor((aim - base - external) / (seen * pessimism(ages / current))) - current
-  }
-  const { perTask } = model
-  if (perTask === null || perTask <= 0) return signal.load < most ? Infinity : 0
-  if (external + base + perTask * desired < 0.6) return Infinity
-  const room = most - signal.load - perTask * owed(inFlightAges, pace.duration)
-  // A task that replaces one which has ended adds nothing in the long run.
-  return room > 0 ? Math.floor(room / perTask + expected) : 0
+  const { base, grown, perTask } = model
+  if (grown === null || perTask <= 0) return signal.load < aim ? Infinity : 0
+  const others = externalOf(signal) + (base ?? 0)
+  if (Math.max(signal.load, others + perTask * desired) + 3 * stray(model, desired) < most) return Infinity
+  if (signal.load >= most) return 0
+  const young = current - grown
+  const margin = Math.max(Z * stray(model, current), K * Math.sqrt(model.variance) * young)
+  const room = most - Math.max(signal.load, others + perTask * current) - margin - X * Math.max(0, model.rise)
+  return Math.floor(room >= 0 ? room / perTask + expected : expected * Math.max(0, 1 + room / margin))
 }
+const Z = +(globalThis as any).process.env.Z || 1
+const K = +(globalThis as any).process.env.K || 0
+const X = +(globalThis as any).process.env.X || 1

@@ -55,10 +55,15 @@ const fairShare = 0.5
 /** Below this a use is noise, and a quotient of it is too. */
 const noise = 0.05
 
+const exhausted = 0.985
+const exhaustion = 0.8
+
 /** By what the tasks in flight may be multiplied until `own` use fills what others leave of the target. */
 export const room = ({ load, own }: Use, target: number): number | undefined => {
   if (own < noise * target) return undefined
   const others = Math.max(0, load - own)
+  // Demand beyond a resource that is used up shows nowhere in its use.
+  if (load > exhausted && own > fairShare * target) return exhaustion
   return clamp(Math.max(target - others, fairShare * target) / own, 0.5, 8)
 }
 

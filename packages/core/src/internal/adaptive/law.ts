@@ -93,7 +93,7 @@ export const decide = (
 }
 
 const perceive = (state: State, observation: Observation, elapsed: number): State => {
-  const { completions, currentInfo, current, now } = observation
+  const { completions, currentInfo, inFlightAges, now } = observation
   const known = pace.observe(state.pace, completions)
   const signal = currentInfo.signals["memory"]
   return {
@@ -103,7 +103,7 @@ const perceive = (state: State, observation: Observation, elapsed: number): Stat
     loads: ceilings.observe(state.loads, observation, elapsed, known.duration),
     memory: signal === undefined
       ? state.memory
-      : memory.observe(state.memory, signal, current, elapsed, known.duration),
+      : memory.observe(state.memory, signal, inFlightAges, elapsed, known),
     losses: losses.observe(state.losses, completions, now, known.duration)
   }
 }
@@ -117,7 +117,7 @@ const look = (parameters: Parameters, state: State, observation: Observation, el
     const signal = observation.currentInfo.signals[name]
     if (signal === undefined) continue
     const ceiling = name === "memory"
-      ? memory.ceiling(state.memory, signal, memoryAim(parameters, signal.target))
+      ? memory.ceiling(state.memory, signal, memoryAim(parameters, signal.target), observation.current)
       : ceilings.ceiling(use, signal, state.loads.inFlight ?? 0, state.level, isSaturated)
     if (ceiling !== undefined) found[name] = ceiling
   }
@@ -189,7 +189,7 @@ const comeDown = (state: State, view: View): State => {
 const coldLimit = (view: View): number => clamp(view.observation.settings.desiredConcurrency, 8, 16)
 
 const warmUp = (state: State, phase: ColdStart, view: View): State => {
-  if (state.pace.finished >= 5) return { ...state, phase: slowStart.initial, since: view.now }
+  if (state.pace.finished >= 5) return { ...state, phase: slowStart.initial }
   if (view.now - phase.raisedAt < 1000) return state
   const level = Math.min(2 * state.level, coldLimit(view), view.lowest.concurrency)
   if (level <= state.level) return state
@@ -252,7 +252,8 @@ const grow = (state: State, outcome: slowStart.Outcome, view: View): State => {
   if (outcome._tag === "Land") return at({ ...state, phase: settle(outcome.level, view) }, outcome.level, view)
   const { concurrency } = view.lowest
   const level = Math.min(concurrency, Math.max(state.level + 1, 2 * state.level))
-  const phase = level >= 0.98 * concurrency ? settle(level, view) : outcome.next
+  const isAtTop = level >= 0.98 * concurrency && (view.lowest.name !== "maxConcurrency" || level === state.level)
+  const phase = isAtTop ? settle(level, view) : outcome.next
   return at({ ...state, phase }, level, view)
 }
 
@@ -271,7 +272,6 @@ const describe = (parameters: Parameters, state: State, view: View): ScalingDeci
       aim: memoryAim(parameters, signal.target),
       most: signal.target + 0.25 * Math.max(0, 1 - signal.target)
     },
-    state.pace,
     view.observation,
     whole,
     expected

@@ -86,20 +86,31 @@ export type Verdict = "None" | "Cut" | "Raised" | "Over"
 /** Judges a period that is long enough; the verdict is what became of the cap. */
 export const judge = (losses: Losses, at: Circumstances): readonly [Verdict, Losses] => {
   const elapsed = at.now - losses.since
-  if (elapsed < clamp(at.time, 500, 5000) || losses.served + losses.lost === 0) return ["None", losses]
-  const next: Losses = { ...losses, since: at.now, served: 0, taskTime: 0, lost: 0 }
-  if (losses.lost >= fewest && losses.lost > tolerated * (losses.lost + losses.served)) {
-    const backoff = losses.backoff
-    if (backoff !== null && at.now - backoff.cutAt < clamp(at.time, 500, 2000)) return ["None", next]
-    return ["Cut", { ...next, backoff: cut(backoff, servedConcurrency(losses, elapsed, at.inFlight), at) }]
+  const period = clamp(at.time, 500, 5000)
+  const { backoff, lost, served } = losses
+  if (elapsed < period || served + lost === 0) return ["None", losses]
+  const judged: Losses = { ...losses, since: at.now, served: 0, taskTime: 0, lost: 0 }
+  if (isSignificant(lost, served)) {
+    if (backoff !== null && at.now - backoff.cutAt < clamp(at.time, 500, 2000)) return ["None", judged]
+    return ["Cut", { ...judged, backoff: cut(backoff, servedConcurrency(losses, elapsed, at.inFlight), at) }]
   }
-  if (losses.backoff === null) return ["None", next]
-  const isUsed = at.inFlight + coolingSlots(losses) >= 0.85 * Math.floor(at.level)
-  const binds = at.level >= 0.95 * losses.backoff.cap
-  if (!isUsed || !binds || !isDue(losses.backoff, at)) return ["None", next]
-  const backoff = probe(losses.backoff, at.now)
-  return backoff.cap > 2 * backoff.lostAt ? ["Over", { ...next, backoff: null }] : ["Raised", { ...next, backoff }]
+  const next = elapsed < 5 * period ? losses : judged
+  if (backoff === null || lost > tolerated * (lost + served) || !isUsed(losses, backoff, at) || !isDue(backoff, at)) {
+    return ["None", next]
+  }
+  const raised = probe(backoff, at.now)
+  return raised.cap > 2 * raised.lostAt
+    ? ["Over", { ...judged, backoff: null }]
+    : ["Raised", { ...judged, backoff: raised }]
 }
+
+/** More than is tolerated, and more than chance would make of what is. */
+const isSignificant = (lost: number, served: number): boolean =>
+  lost >= fewest && lost - 1.5 * Math.sqrt(lost) > tolerated * (lost + served)
+
+/** Whether it is the cap that limits, and not what there is to do or another part of the law. */
+const isUsed = (losses: Losses, { cap }: Backoff, { inFlight, level }: Circumstances): boolean =>
+  level >= 0.95 * cap && inFlight + coolingSlots(losses) >= 0.85 * Math.floor(level)
 
 /** By Little's law where many were served; where few were, by their share, which varies less. */
 const servedConcurrency = ({ lost, served, taskTime }: Losses, elapsed: number, inFlight: number): number => {

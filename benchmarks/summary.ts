@@ -1,0 +1,34 @@
+/**
+ * The part of the answers that the README shows, and how it gets there.
+ */
+import { readFileSync, writeFileSync } from "node:fs"
+import { fileURLToPath } from "node:url"
+import { type Goal, goalTable, showTable, type Table } from "./report.ts"
+
+export interface Summary {
+  readonly command: string
+  readonly machine: string
+  readonly versions: string
+  readonly goals: ReadonlyArray<Goal>
+  readonly tables: ReadonlyArray<Table>
+}
+
+export const showSummary = ({ command, goals, machine, tables, versions }: Summary): string =>
+  [
+    `Measured by \`${command}\` on ${new Date().toISOString().slice(0, 10)}: ${machine}; ${versions}.`,
+    ...tables.map(showTable),
+    showTable(goalTable("Goals", goals))
+  ].join("\n\n")
+
+const start = "<!-- bench:start -->"
+const end = "<!-- bench:end -->"
+const readme = fileURLToPath(new URL("../README.md", import.meta.url))
+
+/** Puts the summary between the marks in the README. */
+export const updateReadme = (summary: string): void => {
+  const text = readFileSync(readme, "utf8")
+  const from = text.indexOf(start)
+  const to = text.indexOf(end)
+  if (from < 0 || to < from) throw new Error(`README.md has no "${start}" followed by "${end}"`)
+  writeFileSync(readme, `${text.slice(0, from + start.length)}\n${summary}\n${text.slice(to)}`)
+}

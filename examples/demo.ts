@@ -1,0 +1,107 @@
+/**
+ * Gzips and hashes every file of a folder at the concurrency that this machine can bear: `npm run demo`, or
+ * `npm run demo -- --help` for what it can be told.
+ */
+import { AutoscaledPool, TaskSource } from "@autoscaled-pool/core"
+import { NodeSystemStatus } from "@autoscaled-pool/platform-node"
+import { NodeRuntime, NodeServices } from "@effect/platform-node"
+import { Clock, Console, Data, Effect, Fiber, Option, Schedule, Schema, Stream } from "effect"
+import { CliOutput, Command, Flag } from "effect/cli"
+import { compress } from "./demo/compress.ts"
+import { filesBelow, type SourceFile } from "./demo/files.ts"
+import { failureOf, reportOf } from "./demo/report.ts"
+import { makeScreen, type Screen } from "./demo/screen.ts"
+import { Pace, statusOf } from "./demo/status.ts"
+import { Tally } from "./demo/tally.ts"
+
+class DeliberateFailure extends Data.TaggedError("DeliberateFailure")<{ readonly task: number; readonly path: string }> {
+  override get message(): string {
+    return `task ${this.task} (${this.path}) failed on purpose`
+  }
+}
+
+const positive = Schema.Int.check(Schema.isGreaterThanOrEqualTo(1, { message: "an integer of at least 1" }))
+
+const flags = {
+  dir: Flag.Directory("dir", { mustExist: true }).pipe(
+    Flag.withDescription("The folder whose files are gzipped and hashed; nothing is written (default node_modules)"),
+    Flag.withDefault("node_modules")
+  ),
+  min: Flag.Int("min").pipe(Flag.withDescription("Tasks that may always run (default 1)"), Flag.withDefault(1)),
+  max: Flag.Int("max").pipe(Flag.withDescription("Tasks that may run at most (default 64)"), Flag.withDefault(64)),
+  desired: Flag.Int("desired").pipe(Flag.withDescription("Tasks to start with (default 2)"), Flag.withDefault(2)),
+  failAt: Flag.Int("fail-at").pipe(
+    Flag.withDescription("Let this task fail on purpose"),
+    Flag.withSchema(positive),
+    Flag.optional
+  )
+}
+
+const demo = Effect.fn(function*({ desired, dir, failAt, max, min }: Command.Command.Config.Infer<typeof flags>) {
+  const tally = new Tally()
+  const screen = yield* makeScreen
+  const pool = yield* AutoscaledPool.fromSource(
+    TaskSource.fromStream(filesBelow(dir)),
+    failingAt(failAt, (file) => compress(file, tally)),
+    {
+      concurrencySettings: { minConcurrency: min, maxConcurrency: max, desiredConcurrency: desired },
+      autoscaleInterval: "500 millis",
+      scaleUpStepRatio: 0.2,
+      loggingInterval: null
+    }
+  )
+  yield* Effect.forkScoped(countFiles(dir, tally))
+  const status = yield* Effect.forkScoped(showStatus(pool, tally, screen))
+  const run = yield* Effect.forkScoped(pool.run)
+  const endStatus = Effect.andThen(Fiber.interrupt(status), screen.clear)
+  const showReport = (report: AutoscaledPool.RunReport) =>
+    Effect.andThen(endStatus, Console.log(reportOf(report, tally)))
+
+  yield* Fiber.join(run).pipe(
+    Effect.tapError(() => Effect.andThen(endStatus, Console.log(failureOf(tally)))),
+    // Ctrl-C: `abort` waits until every task's finalizers have run, and the run ends with a report all the same.
+    Effect.onInterrupt(() => pool.abort.pipe(Effect.andThen(Fiber.join(run)), Effect.flatMap(showReport), Effect.ignore)),
+    Effect.flatMap(showReport)
+  )
+}, Effect.scoped)
+
+const failingAt = <E, R>(failAt: Option.Option<number>, task: (file: SourceFile) => Effect.Effect<void, E, R>) => {
+  let started = 0
+  return (file: SourceFile): Effect.Effect<void, E | DeliberateFailure, R> =>
+    ++started === Option.getOrUndefined(failAt)
+      ? Effect.fail(new DeliberateFailure({ task: started, path: file.path }))
+      : task(file)
+}
+
+/** Goes ahead of the tasks, so that the status can tell how much is left. */
+const countFiles = (dir: string, tally: Tally) =>
+  Stream.runForEach(filesBelow(dir), ({ bytes }) => Effect.sync(() => tally.find(bytes))).pipe(
+    Effect.andThen(Effect.sync(() => tally.isFolderCounted = true)),
+    Effect.ignore // what cannot be read here fails the run, which reads it too
+  )
+
+const showStatus = <E>(pool: AutoscaledPool.AutoscaledPool<E>, tally: Tally, screen: Screen) => {
+  const pace = new Pace()
+  const show = Effect.gen(function*() {
+    const rate = pace.measure(yield* Clock.currentTimeMillis, tally)
+    yield* screen.show(statusOf(yield* pool.state, tally, rate))
+  })
+  return Effect.schedule(show, Schedule.spaced(screen.every))
+}
+
+/** A wrong flag gets one line, not the whole help. */
+const presenter = CliOutput.layerPresenter({
+  present: (event) =>
+    event._tag === "InvalidInvocation"
+      ? Console.error(`${event.errors.map((error) => error.message).join("; ")} (--help lists the flags)`)
+      : CliOutput.defaultPresenter.present(event)
+})
+
+Command.make("demo", flags, demo).pipe(
+  Command.withDescription("Gzips and hashes every file of a folder at the concurrency that this machine can bear"),
+  Command.run({ version: "0.1.0" }),
+  Effect.tapError((error) => error._tag === "ShowHelp" ? Effect.void : Console.error(`${error._tag}: ${error.message}`)),
+  Effect.tapDefect((defect) => Effect.logError(defect)),
+  Effect.provide([NodeSystemStatus.layer(), NodeServices.layer, presenter]),
+  NodeRuntime.runMain({ disableErrorReporting: true })
+)

@@ -1,0 +1,682 @@
+/**
+ * The reference model of a pool: plain, obvious and slow.
+ *
+ * It keeps a list of what is due, takes the earliest, lets it happen, and then applies one rule after the other until
+ * none applies. It knows nothing of fibers. Where the contract leaves an order open (what is due at the same moment, what
+ * happens between two actions of one turn) the model asks which it is to be, so that all permitted traces can be tried.
+ */
+import {
+  type Action,
+  epilogue,
+  inTurn,
+  type Program,
+  type StepAction,
+  type TaskSpec,
+  taskOf
+} from "./PoolProgram.ts"
+import { makeMoment, type Moment, nameFailures, type View } from "./PoolTrace.ts"
+
+/**
+ * Decides what the contract leaves open.
+ *
+ * - `choose`: one of `count` things that may be.
+ * - `nextStart`: which item starts, where any of `items` may; `n` tasks have started before.
+ */
+export interface Oracle {
+  readonly choose: (count: number) => number
+  readonly nextStart: (items: ReadonlyArray<number>, n: number) => number
+}
+
+const firstOfAll: Oracle = { choose: () => 0, nextStart: (items) => items[0] }
+
+/** Something that happens by itself at a time; `since` tells apart what is due at the same one. */
+interface Due {
+  readonly kind: "step" | "task" | "limit" | "question" | "ask" | "decision" | "token"
+  readonly at: number
+  readonly since: number
+  readonly happen: () => void
+}
+
+interface Running {
+  readonly id: number
+  readonly spec: TaskSpec
+  readonly startedAt: number
+  readonly limitSince: number
+  /** Where it is, until `at`; a finalizer and a fixed part let no interruption in. */
+  part: "fixed" | "wait" | "cleanup" | "absorb"
+  at: number
+  since: number
+  /** Interrupted by the end of the run or by its time limit, whether or not it has noticed. */
+  isInterrupted: boolean
+  isLate: boolean
+  end: "succeed" | "fail" | "die" | "interrupt"
+}
+
+/** A question that has been asked and not been answered; `sees` is what there was when it was asked. */
+interface Question {
+  readonly number: number
+  readonly at: number
+  readonly since: number
+  readonly sees: "Item" | "Empty" | "Done"
+  isOutdated: boolean
+}
+
+interface Run {
+  readonly number: number
+  readonly startedAt: number
+  readonly running: Array<Running>
+  readonly failures: Array<string>
+  readonly takes: Array<Question>
+  readonly arrived: Array<number>
+  phase: "Running" | "Finished" | "Failing" | "Aborting"
+  isInterrupted: boolean
+  readiness: "Unknown" | "Yes" | "No" | Question
+  finality: "Unknown" | "Yes" | "No" | Question
+  saidEmpty: boolean
+  saidDone: boolean
+  isAwaitingQueue: boolean
+  nextAsk: { at: number; since: number }
+  nextDecision: { at: number; since: number }
+  abortsWaiting: number
+  started: number
+  succeeded: number
+  timedOut: number
+  interrupted: number
+  peak: number
+}
+
+/** Calls it off: more happens at one moment than a program can bring about. */
+const tooMuch = 5_000
+
+export class PoolModel {
+  private readonly program: Program
+  private readonly oracle: Oracle
+  private now = 0
+  private registered = 0
+  private starts: Array<string> = []
+  private startsMade = 0
+  private events: Array<string> = []
+  private readonly signals = { cpu: "idle", memory: "idle" }
+  private isIdle = true
+  private isPaused = false
+  private min: number
+  private max: number
+  private pace: number
+  private desired: number
+  private allowance = Infinity
+  private lastPacedStart = -Infinity
+  private decisions = 0
+  private items: Array<number> = []
+  private returned: Array<number> = []
+  private itemsMade = 0
+  private isClosed = false
+  private isBroken = false
+  private questions = 0
+  private finals = 0
+  private run: Run | undefined
+  private runs = 0
+
+  constructor(program: Program, oracle: Oracle = firstOfAll) {
+    this.program = program
+    this.oracle = oracle
+    this.min = program.min
+    this.max = program.max
+    this.pace = program.pace
+    this.desired = this.clamp(program.desired)
+    this.add(program.items)
+    this.isClosed = program.isClosed || program.from === "iterable"
+  }
+
+  /** Lives through the program, and tells of each step. */
+  *moments(): Generator<Moment> {
+    for (const { actions, after } of [...this.program.steps, ...epilogue]) {
+      const until = this.now + after
+      let step: Due | undefined = { kind: "step", at: until, since: this.register(), happen: () => this.takeTurn(actions) }
+      while (true) {
+        const due: ReadonlyArray<Due> = [...this.due(), ...(step === undefined ? [] : [step])]
+        const at = Math.min(...due.map(({ at }) => at))
+        if (at > until) break
+        const ties = firstOfEachKind(due.filter((due) => due.at === at).sort((a, b) => a.since - b.since))
+        const next = ties[ties.length > 1 ? this.oracle.choose(ties.length) : 0]
+        this.now = at
+        if (next === step) step = undefined
+        next.happen()
+        this.settle()
+      }
+      this.now = until
+      yield makeMoment(until, this.starts, this.events, this.view())
+      this.starts = []
+      this.events = []
+    }
+  }
+
+  // What is done to the pool
+
+  /** Whether anything starts between two actions of one turn, and when in it a verdict arrives, is nobody's promise. */
+  private takeTurn(actions: ReadonlyArray<StepAction>): void {
+    let isUnheard = false
+    actions.forEach((action, index) => {
+      this.perform(action)
+      const isLast = index === actions.length - 1
+      if (action.do === "signal") {
+        isUnheard = actions.length > 1 && this.oracle.choose(2) === 0
+        if (!isUnheard) this.hearSignals()
+      }
+      if (!isLast && this.oracle.choose(2) === 1) this.settle()
+    })
+    if (!isUnheard) return
+    this.settle()
+    this.hearSignals()
+  }
+
+  private perform(action: StepAction): void {
+    switch (action.do) {
+      case "run":
+        return this.begin()
+      case "interrupt":
+        if (this.run === undefined) return
+        this.run.isInterrupted = true
+        return this.end(this.run, "Aborting")
+      case "break":
+        if (this.program.from === "queue" && !this.isClosed) this.isClosed = this.isBroken = true
+        return
+      case "signal":
+        this.signals[action.name] = action.says
+        return
+      case "abort":
+        if (this.run === undefined) this.events.push("abort returned")
+        else this.run.abortsWaiting++
+        return this.act(action)
+      case "nothing":
+        return
+      default:
+        return this.act(action)
+    }
+  }
+
+  /** Actions that a task may take too. */
+  private act(action: Action, actor?: Running): void {
+    switch (action.do) {
+      case "pause":
+        this.isPaused = true
+        return
+      case "resume":
+        if (!this.isPaused) return
+        this.isPaused = false
+        return this.news("Notified")
+      case "notify":
+        return this.news("Notified")
+      case "abort":
+        if (this.run === undefined) return
+        return this.end(this.run, "Aborting", actor)
+      case "add":
+        return this.isClosed ? undefined : this.add(action.count)
+      case "close":
+        this.isClosed = true
+        return
+      case "configure": {
+        const { desired = this.desired, max = this.max, min = this.min, pace = this.pace } = action.change
+        if (max < min) return void this.events.push("refused")
+        this.min = min
+        this.max = max
+        this.pace = pace
+        this.desired = this.clamp(desired)
+      }
+    }
+  }
+
+  private add(count: number): void {
+    for (let n = 0; n < count; n++) this.items.push(this.itemsMade++)
+  }
+
+  private hearSignals(): void {
+    this.isIdle = this.signals.cpu !== "overloaded" && this.signals.memory !== "overloaded"
+  }
+
+  private clamp(concurrency: number): number {
+    return Math.min(this.max, Math.max(this.min, concurrency))
+  }
+
+  // The course of a run
+
+  private begin(): void {
+    const number = ++this.runs
+    if (this.run !== undefined) return void this.events.push(`run ${number} AlreadyRunning`)
+    const { askEvery, policy } = this.program
+    this.run = {
+      number,
+      startedAt: this.now,
+      running: [],
+      failures: [],
+      takes: [],
+      arrived: [],
+      phase: "Running",
+      isInterrupted: false,
+      readiness: "Unknown",
+      finality: "Unknown",
+      saidEmpty: false,
+      saidDone: false,
+      isAwaitingQueue: false,
+      nextDecision: { at: this.now + (policy?.every ?? 10_000), since: this.register() },
+      nextAsk: { at: this.now + askEvery, since: this.register() },
+      abortsWaiting: 0,
+      started: 0,
+      succeeded: 0,
+      timedOut: 0,
+      interrupted: 0,
+      peak: 0
+    }
+    this.hearSignals()
+    if (policy?.law === "script" && policy.atStart) this.decide(this.run)
+  }
+
+  /** No more starts: what runs is interrupted, and the run is over when nothing is left of it. */
+  private end(run: Run, phase: Exclude<Run["phase"], "Running">, actor?: Running): void {
+    if (run.phase !== "Running") return
+    run.phase = phase
+    run.readiness = run.finality = "Unknown"
+    run.takes.splice(0)
+    run.isAwaitingQueue = false
+    this.giveBack(run.arrived.splice(0))
+    const others = run.running.filter((task) => task !== actor)
+    for (const task of actor === undefined ? others : [...others, actor]) this.interrupt(run, task)
+  }
+
+  private fail(run: Run, failure: string): void {
+    if (run.phase === "Running") {
+      run.failures.push(failure)
+      this.end(run, "Failing")
+    } else if (run.phase === "Failing" && failure !== "interrupt") {
+      run.failures.push(failure)
+    }
+  }
+
+  private close(run: Run): void {
+    this.run = undefined
+    for (let n = 0; n < run.abortsWaiting; n++) this.events.push("abort returned")
+    this.events.push(`run ${run.number} ${this.outcomeOf(run)}`)
+  }
+
+  private outcomeOf(run: Run): string {
+    if (run.isInterrupted) return "interrupted"
+    if (run.phase === "Failing") {
+      const failures = run.failures.filter((failure) => failure !== "interrupt")
+      return failures.length === 0 ? "interrupted" : `fails: ${nameFailures(failures)}`
+    }
+    const { interrupted, peak, started, succeeded, timedOut } = run
+    const outcome = run.phase === "Aborting" ? "Aborted" : "Finished"
+    return `${outcome} in ${this.now - run.startedAt}: ` +
+      JSON.stringify({ started, succeeded, timedOut, interrupted, peak })
+  }
+
+  // The rules
+
+  private settle(): void {
+    for (let applied = 0; this.applyOne(); applied++) {
+      if (applied > tooMuch) throw new Error("the model does not come to rest")
+    }
+  }
+
+  private applyOne(): boolean {
+    const run = this.run
+    if (run === undefined) return false
+    if (run.phase !== "Running") return run.running.length === 0 ? does(this.close(run)) : false
+    if (this.queueHasBroken(run)) return does(this.fail(run, "fail queue"))
+    if (this.isLeased() && this.mayLook(run) && this.look(run)) return true // each free slot takes for itself
+    if (this.mayStart() && this.hasItem(run)) return does(this.start(run))
+    if (this.mayLook(run) && this.look(run)) return true
+    if (this.mayLook(run) && run.running.length === 0 && this.finish(run)) return true
+    return this.isLeased() && this.withdrawSurplus(run)
+  }
+
+  /** All that can keep one more task from starting. */
+  private closedBy(ahead = 0): Array<string> {
+    const current = (this.run?.running.length ?? 0) + ahead
+    const isAboveMinimum = current >= this.min
+    return [
+      this.isPaused ? "Paused" : "",
+      current >= this.desired ? "AtDesired" : "",
+      isAboveMinimum && !this.isIdle ? "Overloaded" : "",
+      isAboveMinimum && this.allowance - ahead < 1 ? "StartAllowanceSpent" : "",
+      this.isPaced(ahead) ? "RateLimited" : ""
+    ].filter((reason) => reason !== "")
+  }
+
+  private isPaced(ahead: number): boolean {
+    return this.pace > 0 && (ahead > 0 || this.lastPacedStart + this.pace > this.now)
+  }
+
+  private mayStart(): boolean {
+    return this.closedBy().length === 0
+  }
+
+  /** Work is looked for where it could start, and where only the pace is against it but it may be that none is left. */
+  private mayLook(run: Run): boolean {
+    return this.mayStart() ||
+      (run.running.length === 0 && run.arrived.length === 0 && this.closedBy().join() === "RateLimited")
+  }
+
+  private isLeased(): boolean {
+    return this.program.from === "pull" || this.program.from === "lease"
+  }
+
+  private hasItem(run: Run): boolean {
+    if (this.program.from === "checks") return run.readiness === "Yes"
+    return this.isLeased() ? run.arrived.length > 0 : this.available > 0
+  }
+
+  /** Ends the run if nothing is left, or asks whether that is so; whether there was any need to. */
+  private finish(run: Run): boolean {
+    if (this.program.from !== "checks") return this.isDry(run) ? does(this.end(run, "Finished")) : false
+    if (run.readiness !== "No") return false
+    if (run.finality === "Yes") return does(this.end(run, "Finished"))
+    return run.finality === "Unknown" ? does(this.askWhetherFinished(run)) : false
+  }
+
+  private isDry(run: Run): boolean {
+    if (this.isLeased()) return run.saidDone && run.takes.length === 0 && run.arrived.length === 0
+    return this.available === 0 && this.isClosed && !this.isBroken
+  }
+
+  /** Looks for work; whether there was any need to. */
+  private look(run: Run): boolean {
+    switch (this.program.from) {
+      case "checks":
+        if (run.readiness !== "Unknown" || typeof run.finality === "object") return false
+        return does(this.askWhetherReady(run))
+      case "queue":
+        if (run.isAwaitingQueue || this.available > 0 || this.isClosed) return false
+        return does(run.isAwaitingQueue = true)
+      case "iterable":
+        return false
+      default:
+        if (run.takes.length + run.arrived.length >= this.room(run) || run.saidEmpty || run.saidDone) return false
+        return does(this.take(run))
+    }
+  }
+
+  private queueHasBroken(run: Run): boolean {
+    if (run.isAwaitingQueue && this.available + Number(this.isClosed) > 0) {
+      run.isAwaitingQueue = false
+      return this.isBroken && this.available === 0
+    }
+    return this.isBroken && this.available === 0 && this.mayLook(run)
+  }
+
+  private withdrawSurplus(run: Run): boolean {
+    if (run.takes.length === 0 || run.takes.length + run.arrived.length <= this.room(run)) return false
+    return does(run.takes.pop())
+  }
+
+  /** How many tasks could start now, if there were enough items. */
+  private room(run: Run): number {
+    let room = 0
+    while (this.closedBy(room).length === 0) room++
+    return room === 0 && this.mayLook(run) ? 1 : room
+  }
+
+  // Questions
+
+  private ask(delays: ReadonlyArray<number>, number: number): Question {
+    const sees = this.available > 0 ? "Item" : this.isClosed ? "Done" : "Empty"
+    return { number, at: this.now + inTurn(delays, number, 0), since: this.register(), sees, isOutdated: false }
+  }
+
+  private askWhetherReady(run: Run): void {
+    const question = this.ask(this.program.questions, this.questions++)
+    this.events.push(`asks ready ${question.number} at ${this.now}`)
+    run.readiness = question
+    if (question.at === this.now) this.answerReady(run, question)
+  }
+
+  private answerReady(run: Run, { isOutdated, number, sees }: Question): void {
+    const { questionFault } = this.program
+    if (questionFault?.at === number) return this.fail(run, `${questionFault.how} question`)
+    run.readiness = sees === "Item" ? "Yes" : isOutdated ? "Unknown" : "No"
+  }
+
+  private askWhetherFinished(run: Run): void {
+    const question = this.ask(this.program.finals, this.finals++)
+    this.events.push(`asks finished ${question.number} at ${this.now}`)
+    run.finality = question
+    if (question.at === this.now) this.answerFinished(run, question)
+  }
+
+  private answerFinished(run: Run, { isOutdated, number, sees }: Question): void {
+    const { finalFault } = this.program
+    if (finalFault?.at === number) return this.fail(run, `${finalFault.how} final`)
+    run.finality = sees === "Done" && !isOutdated ? "Yes" : "No"
+    if (isOutdated) this.news("Notified")
+  }
+
+  private take(run: Run): void {
+    const question = this.ask(this.program.questions, this.questions++)
+    this.events.push(`takes ${question.number} at ${this.now}`)
+    run.takes.push(question)
+    if (question.at === this.now) this.answerTake(run, question)
+  }
+
+  private answerTake(run: Run, question: Question): void {
+    const { questionFault } = this.program
+    run.takes.splice(run.takes.indexOf(question), 1)
+    if (questionFault?.at === question.number) return this.fail(run, `${questionFault.how} question`)
+    if (question.sees === "Done") run.saidDone = true
+    else if (question.sees === "Item" && this.available > 0) run.arrived.push(this.nextItem())
+    else if (!question.isOutdated) run.saidEmpty = true
+
+  }
+
+  /** What was answered before may no longer be so. */
+  private news(what: "TaskEnded" | "Notified" | "Interval"): void {
+    const run = this.run
+    if (run === undefined) return
+    if (what !== "Interval") {
+      for (const question of [run.readiness, run.finality, ...run.takes]) {
+        if (typeof question === "object") question.isOutdated = true
+      }
+    }
+    if (run.readiness === "No") run.readiness = "Unknown"
+    if (run.finality === "No" || run.finality === "Yes") run.finality = "Unknown"
+    run.saidEmpty = false
+  }
+
+  // Tasks
+
+  private start(run: Run): void {
+    const id = this.isLeased() ? run.arrived.splice(0, 1)[0] : this.nextItem()
+    if (this.program.from === "checks") run.readiness = "Unknown"
+    const spec = taskOf(this.program, id)
+    const { fixed, wait } = spec
+    const task: Running = {
+      id,
+      spec,
+      startedAt: this.now,
+      part: fixed > 0 ? "fixed" : "wait",
+      at: this.now + (fixed > 0 ? fixed : wait),
+      since: this.register(),
+      isInterrupted: false,
+      isLate: false,
+      limitSince: this.register(),
+      end: spec.end
+    }
+    this.startsMade++
+    this.starts.push(`${id} at ${this.now}`)
+    this.allowance--
+    if (this.pace > 0) this.lastPacedStart = this.now
+    run.started++
+    run.running.push(task)
+    run.peak = Math.max(run.peak, run.running.length)
+    if (task.at === this.now) this.proceed(run, task)
+  }
+
+  /** The part of a task that was under way is over. */
+  private proceed(run: Run, task: Running): void {
+    const { spec } = task
+    switch (task.part) {
+      case "fixed":
+        if (task.isInterrupted) return this.cleanUp(run, task, "interrupt")
+        return this.enter(run, task, "wait", spec.wait)
+      case "wait":
+        if (spec.act !== null) this.act(spec.act, task)
+        if (spec.act?.do === "abort") return // which has interrupted this task too
+        return this.cleanUp(run, task, spec.end)
+      case "cleanup":
+        return this.leave(run, task)
+      case "absorb":
+        task.end = this.program.absorb?.end ?? "fail"
+        return this.depart(run, task)
+    }
+  }
+
+  private enter(run: Run, task: Running, part: Running["part"], millis: number): void {
+    task.part = part
+    task.at = this.now + millis
+    task.since = this.register()
+    if (millis === 0) this.proceed(run, task)
+  }
+
+  private interrupt(run: Run, task: Running): void {
+    task.isInterrupted = true
+    if (task.part === "wait") return this.cleanUp(run, task, "interrupt")
+    if (task.part !== "absorb") return
+    task.end = "interrupt"
+    this.depart(run, task)
+  }
+
+  private cleanUp(run: Run, task: Running, end: Running["end"]): void {
+    task.end = end
+    this.enter(run, task, "cleanup", task.spec.cleanup)
+  }
+
+  /** The task is over; where its time limit was, that is what it becomes. */
+  private leave(run: Run, task: Running): void {
+    this.events.push(`${task.id} ${task.end} at ${this.now}`)
+    if (task.isInterrupted && task.end === "succeed") task.end = "interrupt"
+    const isTimeout = task.isLate && run.phase === "Running" && (task.end === "interrupt" || task.end === "succeed")
+    if (!isTimeout) return this.depart(run, task)
+    task.isInterrupted = false
+    this.enter(run, task, "absorb", this.program.absorb?.wait ?? 0)
+  }
+
+  private depart(run: Run, task: Running): void {
+    run.running.splice(run.running.indexOf(task), 1)
+    const isAbsorbed = task.part === "absorb"
+    const isWithdrawn = task.end === "interrupt" && run.phase !== "Running"
+    if (isWithdrawn) run.interrupted++
+    // A source that leases cannot tell a task that was interrupted from one that interrupted itself.
+    if (isWithdrawn || (task.end === "interrupt" && this.isLeased())) this.giveBack([task.id])
+    if (task.end === "succeed" && isAbsorbed) run.timedOut++
+    if (task.end === "succeed" && !isAbsorbed) run.succeeded++
+    this.news("TaskEnded")
+    if (task.end === "succeed" || isWithdrawn) return
+    this.fail(run, this.failureOf(task, isAbsorbed))
+  }
+
+  private failureOf({ end, id }: Running, isAbsorbed: boolean): string {
+    if (end === "interrupt") return end
+    if (!isAbsorbed) return `${end} task ${id}`
+    return this.program.absorb === null ? "timeout" : "fail absorbed"
+  }
+
+  /** Who can take items back hands them out first, in no order that is promised. */
+  private giveBack(ids: ReadonlyArray<number>): void {
+    const { from } = this.program
+    if (from === "iterable" || from === "queue") this.returned.push(...ids)
+    if (from === "lease") this.items = [...this.items, ...ids].sort((a, b) => a - b)
+  }
+
+  private get available(): number {
+    return this.returned.length + this.items.length
+  }
+
+  private nextItem(): number {
+    if (this.returned.length === 0) return this.items.splice(0, 1)[0]
+    const id = this.oracle.nextStart(this.returned, this.startsMade)
+    return this.returned.splice(this.returned.indexOf(id), 1)[0]
+  }
+
+  // Decisions
+
+  private decide(run: Run): void {
+    const { policy } = this.program
+    const isStale = Object.values(this.signals).includes("stale")
+    const most = isStale ? this.desired : Infinity
+    this.hearSignals()
+    this.allowance = Infinity
+    if (policy?.law === "script") {
+      const { allowance, desired } = policy.decisions[this.decisions++ % policy.decisions.length]
+      if (allowance >= 0) this.allowance = allowance
+      this.desired = this.clamp(Math.min(most, Math.floor(desired)))
+    } else {
+      const { down, ratio, up } = policy ?? { down: 0.05, ratio: 0.9, up: 0.05 }
+      const isUsed = run.running.length >= Math.floor(ratio * this.desired)
+      const step = !this.isIdle ? -Math.ceil(down * this.desired) : isUsed ? Math.ceil(up * this.desired) : 0
+      this.desired = this.clamp(Math.min(most, this.desired + step))
+    }
+  }
+
+  // Time
+
+  private register(): number {
+    return this.registered++
+  }
+
+  private due(): Array<Due> {
+    const run = this.run
+    if (run === undefined) return []
+    const { readiness, finality } = run
+    const due: Array<Due> = []
+    for (const task of run.running) {
+      due.push({ kind: "task", ...task, happen: () => this.proceed(run, task) })
+      const limit = task.startedAt + this.program.timeout
+      const isTimed = this.program.timeout > 0 && !task.isLate && run.phase === "Running"
+      if (isTimed) due.push({ kind: "limit", at: limit, since: task.limitSince, happen: () => this.expire(run, task) })
+    }
+    for (const take of run.takes) due.push({ kind: "question", ...take, happen: () => this.answerTake(run, take) })
+    if (typeof readiness === "object") due.push({ kind: "question", ...readiness, happen: () => this.answerReady(run, readiness) })
+    if (typeof finality === "object") due.push({ kind: "question", ...finality, happen: () => this.answerFinished(run, finality) })
+    if (this.pace > 0 && this.isPaced(0)) {
+      due.push({ kind: "token", at: this.lastPacedStart + this.pace, since: Infinity, happen: () => {} })
+    }
+    const { askEvery, policy } = this.program
+    due.push({ kind: "ask", ...run.nextAsk, happen: () => {
+      run.nextAsk = { at: this.now + askEvery, since: this.register() }
+      this.news("Interval")
+    } })
+    due.push({ kind: "decision", ...run.nextDecision, happen: () => {
+      run.nextDecision = { at: this.now + (policy?.every ?? 10_000), since: this.register() }
+      this.decide(run)
+    } })
+    return due
+  }
+
+  private expire(run: Run, task: Running): void {
+    task.isLate = true
+    this.interrupt(run, task)
+  }
+
+  private view(): View {
+    const { run } = this
+    return {
+      inFlight: run?.running.length ?? 0,
+      desired: this.desired,
+      phase: run === undefined ? "Idle" : run.phase === "Running" ? "Running" : "Ending",
+      isPaused: this.isPaused,
+      started: run?.started ?? 0,
+      succeeded: run?.succeeded ?? 0,
+      timedOut: run?.timedOut ?? 0,
+      blockers: run === undefined ? [] : this.blockers(run)
+    }
+  }
+
+  private blockers(run: Run): Array<string> {
+    const closed = this.closedBy()
+    return this.mayLook(run) ? [...closed, "NoTaskReady"] : closed
+  }
+}
+
+const does = (_effect: unknown): true => true
+
+/** What is of one kind keeps the order in which it was begun. */
+const firstOfEachKind = (due: ReadonlyArray<Due>): ReadonlyArray<Due> =>
+  due.filter(({ kind }, index) => due.findIndex((other) => other.kind === kind) === index)

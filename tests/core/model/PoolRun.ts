@@ -1,0 +1,366 @@
+/**
+ * Runs a program on a real pool under the test clock, and writes down what can be seen.
+ */
+import { AutoscaledPool, type ScalingPolicy, SystemStatus, TaskSource } from "@autoscaled-pool/core"
+import { Cause, Data, Duration, Effect, Exit, Fiber, Layer, Logger, Option, Queue } from "effect"
+import { TestClock } from "effect/testing"
+import {
+  type Action,
+  type Change,
+  epilogue,
+  inTurn,
+  type Program,
+  type StepAction,
+  type TaskSpec,
+  taskOf
+} from "./PoolProgram.ts"
+import { makeMoment, nameFailures, type Trace, type View } from "./PoolTrace.ts"
+
+type Pool = AutoscaledPool.AutoscaledPool<unknown>
+
+/** Puts something between the program and its pool: how the property is shown to be able to fail. */
+export type Wrap = (pool: Pool) => Pool
+
+/** What a task, a check or a source of a program fails with. */
+class Failure extends Data.TaggedError("Failure")<{ readonly name: string }> {}
+
+/** Calls it off: a pool that asks this often is going round in circles. */
+const tooMany = 20_000
+
+/** A pool that broke a rule which holds whatever the program. */
+export class RuleBroken extends Data.TaggedError("RuleBroken")<{ readonly rule: string }> {}
+
+export const execute = (program: Program, wrap: Wrap = (pool) => pool): Effect.Effect<Trace, RuleBroken> =>
+  Effect.suspend(() => Effect.scoped(new PoolRun(program).trace(wrap))).pipe(
+    Effect.provide(environment, { local: true })
+  )
+
+const environment = Layer.mergeAll(SystemStatus.layerTest, Logger.layer([])).pipe(Layer.provideMerge(TestClock.layer()))
+
+class PoolRun {
+  private readonly program: Program
+  private starts: Array<string> = []
+  private events: Array<string> = []
+  private readonly running = new Set<number>()
+  private readonly startable = new Set<number>()
+  private items: Array<number> = []
+  private itemsMade = 0
+  private isClosed: boolean
+  private questions = 0
+  private finals = 0
+  private runs = 0
+  private isAsking = false
+  private isPaused = false
+  private readonly queue = Effect.runSync(Queue.unbounded<number, Failure | Cause.Done>())
+  private broken: string | undefined
+  private now = () => 0
+  private pool!: Pool
+  private desired = () => 0
+  private fiber: Fiber.Fiber<unknown, unknown> | undefined
+
+  constructor(program: Program) {
+    this.program = program
+    this.isClosed = program.isClosed || program.from === "iterable"
+  }
+
+  readonly trace = Effect.fnUntraced({ self: this }, function*(this: PoolRun, wrap: Wrap) {
+    this.now = yield* TestClock.testClockWith((clock) => Effect.succeed(() => clock.currentTimeMillisUnsafe()))
+    this.add(this.program.items)
+    if (this.isClosed) Queue.endUnsafe(this.queue)
+    this.pool = wrap(yield* this.makePool)
+    this.desired = () => Effect.runSync(this.pool.desiredConcurrency)
+    const steps = [...this.program.steps, ...epilogue]
+    // The driver sleeps like everything else, so that the clock sees to it that each step has settled.
+    yield* Effect.forkScoped(Effect.forEach(steps, ({ actions, after }) =>
+      Effect.andThen(Effect.sleep(after), Effect.forEach(actions, (action) => this.perform(action)))
+    ))
+    const trace = []
+    for (const { after } of steps) {
+      yield* TestClock.adjust(after)
+      trace.push(makeMoment(this.now(), this.starts, this.events, yield* this.view))
+      this.starts = []
+      this.events = []
+      if (this.broken !== undefined) return yield* new RuleBroken({ rule: this.broken })
+    }
+    return trace
+  })
+
+  private readonly view: Effect.Effect<View> = Effect.suspend(() =>
+    Effect.map(this.pool.state, (state) => ({
+      inFlight: state.currentConcurrency,
+      desired: state.desiredConcurrency,
+      phase: state.phase,
+      isPaused: state.isPaused,
+      started: state.started,
+      succeeded: state.succeeded,
+      timedOut: state.timedOut,
+      blockers: state.blocker === undefined ? [] : [state.blocker._tag]
+    }))
+  )
+
+  // What is done to the pool
+
+  private perform(action: StepAction): Effect.Effect<unknown, never, SystemStatus.TestSystemStatus> {
+    const { pool } = this
+    switch (action.do) {
+      case "nothing":
+        return Effect.void
+      case "run":
+        return this.beginRun
+      case "interrupt":
+        return this.fiber === undefined ? Effect.void : Effect.forkDetach(Fiber.interrupt(this.fiber))
+      case "break":
+        return Effect.sync(() => {
+          if (this.program.from !== "queue" || this.isClosed) return
+          this.isClosed = true
+          Queue.failCauseUnsafe(this.queue, Cause.fail(new Failure({ name: "queue" })))
+        })
+      case "signal":
+        return Effect.flatMap(SystemStatus.TestSystemStatus, (status) =>
+          status.set(action.name, {
+            isOverloaded: action.says === "overloaded",
+            isStale: action.says === "stale"
+          }))
+      case "abort":
+        return Effect.forkDetach(Effect.andThen(pool.abort, this.tell("abort returned")), { startImmediately: true })
+      default:
+        return this.act(action)
+    }
+  }
+
+  /** Actions that a task may take too. */
+  private act(action: Action): Effect.Effect<unknown> {
+    const { pool } = this
+    switch (action.do) {
+      case "pause":
+        return Effect.andThen(Effect.sync(() => void (this.isPaused = true)), pool.pause)
+      case "resume":
+        return Effect.andThen(Effect.sync(() => void (this.isPaused = false)), pool.resume)
+      case "notify":
+        return pool.notify
+      case "abort":
+        return Effect.andThen(pool.abort, Effect.sleep(1)) // by then it has been interrupted
+      case "add":
+        return Effect.sync(() => this.isClosed ? undefined : this.add(action.count))
+      case "close":
+        return Effect.sync(() => {
+          if (this.isClosed) return
+          this.isClosed = true
+          Queue.endUnsafe(this.queue)
+        })
+      case "configure":
+        return Effect.catch(pool.configure(settingsOf(action.change)), () => this.tell("refused"))
+    }
+  }
+
+  private readonly beginRun: Effect.Effect<unknown> = Effect.suspend(() => {
+    const number = ++this.runs
+    const run = Effect.onExit(this.pool.run, (exit) => this.tell(`run ${number} ${outcomeOf(exit)}`))
+    return Effect.map(Effect.forkDetach(run, { startImmediately: true }), (fiber) => {
+      if (fiber.pollUnsafe() === undefined) this.fiber = fiber
+    })
+  })
+
+  private add(count: number): void {
+    for (let n = 0; n < count; n++) {
+      const id = this.itemsMade++
+      this.startable.add(id)
+      if (this.program.from === "queue") Queue.offerUnsafe(this.queue, id)
+      else this.items.push(id)
+    }
+  }
+
+  // What the pool works on
+
+  private readonly makePool: Effect.Effect<Pool, never, SystemStatus.SystemStatus> = Effect.suspend(() => {
+    const { absorb, askEvery, from, policy, timeout } = this.program
+    const options: AutoscaledPool.PoolOptions<number | void, Failure> = {
+      concurrencySettings: settingsOf(this.program),
+      maybeRunInterval: askEvery,
+      loggingInterval: null,
+      ...(timeout > 0 ? { taskTimeout: timeout } : {}),
+      ...(absorb === null ? {} : { onTaskTimeout: () => after(absorb.wait, endOf(absorb.end, "absorbed")) }),
+      ...(policy === null
+        ? {}
+        : policy.law === "script"
+        ? { policy: scripted(policy) }
+        : {
+          autoscaleInterval: policy.every,
+          desiredConcurrencyRatio: policy.ratio,
+          scaleUpStepRatio: policy.up,
+          scaleDownStepRatio: policy.down
+        })
+    }
+    const task = (id: number) => this.task(id)
+    switch (from) {
+      case "checks":
+        return Effect.orDie(AutoscaledPool.make({
+          ...options,
+          runTask: Effect.suspend(() => this.task(this.takeItem())),
+          isTaskReady: Effect.map(this.ask("ready"), (seen) => seen === "Item"),
+          isFinished: Effect.map(this.ask("finished"), (seen) => seen === "Done")
+        }))
+      case "iterable":
+        return Effect.orDie(AutoscaledPool.fromSource(TaskSource.fromIterable(this.items), task, options))
+      case "queue":
+        return Effect.orDie(AutoscaledPool.fromSource(TaskSource.fromQueue(this.queue), task, options))
+      case "pull":
+        return Effect.orDie(AutoscaledPool.fromSource(TaskSource.fromPull(this.pull), task, options))
+      case "lease":
+        return Effect.orDie(AutoscaledPool.fromSource({ take: this.lease }, task, options))
+    }
+  })
+
+  private readonly pull = Effect.suspend(() =>
+    Effect.flatMap(this.ask("take"), (seen) => {
+      if (seen === "Done") return Cause.done()
+      return Effect.sync(() => this.items.length > 0 && seen === "Item" ? Option.some(this.takeItem()) : Option.none())
+    })
+  )
+
+  private readonly lease: TaskSource.TaskSource<number, Failure>["take"] = (handle) =>
+    Effect.flatMap(this.ask("take"), (seen) => {
+      if (seen !== "Item" || this.items.length === 0) return Effect.succeed(seen === "Done" ? "Done" : "Empty")
+      const id = this.takeItem()
+      return handle(id).pipe(
+        Effect.onExit((exit) => endNameOf(exit) === "interrupt" ? this.takeBack(id) : Effect.void),
+        Effect.as("Taken" as const)
+      )
+    })
+
+  private takeBack(id: number): Effect.Effect<void> {
+    return Effect.sync(() => void (this.items = [...this.items, id].sort((a, b) => a - b)))
+  }
+
+  private takeItem(): number {
+    const id = this.items.shift()
+    if (id === undefined) this.breaks("a task started for which there was no item")
+    return id ?? -1
+  }
+
+  /** Looks at what there is, thinks, and then says what it saw. */
+  private ask(what: "ready" | "finished" | "take"): Effect.Effect<"Item" | "Empty" | "Done", Failure> {
+    return Effect.suspend(() => {
+      const isFinal = what === "finished"
+      const number = isFinal ? this.finals++ : this.questions++
+      if (number > tooMany) throw new Error(`asked ${number} times`)
+      if (what !== "take" && this.isAsking) this.breaks("a check was asked while another was pending")
+      this.isAsking = what !== "take"
+      if (isFinal && this.running.size > 0) this.breaks("isFinished was asked while a task ran")
+      this.events.push(what === "take" ? `takes ${number} at ${this.now()}` : `asks ${what} ${number} at ${this.now()}`)
+      const seen = this.items.length > 0 ? "Item" : this.isClosed ? "Done" : "Empty"
+      const { finalFault, finals, questionFault, questions } = this.program
+      const fault = isFinal ? finalFault : questionFault
+      const answer = fault?.at === number ? endOf(fault.how, isFinal ? "final" : "question") : Effect.succeed(seen)
+      const pending = after(inTurn(isFinal ? finals : questions, number, 0), answer as Effect.Effect<typeof seen, Failure>)
+      return what === "take" ? pending : Effect.ensuring(pending, Effect.sync(() => void (this.isAsking = false)))
+    })
+  }
+
+  // Tasks
+
+  /** A task, as plain an effect as it can be: one that takes no time and does nothing is its own exit. */
+  private task(id: number): Effect.Effect<unknown, Failure> {
+    const spec = taskOf(this.program, id)
+    this.checkStart(id)
+    this.starts.push(`${id} at ${this.now()}`)
+    const isPlain = spec.fixed + spec.wait + spec.cleanup === 0 && spec.act === null
+    const end = endOf(spec.end, `task ${id}`)
+    if (isPlain) {
+      this.ended(id, end)
+      return end
+    }
+    this.running.add(id)
+    const body = spec.act === null ? end : Effect.andThen(this.act(spec.act), end)
+    const timed = after(spec.wait, body)
+    return Effect.onExit(
+      spec.fixed > 0 ? Effect.andThen(Effect.uninterruptible(Effect.sleep(spec.fixed)), timed) : timed,
+      (exit) => after(spec.cleanup, Effect.sync(() => this.ended(id, exit)))
+    )
+  }
+
+  private ended(id: number, exit: Exit.Exit<unknown, unknown>): void {
+    this.running.delete(id)
+    const end = endNameOf(exit)
+    // A task whose finalizer is interrupted counts as interrupted, though it had done its work.
+    if (end === "interrupt" || taskOf(this.program, id).cleanup > 0) this.startable.add(id)
+    this.events.push(`${id} ${end} at ${this.now()}`)
+  }
+
+  private checkStart(id: number): void {
+    if (!this.startable.delete(id)) this.breaks(`item ${id} was started twice`)
+    if (this.running.size >= this.desired()) this.breaks("more tasks in flight than desired")
+    if (this.isPaused) this.breaks("a task started while paused")
+  }
+
+  private breaks(rule: string): void {
+    this.broken ??= rule
+  }
+
+  private tell(event: string): Effect.Effect<void> {
+    return Effect.sync(() => void this.events.push(event))
+  }
+}
+
+const after = <A, E>(millis: number, effect: Effect.Effect<A, E>): Effect.Effect<A, E> =>
+  millis > 0 ? Effect.andThen(Effect.sleep(millis), effect) : effect
+
+const endOf = (end: TaskSpec["end"], name: string): Exit.Exit<void, Failure> => {
+  switch (end) {
+    case "succeed":
+      return Exit.void
+    case "fail":
+      return Exit.fail(new Failure({ name }))
+    case "die":
+      return Exit.die(new Failure({ name }))
+    case "interrupt":
+      return Exit.interrupt()
+  }
+}
+
+const endNameOf = (exit: Exit.Exit<unknown, unknown>): TaskSpec["end"] => {
+  if (Exit.isSuccess(exit)) return "succeed"
+  if (exit.cause.reasons.some(Cause.isFailReason)) return "fail"
+  return exit.cause.reasons.some(Cause.isDieReason) ? "die" : "interrupt"
+}
+
+const outcomeOf = (exit: Exit.Exit<AutoscaledPool.RunReport, unknown>): string => {
+  if (Exit.isSuccess(exit)) {
+    const { duration, interrupted, outcome, peakConcurrency: peak, started, succeeded, timedOut } = exit.value
+    return `${outcome} in ${Duration.toMillis(duration)}: ` +
+      JSON.stringify({ started, succeeded, timedOut, interrupted, peak })
+  }
+  const failures = exit.cause.reasons.flatMap((reason) =>
+    Cause.isFailReason(reason) ? [nameOf("fail", reason.error)] : Cause.isDieReason(reason) ? [nameOf("die", reason.defect)] : []
+  )
+  if (failures[0] === "AlreadyRunning") return failures[0]
+  return failures.length === 0 ? "interrupted" : `fails: ${nameFailures(failures)}`
+}
+
+const nameOf = (how: "fail" | "die", error: unknown): string => {
+  if (error instanceof Failure) return `${how} ${error.name}`
+  if (error instanceof AutoscaledPool.TaskTimeoutError) return "timeout"
+  if (error instanceof AutoscaledPool.AlreadyRunningError) return "AlreadyRunning"
+  return `${how} with ${String(error)}`
+}
+
+const settingsOf = ({ desired, max, min, pace }: Change) => ({
+  ...(min === undefined ? {} : { minConcurrency: min }),
+  ...(max === undefined ? {} : { maxConcurrency: max }),
+  ...(desired === undefined ? {} : { desiredConcurrency: desired }),
+  ...(pace === undefined ? {} : { maxTasksPerMinute: pace === 0 ? Infinity : 60_000 / pace })
+})
+
+const scripted = (
+  { atStart, decisions, every }: Extract<Program["policy"], { law: "script" }>
+): ScalingPolicy.ScalingPolicy<number> => ({
+  name: "script",
+  every: Duration.millis(every),
+  decidesAtStart: atStart,
+  initial: () => 0,
+  decide: (n) => {
+    const { allowance, desired } = decisions[n % decisions.length]
+    const decision = { desired, reason: { summary: `decision ${n}` } }
+    return [allowance < 0 ? decision : { ...decision, startAllowance: allowance }, n + 1]
+  }
+})
