@@ -33,7 +33,7 @@ export const dispatch: Question = {
   key: "dispatch",
   title: "What does it cost to run a task?",
   ask: async (effort) => {
-    const rounds: Rounds = effort === "Quick" ? { tasks: 2000, rounds: 1 } : { tasks: 100_000, rounds: 7 }
+    const rounds: Rounds = effort === "Quick" ? { tasks: 1000, rounds: 1 } : { tasks: 100_000, rounds: 7 }
     const costs: Array<Costs> = []
     for (const task of [noop, sync, promise, immediate, yielding]) {
       costs.push(await measure(task, contenders.filter(canRun(task)), [1, ...compared], rounds))

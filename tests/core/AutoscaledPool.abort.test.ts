@@ -631,7 +631,7 @@ describe("AutoscaledPool: pause and resume", () => {
     const pool = yield* AutoscaledPool.make(work)
     const run = yield* begin(pool.run)
     yield* pool.pause
-    yield* after("1 hour")
+    yield* after("2 minutes")
     assert.isFalse(hasEnded(run))
     yield* pool.resume
     yield* settled

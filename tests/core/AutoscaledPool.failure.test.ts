@@ -613,7 +613,7 @@ describe("AutoscaledPool: taskTimeout", () => {
     const pool = yield* AutoscaledPool.make({ ...work, taskTimeout: "2 seconds" })
     yield* pool.pause
     const run = yield* begin(pool.run)
-    yield* after("1 hour")
+    yield* after("2 minutes")
     yield* pool.resume
     yield* settled
     assert.strictEqual(plan.left, 0)
@@ -625,7 +625,7 @@ describe("AutoscaledPool: taskTimeout", () => {
     const { work } = jobs(1, () => Effect.sleep("30 days"))
     const pool = yield* AutoscaledPool.make({ ...work, taskTimeout: "Infinity", loggingInterval: null })
     const run = yield* Effect.forkChild(pool.run)
-    yield* after("1 hour")
+    yield* after("2 minutes")
     assert.isFalse(hasEnded(run))
     yield* Fiber.interrupt(run)
   })

@@ -48,7 +48,9 @@ const search = (program: Program, actual: Trace): { readonly best: Trace; readon
 export const verify = (program: Program, wrap?: Wrap): Effect.Effect<boolean, string> =>
   Effect.flatMap(Effect.exit(execute(program, wrap)), (exit) => {
     if (Exit.isFailure(exit)) return Effect.fail(Cause.pretty(exit.cause))
-    const { best, isFound, isAll } = search(program, exit.value)
+    let found
+    try { found = search(program, exit.value) } catch (e) { return Effect.fail(String(e)) }
+    const { best, isFound, isAll } = found
     if (isFound) return Effect.succeed(true)
     if (!isAll) console.log("inconclusive\n" + print(program) + describe(program, best, exit.value))
     return isAll ? Effect.fail(describe(program, best, exit.value)) : Effect.succeed(true)

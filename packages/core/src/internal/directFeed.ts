@@ -45,8 +45,6 @@ export class DirectFeed<A, E> implements Feed<A> {
     return this.handler(item)
   }
 
-  started(): void {}
-
   isRevoked(): boolean {
     return false
   }

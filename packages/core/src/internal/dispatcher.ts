@@ -61,7 +61,9 @@ export class Dispatcher<A> implements FeedHost {
   private readonly forkOutsideTasks: <B, E>(effect: Effect.Effect<B, E>) => Fiber.Fiber<B, E>
   private readonly deadline: Alarm
   private readonly token: Alarm
-  private readonly held: Array<A> = []
+  /** An item that was pulled and has not started: it waits for the gate. */
+  private heldItem: A | undefined
+  private holdsItem = false
   private inFlight = 0
   private questionsInFlight = 0
   private isPaused: boolean
@@ -70,6 +72,7 @@ export class Dispatcher<A> implements FeedHost {
   private hasTurn = false
   private time: number
   private readonly clock: TurnClock
+  private readonly hasTimeLimit: boolean
   private readonly concurrencyAtStart: ConcurrencyTotals
   private isTimeOld = false
   private onDrained: (() => void) | undefined
@@ -78,6 +81,7 @@ export class Dispatcher<A> implements FeedHost {
   constructor(options: DispatcherOptions<A>) {
     this.options = options
     this.governor = options.governor
+    this.hasTimeLimit = options.timeLimit !== Infinity
     this.time = options.now()
     this.clock = new TurnClock(options.now, options.later)
     this.isPaused = options.isPaused
@@ -225,24 +229,30 @@ export class Dispatcher<A> implements FeedHost {
     const turnEnd = this.time + millisPerTurn
     for (let starts = 0; this.phase === "Running"; starts++) {
       if (starts >= startsPerTurn || this.time > turnEnd) return this.yieldTurn()
+      if (!this.holdsItem && !this.pullItem()) return
+      // Looking for an item may run code of the caller, which may have closed the gate or ended the run.
+      if (this.phase !== "Running") return
       const closed = this.closedBy()
-      if (closed !== undefined && !this.mayLookAhead(closed)) return this.rest(closed)
-      if (closed === undefined && this.held.length > 0) {
-        this.start(this.held.pop() as A) // there is one: an item may itself be undefined
-        continue
-      }
-      const room = closed === undefined ? "Free" : "LookAhead"
-      const pulled = this.feed.pull(room)
-      if (this.phase !== "Running") return this.refuse(pulled)
-      if (pulled !== "Item") return this.restWithout(pulled, room)
-      if (closed === undefined) this.start(this.feed.item)
-      else this.held.push(this.feed.item)
+      if (closed !== undefined) return this.rest(closed)
+      this.start(this.releaseItem())
     }
   }
 
-  /** What was pulled has ended the run, and comes too late to start. */
-  private refuse(pulled: Pulled): void {
-    if (pulled === "Item") this.feed.settle(this.feed.item, Exit.interrupt(), true)
+  /** Holds the next item, where one may be looked for and there is one. */
+  private pullItem(): boolean {
+    const closed = this.closedBy()
+    if (closed !== undefined && !this.mayLookAhead(closed)) {
+      this.rest(closed)
+      return false
+    }
+    const room = closed === undefined ? "Free" : "LookAhead"
+    const pulled = this.feed.pull(room)
+    if (pulled === "Item") {
+      this.holdItem(this.feed.item)
+      return true
+    }
+    this.restWithout(pulled, room)
+    return false
   }
 
   private closedBy(): NonNullable<Idle> | undefined {
@@ -252,7 +262,19 @@ export class Dispatcher<A> implements FeedHost {
 
   /** A run with nothing left must not wait for a token to find out. */
   private mayLookAhead(closed: NonNullable<Idle>): boolean {
-    return closed === "RateLimited" && this.inFlight === 0 && this.held.length === 0
+    return closed === "RateLimited" && this.inFlight === 0
+  }
+
+  private holdItem(item: A): void {
+    this.heldItem = item
+    this.holdsItem = true
+  }
+
+  private releaseItem(): A {
+    const item = this.heldItem as A // asked only while an item is held
+    this.heldItem = undefined
+    this.holdsItem = false
+    return item
   }
 
   private rest(idle: NonNullable<Idle>): void {
@@ -301,9 +323,8 @@ export class Dispatcher<A> implements FeedHost {
     this.isTimeOld = true
     slot.fiber = fiber
     fiber.addObserver(slot.observe)
-    this.feed.started(slot.item as A, fiber) // a launched slot has its item
     if (this.phase !== "Running") return fiber.interruptUnsafe()
-    if (this.options.timeLimit !== Infinity) this.deadline.setAt(slot.startedAt + this.options.timeLimit, this.time)
+    if (this.hasTimeLimit) this.deadline.setAt(slot.startedAt + this.options.timeLimit, this.time)
   }
 
   private readonly onTaskEnd = (slot: TaskSlot<A>, exit: Exit.Exit<unknown, unknown>): void => {
@@ -316,7 +337,6 @@ export class Dispatcher<A> implements FeedHost {
     if (slot.timeLimit === "Reached" && this.phase === "Running" && !isOwnFailure(exit)) return this.absorb(slot)
     const item = slot.item as A // a launched slot has its item
     const outcome = this.outcomeOf(slot, item, exit)
-    this.inFlight--
     this.governor.releaseUnsafe(this.time, slot.startedAt, outcome, slot.wasRejected)
     this.ledger.end(outcome)
     if (slot.wasRejected) this.ledger.rejected++
@@ -324,8 +344,8 @@ export class Dispatcher<A> implements FeedHost {
     slot.fiber = undefined
     this.freeSlots.push(slot)
     this.feed.settle(item, exit, outcome === "Interrupted")
-    this.feed.poke("TaskEnded")
     if (outcome === "Failed" && Exit.isFailure(exit)) this.fail(exit.cause)
+    this.inFlight-- // last: what a source does with the end of its lease must not end the run before its failure counts
   }
 
   private outcomeOf(slot: TaskSlot<A>, item: A, exit: Exit.Exit<unknown, unknown>): TaskOutcome {
@@ -360,14 +380,15 @@ export class Dispatcher<A> implements FeedHost {
     this.phase = phase
     this.deadline.clear()
     this.token.clear()
-    for (const item of this.held.splice(0)) this.feed.settle(item, Exit.interrupt(), true)
     for (const slot of this.slots) slot.fiber?.interruptUnsafe()
     for (const fiber of [...this.questions]) fiber.interruptUnsafe()
     this.drain()
   }
 
   private drain(): void {
-    if (this.phase === "Running" || this.isPumping || this.inFlight > 0 || this.questionsInFlight > 0) return
+    if (this.phase === "Running") return
+    if (this.holdsItem) this.feed.settle(this.releaseItem(), Exit.interrupt(), true)
+    if (this.isPumping || this.inFlight > 0 || this.questionsInFlight > 0) return
     const onDrained = this.onDrained
     if (onDrained === undefined || this.isDrained) return
     this.isDrained = true

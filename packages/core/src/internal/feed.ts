@@ -39,11 +39,9 @@ export interface Feed<A> {
   readonly pull: (room: Room) => Pulled
   /** The task of an item. */
   readonly task: (item: A) => Effect.Effect<unknown, unknown>
-  /** The task of an item runs in this fiber. */
-  readonly started: (item: A, fiber: Fiber.Fiber<unknown, unknown>) => void
   /** Whether the source has taken the item back from its running task, by interrupting it. */
   readonly isRevoked: (item: A) => boolean
-  /** The task of an item has ended; `isWithdrawn` where it was interrupted before it could end by itself. */
+  /** The task of an item has ended, which may have made others ready; `isWithdrawn` where it was interrupted instead. */
   readonly settle: (item: A, exit: Exit.Exit<unknown, unknown>, isWithdrawn: boolean) => void
   /** Whether the run may end, asked only when nothing runs and the last pull said `Empty` or `Done`. */
   readonly mayEnd: () => boolean
@@ -58,4 +56,4 @@ export interface Feed<A> {
 /** Room for items: for as many as slots are free, for one that must wait before it may start, or for none. */
 export type Room = "Free" | "LookAhead" | "None"
 
-export type Poke = "TaskEnded" | "Notified" | "Interval"
+export type Poke = "Notified" | "Interval"

@@ -71,12 +71,10 @@ export class LeaseFeed<A> implements Feed<Lease<A>> {
   }
 
   task(lease: Lease<A>): Effect.Effect<unknown, unknown> {
-    return Effect.provideContext(this.handler(lease.item), lease.context)
-  }
-
-  started(lease: Lease<A>, fiber: Fiber.Fiber<unknown, unknown>): void {
-    lease.fiber = fiber
-    if (lease.isRevoked) fiber.interruptUnsafe()
+    return Effect.withFiber((fiber) => {
+      lease.fiber = fiber
+      return Effect.provideContext(this.handler(lease.item), lease.context)
+    })
   }
 
   isRevoked(lease: Lease<A>): boolean {
@@ -85,6 +83,7 @@ export class LeaseFeed<A> implements Feed<Lease<A>> {
 
   settle(lease: Lease<A>, exit: Exit.Exit<unknown, unknown>): void {
     lease.isSettled = true
+    this.poke("Notified") // first: the end of the lease may begin a take, which is not behind the news
     lease.settle(exit)
   }
 

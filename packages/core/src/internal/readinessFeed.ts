@@ -61,13 +61,13 @@ export class ReadinessFeed implements Feed<void> {
 
   keep(): void {}
 
-  started(): void {}
-
   isRevoked(): boolean {
     return false
   }
 
-  settle(): void {}
+  settle(): void {
+    this.poke("Notified")
+  }
 
   private askReady(): void {
     this.hasNews = false

@@ -51,6 +51,6 @@ export const memoryBound = (
   const room = most - Math.max(signal.load, others + perTask * current) - margin - X * Math.max(0, model.rise)
   return Math.floor(room >= 0 ? room / perTask + expected : expected * Math.max(0, 1 + room / margin))
 }
-const Z = +(globalThis as any).process.env.Z || 1
-const K = +(globalThis as any).process.env.K || 0
-const X = +(globalThis as any).process.env.X || 1
+const Z = 1
+const K = 0.5
+const X = 2

@@ -56,7 +56,7 @@ const fairShare = 0.5
 const noise = 0.05
 
 const exhausted = 0.985
-const exhaustion = 0.8
+const exhaustion = 0.9
 
 /** By what the tasks in flight may be multiplied until `own` use fills what others leave of the target. */
 export const room = ({ load, own }: Use, target: number): number | undefined => {

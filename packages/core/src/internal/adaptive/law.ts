@@ -83,6 +83,7 @@ export const decide = (
     now: observation.now,
     time: perceived.pace.duration,
     inFlight: observation.meanConcurrency,
+    current: observation.current,
     level: perceived.level,
     least: observation.settings.minConcurrency
   })

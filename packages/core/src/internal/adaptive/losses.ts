@@ -27,8 +27,8 @@ export interface Backoff {
 }
 
 /**
- * - `since`, `served`, `lost`, `taskTime`: the period under judgement: its begin, tasks served, their durations in all,
- *   and tasks lost.
+ * - `since`, `served`, `lost`, `rejected`, `taskTime`: the period under judgement: its begin, tasks served, their durations in all,
+ *   and tasks lost, of which rejected.
  * - `cooling`: slots of rejected tasks, and until when they stay empty, the next to be free first.
  */
 export interface Losses {
@@ -36,6 +36,7 @@ export interface Losses {
   readonly served: number
   readonly taskTime: number
   readonly lost: number
+  readonly rejected: number
   readonly cooling: ReadonlyArray<readonly [until: number, slots: number]>
   readonly backoff: Backoff | null
 }
@@ -45,6 +46,7 @@ export const initial = (now: number): Losses => ({
   served: 0,
   taskTime: 0,
   lost: 0,
+  rejected: 0,
   cooling: [],
   backoff: null
 })
@@ -68,15 +70,17 @@ export const observe = (losses: Losses, completions: CompletionStats, now: numbe
     cooling,
     served: losses.served + served,
     taskTime: losses.taskTime + served * completions.meanDuration,
-    lost: losses.lost + lostCount(completions)
+    lost: losses.lost + lostCount(completions),
+    rejected: losses.rejected + completions.rejections
   }
 }
 
-/** What there is to know of the pool when its losses are judged; `inFlight` and `level` as of now. */
+/** What there is to know of the pool when its losses are judged; `inFlight` is their mean, `current` their number now. */
 export interface Circumstances {
   readonly now: number
   readonly time: number
   readonly inFlight: number
+  readonly current: number
   readonly level: number
   readonly least: number
 }
@@ -89,10 +93,10 @@ export const judge = (losses: Losses, at: Circumstances): readonly [Verdict, Los
   const period = clamp(at.time, 500, 5000)
   const { backoff, lost, served } = losses
   if (elapsed < period || served + lost === 0) return ["None", losses]
-  const judged: Losses = { ...losses, since: at.now, served: 0, taskTime: 0, lost: 0 }
+  const judged: Losses = { ...losses, since: at.now, served: 0, taskTime: 0, lost: 0, rejected: 0 }
   if (isSignificant(lost, served)) {
     if (backoff !== null && at.now - backoff.cutAt < clamp(at.time, 500, 2000)) return ["None", judged]
-    return ["Cut", { ...judged, backoff: cut(backoff, servedConcurrency(losses, elapsed, at.inFlight), at) }]
+    return ["Cut", { ...judged, backoff: cut(backoff, servedConcurrency(losses, elapsed, at), at) }]
   }
   const next = elapsed < 5 * period ? losses : judged
   if (backoff === null || lost > tolerated * (lost + served) || !isUsed(losses, backoff, at) || !isDue(backoff, at)) {
@@ -112,10 +116,18 @@ const isSignificant = (lost: number, served: number): boolean =>
 const isUsed = (losses: Losses, { cap }: Backoff, { inFlight, level }: Circumstances): boolean =>
   level >= 0.95 * cap && inFlight + coolingSlots(losses) >= 0.85 * Math.floor(level)
 
-/** By Little's law where many were served; where few were, by their share, which varies less. */
-const servedConcurrency = ({ lost, served, taskTime }: Losses, elapsed: number, inFlight: number): number => {
+/**
+ * By Little's law where many were served. Where few were, that varies too much: then what is still in flight, if the lost
+ * ones were rejected, for a rejected task is soon gone; else the served share of it.
+ */
+const servedConcurrency = (
+  { lost, rejected, served, taskTime }: Losses,
+  elapsed: number,
+  { current, inFlight }: Circumstances
+): number => {
   const trust = served / (served + 20)
-  return trust * taskTime / elapsed + (1 - trust) * inFlight * served / (served + lost)
+  const share = rejected > 0.5 * lost ? Math.min(inFlight, current) : inFlight * served / (served + lost)
+  return trust * taskTime / elapsed + (1 - trust) * share
 }
 
 const cut = (before: Backoff | null, served: number, { inFlight, least, level, now }: Circumstances): Backoff => {

@@ -34,18 +34,21 @@ export const begin: Measurement = { elapsed: 0, taskTime: 0, count: 0, durations
 /** A few tasks less than these are no measurement at all. */
 const fewest = 6
 
+/** Longer than this, and the workload may be another when the measurement ends. */
+const longest = 40_000
+
 /** While doubling: errors are large, so short measurements do. */
 export const planOfGrowth = (time: number, variation: number): Plan => ({
-  settle: Math.min(0.9 * time, 20_000),
-  least: clamp(0.6 * time, 500, 12_000),
+  settle: Math.min(0.9 * time, longest),
+  least: clamp(0.6 * time, 500, longest),
   most: Math.max(3000, 1.5 * time),
   enough: clamp(30 * variation * variation, 12, 60)
 })
 
 /** While comparing levels that differ by a fifth: long enough to replace what runs, and to average out variation. */
 export const planOfProbe = (turnover: number, variation: number): Plan => ({
-  settle: Math.min(turnover, 15_000),
-  least: clamp(turnover, 1000, 12_000),
+  settle: Math.min(turnover, longest),
+  least: clamp(turnover, 1000, longest),
   most: Math.max(3000, 2.5 * turnover),
   enough: clamp(200 * variation * variation, 20, 400)
 })

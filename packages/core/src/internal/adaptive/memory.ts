@@ -35,7 +35,7 @@ const newborn = 0.2
 
 /** How long tasks grow, in milliseconds; long, as long as none has finished to tell. */
 const growthTime = (pace: Pace): number => pace.finished < 5 ? 5000 : clamp(turnover(pace, pace.duration), 500, G)
-const G = +(globalThis as any).process.env.G || 5000
+const G = 5000
 
 /** How many grown tasks those of these ages amount to. */
 export const grownTasks = (ages: ReadonlyArray<number>, growth: number): number => {
@@ -114,8 +114,8 @@ export const ceiling = (
 
 const negligible = 1e-6
 
-const Z = +(globalThis as any).process.env.Z || 1
-const K = +(globalThis as any).process.env.K || 0
+const Z = 1
+const K = 0.5
 export const externalOf = ({ load, own }: SignalInfo): number => Math.max(0, load - own)
-const T = +(globalThis as any).process.env.T || 6000
-const U = +(globalThis as any).process.env.U || 1
+const T = 6000
+const U = 1
