@@ -1,8 +1,6 @@
 /**
  * Measures several contenders side by side, so that whatever else the machine does meets all of them alike.
  */
-import { setFlagsFromString } from "node:v8"
-import { runInNewContext } from "node:vm"
 import { median } from "./statistics.ts"
 
 export interface Entrant {
@@ -25,15 +23,16 @@ export interface Lap {
 export type Laps = ReadonlyMap<string, Lap>
 
 /**
- * Lets each entrant run once per round, after a warm-up with a tenth of the tasks. The order rotates from round to round,
- * and garbage is collected before each, so that nobody pays for a predecessor.
+ * Lets each entrant run once per round, after a warm-up. The order is another one in each round, so that nobody always
+ * pays for the garbage of the same predecessor. No garbage collection is forced: after one, V8 runs everything at half
+ * its speed for longer than a lap lasts.
  */
 export const interleave = async (entrants: ReadonlyArray<Entrant>, { rounds, tasks }: Rounds): Promise<Laps> => {
   const laps = new Map<string, Array<Lap>>(entrants.map(({ name }) => [name, []]))
-  for (const { run } of entrants) await run(Math.ceil(tasks / 10))
+  for (const { run } of entrants) await run(tasks / 2)
   for (let round = 0; round < rounds; round++) {
-    for (const { name, run } of rotate(entrants, round)) {
-      collectGarbage()
+    for (const { name, run } of shuffled(entrants)) {
+      await pause()
       laps.get(name)?.push(await lap(() => run(tasks)))
     }
   }
@@ -52,14 +51,8 @@ const lap = async (run: () => Promise<unknown>): Promise<Lap> => {
   return { wall, cpu: (system + user) / 1000 }
 }
 
-const rotate = <A>(entries: ReadonlyArray<A>, by: number): ReadonlyArray<A> => {
-  const start = by % entries.length
-  return [...entries.slice(start), ...entries.slice(0, start)]
-}
+const shuffled = <A>(entries: ReadonlyArray<A>): ReadonlyArray<A> =>
+  entries.map((entry) => ({ entry, at: Math.random() })).toSorted((a, b) => a.at - b.at).map(({ entry }) => entry)
 
-const exposeGarbageCollector = (): () => void => {
-  setFlagsFromString("--expose-gc")
-  return runInNewContext("gc")
-}
-
-export const collectGarbage = exposeGarbageCollector()
+/** Time for what the last lap has left to do. */
+const pause = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 20))

@@ -2,7 +2,6 @@
  * The process in which one contender runs its tasks while the kernel records how much memory it had at most.
  */
 import { close, contenders } from "./contenders.ts"
-import { collectGarbage } from "./measure.ts"
 import { immediate, sync } from "./tasks.ts"
 
 export interface Growth {
@@ -17,7 +16,6 @@ const growthOf = async (contenderName: string, taskName: string, tasks: number):
   if (contender === undefined || task === undefined) {
     throw new Error(`There is no "${contenderName}" or no "${taskName}"`)
   }
-  collectGarbage()
   const idle = process.memoryUsage.rss()
   await contender.run(task, tasks, concurrency)
   const peak = process.resourceUsage().maxRSS * 1024

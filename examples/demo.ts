@@ -14,7 +14,10 @@ import { makeScreen, type Screen } from "./demo/screen.ts"
 import { Pace, statusOf } from "./demo/status.ts"
 import { Tally } from "./demo/tally.ts"
 
-class DeliberateFailure extends Data.TaggedError("DeliberateFailure")<{ readonly task: number; readonly path: string }> {
+class DeliberateFailure extends Data.TaggedError("DeliberateFailure")<{
+  readonly task: number
+  readonly path: string
+}> {
   override get message(): string {
     return `task ${this.task} (${this.path}) failed on purpose`
   }
@@ -57,10 +60,12 @@ const demo = Effect.fn(function*({ desired, dir, failAt, max, min }: Command.Com
   const showReport = (report: AutoscaledPool.RunReport) =>
     Effect.andThen(endStatus, Console.log(reportOf(report, tally)))
 
+  // For Ctrl-C: `abort` waits until every task's finalizers have run, and the run ends with a report all the same.
+  const abortAndReport = pool.abort.pipe(Effect.andThen(Fiber.join(run)), Effect.flatMap(showReport))
+
   yield* Fiber.join(run).pipe(
     Effect.tapError(() => Effect.andThen(endStatus, Console.log(failureOf(tally)))),
-    // Ctrl-C: `abort` waits until every task's finalizers have run, and the run ends with a report all the same.
-    Effect.onInterrupt(() => pool.abort.pipe(Effect.andThen(Fiber.join(run)), Effect.flatMap(showReport), Effect.ignore)),
+    Effect.onInterrupt(() => Effect.ignore(abortAndReport)),
     Effect.flatMap(showReport)
   )
 }, Effect.scoped)
@@ -80,14 +85,21 @@ const countFiles = (dir: string, tally: Tally) =>
     Effect.ignore // what cannot be read here fails the run, which reads it too
   )
 
-const showStatus = <E>(pool: AutoscaledPool.AutoscaledPool<E>, tally: Tally, screen: Screen) => {
-  const pace = new Pace()
-  const show = Effect.gen(function*() {
-    const rate = pace.measure(yield* Clock.currentTimeMillis, tally)
-    yield* screen.show(statusOf(yield* pool.state, tally, rate))
-  })
-  return Effect.schedule(show, Schedule.spaced(screen.every))
-}
+const showStatus = Effect.fnUntraced(
+  function*<E>(pool: AutoscaledPool.AutoscaledPool<E>, tally: Tally, screen: Screen) {
+    const pace = new Pace(yield* monotonicMillis)
+    const show = Effect.gen(function*() {
+      const rate = pace.measure(yield* monotonicMillis, tally)
+      yield* screen.show(statusOf(yield* pool.state, tally, rate))
+    })
+    yield* Effect.schedule(show, Schedule.spaced(screen.every))
+  }
+)
+
+const monotonicMillis = Effect.map(Clock.monotonicTimeNanos, (nanos) => Number(nanos) / 1e6)
+
+const printError = (error: { readonly _tag: string; readonly message: string }) =>
+  error._tag === "ShowHelp" ? Effect.void : Console.error(`${error._tag}: ${error.message}`)
 
 /** A wrong flag gets one line, not the whole help. */
 const presenter = CliOutput.layerPresenter({
@@ -100,8 +112,8 @@ const presenter = CliOutput.layerPresenter({
 Command.make("demo", flags, demo).pipe(
   Command.withDescription("Gzips and hashes every file of a folder at the concurrency that this machine can bear"),
   Command.run({ version: "0.1.0" }),
-  Effect.tapError((error) => error._tag === "ShowHelp" ? Effect.void : Console.error(`${error._tag}: ${error.message}`)),
-  Effect.tapDefect((defect) => Effect.logError(defect)),
+  Effect.tapError(printError),
+  Effect.tapDefect(Effect.logError),
   Effect.provide([NodeSystemStatus.layer(), NodeServices.layer, presenter]),
   NodeRuntime.runMain({ disableErrorReporting: true })
 )

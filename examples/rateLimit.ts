@@ -15,7 +15,7 @@ const makeApi = () => {
   return (page: number) =>
     Effect.acquireUseRelease(
       Effect.sync(() => ++callers),
-      (callers) => callers > 3 ? Effect.fail(new TooManyRequests()) : Effect.as(Effect.sleep("20 millis"), `page ${page}`),
+      (callers) => callers > 3 ? new TooManyRequests() : Effect.as(Effect.sleep("20 millis"), `page ${page}`),
       () => Effect.sync(() => callers--)
     )
 }

@@ -50,7 +50,9 @@ const defaultPhrase = /(?:^|, )default (`[^`]+`|.+?)(?=,(?!\d)|;|\.(?!\d)|$)/
 const exportedName = (node: Node): string | undefined => {
   if (node.type !== "ExportNamedDeclaration") return undefined
   const { declaration } = node
-  if (declaration?.type === "TSInterfaceDeclaration") return declaration.id.name
+  if (declaration?.type === "TSInterfaceDeclaration" || declaration?.type === "TSTypeAliasDeclaration") {
+    return declaration.id.name
+  }
   if (declaration?.type !== "VariableDeclaration") return undefined
   const [{ id }] = declaration.declarations
   return id.type === "Identifier" ? id.name : undefined

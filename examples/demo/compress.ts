@@ -16,8 +16,12 @@ export class CompressionFailed extends Data.TaggedError("CompressionFailed")<{ r
 /** A gzip file may be a row of gzip members; one a piece keeps a task's memory small however large its file is. */
 const pieceSize = 1024 * 1024
 
+/** A file that cannot be read, perhaps because it has vanished since it was found, is skipped. */
+export const compress = (file: SourceFile, tally: Tally) =>
+  Effect.catchTag(compressOpen(file, tally), "PlatformError", () => Effect.sync(() => void tally.skipped++))
+
 /** The file is open for as long as the scope is, which ends with the task, interrupted or not. */
-export const compress = Effect.fnUntraced(function*({ bytes, path }: SourceFile, tally: Tally) {
+const compressOpen = Effect.fnUntraced(function*({ bytes, path }: SourceFile, tally: Tally) {
   const file = yield* openFile(path, tally)
   const hash = createHash("sha256")
   let left = bytes
@@ -30,9 +34,7 @@ export const compress = Effect.fnUntraced(function*({ bytes, path }: SourceFile,
     left -= piece.value.length
   }
   tally.finish(hash.digest("base64"))
-}, Effect.scoped, (task, _file, tally) =>
-  // A file may vanish, or be closed to us, between the moment it is found and its turn.
-  Effect.catchTag(task, "PlatformError", () => Effect.sync(() => void tally.skipped++)))
+}, Effect.scoped)
 
 const openFile = (path: string, tally: Tally) =>
   Effect.andThen(
@@ -41,7 +43,8 @@ const openFile = (path: string, tally: Tally) =>
   )
 
 const gzipped = (piece: Uint8Array): Effect.Effect<Uint8Array, CompressionFailed> =>
-  Effect.callback((resume) =>
-    gzip(piece, (cause, compressed) =>
-      resume(cause === null ? Effect.succeed(compressed) : Effect.fail(new CompressionFailed({ cause }))))
-  )
+  Effect.callback((resume) => {
+    gzip(piece, (cause, compressed) => {
+      resume(cause === null ? Effect.succeed(compressed) : Effect.fail(new CompressionFailed({ cause })))
+    })
+  })

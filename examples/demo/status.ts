@@ -7,7 +7,12 @@ import { count, megabytes, percent } from "./text.ts"
 
 /** How fast files and bytes went in the last seconds. */
 export class Pace {
-  private readonly samples: Array<{ readonly at: number; readonly files: number; readonly bytes: number }> = []
+  private readonly samples: Array<{ readonly at: number; readonly files: number; readonly bytes: number }>
+
+  /** `start` and all other times are monotonic milliseconds. */
+  constructor(start: number) {
+    this.samples = [{ at: start, files: 0, bytes: 0 }]
+  }
 
   measure(at: number, { bytesIn, files }: Tally): Rate {
     this.samples.push({ at, files, bytes: bytesIn })

@@ -20,6 +20,8 @@ export const runExample = (
   new Promise((resolve, reject) => {
     const child = spawn(process.execPath, [path.join(root, "examples", file), ...args], {
       cwd: root,
+      timeout: 50_000,
+      killSignal: "SIGKILL",
       stdio: ["ignore", "pipe", "pipe"]
     })
     let stdout = ""

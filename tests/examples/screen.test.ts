@@ -62,11 +62,10 @@ const state: AutoscaledPool.PoolState = {
 
 describe("the demo's status", () => {
   it("tells progress, speed over the last seconds, time left, concurrency, what limits it, and loads", () => {
-    const pace = new Pace()
+    const pace = new Pace(0)
     const tally = new Tally()
     for (let n = 0; n < 4; n++) tally.find(1_000_000)
     tally.isFolderCounted = true
-    pace.measure(0, tally)
     tally.compress(2_000_000, 1)
     tally.finish("digest")
     const rate = pace.measure(2000, tally)

@@ -31,7 +31,16 @@ describe("Comparison", () => {
     }))
 
   describe("goals", () => {
-    const perfect = { runs: 12, score: 1, worstScore: 1, efficiency: 1, overTime: 0, worstOverTime: 0, kills: 0 }
+    const perfect = {
+      runs: 12,
+      score: 1,
+      lowDecile: 1,
+      worstScore: 1,
+      efficiency: 1,
+      overTime: 0,
+      worstOverTime: 0,
+      kills: 0
+    }
 
     it("are reached by what is perfect, and by what just reaches them", () => {
       assert.deepStrictEqual(Comparison.misses(perfect), [])
@@ -50,6 +59,13 @@ describe("Comparison", () => {
       const misses = Comparison.misses({ ...perfect, [name]: value })
       assert.strictEqual(misses.length, 1)
       assert.include(misses[0], name)
+    })
+
+    it("do not ask for what they leave out", () => {
+      const poor = { ...perfect, score: 0.9, lowDecile: 0.6, worstScore: 0.1, overTime: 1 }
+      assert.deepStrictEqual(Comparison.misses(poor, Comparison.generatedGoals), [
+        "lowDecile is 0.6, at least 0.7 is wanted"
+      ])
     })
 
     it("are missed by what was never scored", () => {

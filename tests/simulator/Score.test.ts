@@ -108,7 +108,10 @@ describe("Score", () => {
   it("swings as much as what is in flight in the second half of a phase", () => {
     const wild = Score.of(result({ inFlight: (at) => Math.floor(at / 500) % 2 === 0 ? 2 : 6 }), oracle)
     assert.approximately(wild.oscillation, 0.5, 1e-9)
-    const early = Score.of(result({ inFlight: (at) => (at - 1) % minutes(2) < minutes(0.9) ? (at / 500) % 7 : 4 }), oracle)
+    const early = Score.of(
+      result({ inFlight: (at) => (at - 1) % minutes(2) < minutes(0.9) ? (at / 500) % 7 : 4 }),
+      oracle
+    )
     assert.strictEqual(early.oscillation, 0)
   })
 

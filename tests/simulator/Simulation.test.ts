@@ -9,7 +9,10 @@ const { cpu, wait } = Workload
 const policy = ScalingPolicy.stepRatio()
 
 /** A policy that says what it sees and changes nothing. */
-const watching = (see: (observation: ScalingPolicy.Observation) => void, every = 1000): ScalingPolicy.ScalingPolicy => ({
+const watching = (
+  see: (observation: ScalingPolicy.Observation) => void,
+  every = 1000
+): ScalingPolicy.ScalingPolicy => ({
   name: "watching",
   every: Duration.millis(every),
   initial: () => undefined,
@@ -78,7 +81,9 @@ describe("Simulation", () => {
 
     it.live("can be interrupted, and lets others run meanwhile", () =>
       Effect.gen(function*() {
-        const fiber = yield* Effect.forkChild(Simulation.run({ workload: ReferenceWorkloads.cpu32, policy, duration: "10 hours" }))
+        const fiber = yield* Effect.forkChild(
+          Simulation.run({ workload: ReferenceWorkloads.cpu32, policy, duration: "10 hours" })
+        )
         yield* Effect.sleep("50 millis")
         yield* Fiber.interrupt(fiber)
         assert.isTrue(Exit.hasInterrupts(yield* Fiber.await(fiber)))
@@ -166,7 +171,9 @@ describe("Simulation", () => {
         assert.isBelow(second - first, 20_500)
         const during = (from: number, to: number) => result.trace.filter(({ at }) => at > from && at < to)
         assert.isTrue(during(first, first + 10_000).every(({ desired, inFlight }) => inFlight === 0 && desired === 0))
-        assert.isTrue(during(first + 10_000, second - 1000).every(({ desired, inFlight }) => inFlight === 2 && desired === 2))
+        assert.isTrue(
+          during(first + 10_000, second - 1000).every(({ desired, inFlight }) => inFlight === 2 && desired === 2)
+        )
         assert.isAbove(result.killed, 2 * 15)
         assert.isAbove(result.peakMemory, 1.02)
         assert.strictEqual(result.lost, result.killed)
@@ -194,8 +201,10 @@ describe("Simulation", () => {
   describe("sensor faults", () => {
     const workload = uniform({ stages: [cpu(80), wait(20)] }, { cores: 10, neighbourThreads: 2 })
     const cpuLoads = (sensorFaults: Parameters<typeof Simulation.run>[0]["sensorFaults"]) =>
-      Effect.map(lastSeen(workload, { sensorFaults, settings: { desiredConcurrency: 5 } }), ({ seen }) =>
-        seen.map(({ currentInfo }) => currentInfo.signals.cpu))
+      Effect.map(
+        lastSeen(workload, { sensorFaults, settings: { desiredConcurrency: 5 } }),
+        ({ seen }) => seen.map(({ currentInfo }) => currentInfo.signals.cpu)
+      )
 
     it.effect("without any, the processor is read as it is", () =>
       Effect.gen(function*() {

@@ -76,7 +76,9 @@ describe("Workload", () => {
 describe("ReferenceWorkloads", () => {
   it("are thirteen, each with a name of its own, one of them with arrivals", () => {
     assert.strictEqual(new Set(ReferenceWorkloads.all.map(({ name }) => name)).size, 13)
-    assert.deepStrictEqual(ReferenceWorkloads.all.filter(({ arrivals }) => arrivals.length > 0), [ReferenceWorkloads.burst])
+    assert.deepStrictEqual(ReferenceWorkloads.all.filter(({ arrivals }) => arrivals.length > 0), [
+      ReferenceWorkloads.burst
+    ])
   })
 })
 
@@ -88,11 +90,15 @@ describe("GeneratedWorkloads", () => {
     return Array.from({ length: 50 }, (_, index) => workload.task(random, workload.phases[0], index))
   }
 
-  it.prop("are the same for the same seed", [Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 1e9 }))], ([seed]) => {
-    const [first, second] = [GeneratedWorkloads.make(seed), GeneratedWorkloads.make(seed)]
-    assert.deepStrictEqual({ ...second, task: null }, { ...first, task: null })
-    assert.deepStrictEqual(tasksOf(second), tasksOf(first))
-  })
+  it.prop(
+    "are the same for the same seed",
+    [Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 1e9 }))],
+    ([seed]) => {
+      const [first, second] = [GeneratedWorkloads.make(seed), GeneratedWorkloads.make(seed)]
+      assert.deepStrictEqual({ ...second, task: null }, { ...first, task: null })
+      assert.deepStrictEqual(tasksOf(second), tasksOf(first))
+    }
+  )
 
   it("vary: cores and quotas, phases, lengths, what binds", () => {
     const cores = drawn.map(({ phases }) => phases[0].cores)

@@ -9,7 +9,13 @@ export const uniform = (
   phase: Workload.PhaseOptions = {},
   options: { readonly baseMemory?: number; readonly duration?: number } = {}
 ): Workload.Workload =>
-  Workload.make({ name: "uniform", duration: options.duration ?? 60_000, phases: [phase], task: () => task, ...options })
+  Workload.make({
+    name: "uniform",
+    duration: options.duration ?? 60_000,
+    phases: [phase],
+    task: () => task,
+    ...options
+  })
 
 /** A plant that runs this many tasks, all begun at once. */
 export const begin = (workload: Workload.Workload, tasks: number) => {

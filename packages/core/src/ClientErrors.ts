@@ -89,7 +89,7 @@ export const report: Effect.Effect<void> = Effect.withFiber((fiber) => {
  *
  * - `allowed`: answers per interval that are no overload, above 0, default 3.
  * - `every`: the interval, default 1 second.
- * - `overloadedRatio`: default 0.3.
+ * - `overloadedRatio`: the share of a window's time that may be overloaded, 0 to 1, default 0.3.
  *
  * Each run of the constructor counts from its own moment on. An option that cannot be is an `InvalidOptionsError`.
  *

@@ -167,11 +167,11 @@ const fromOptions = <E>(options: Parameters<typeof make<E>>[0]): Result.Result<L
   Result.map(parse(options), ({ every, name, overloadedRatio, target }) => {
     const report = options.sample.pipe(
       Effect.timeout(Duration.max(every, sampleTimeLimit)),
-      Effect.zipWith(Clock.monotonicTimeNanos, (sample, nanos): signalReports.Report => ({
+      Effect.zipWith(Clock.monotonicTimeNanos, (sample, nanos): signalReports.Report<LoadSnapshot> => ({
         _tag: "Snapshot",
         snapshot: snapshotOf(sample, target, millisOf(nanos))
       })),
-      Effect.catchCause((cause) => Effect.succeed<signalReports.Report>({ _tag: "Outage", cause }))
+      Effect.catchCause((cause) => Effect.succeed<signalReports.Report<LoadSnapshot>>({ _tag: "Outage", cause }))
     )
     return signalReports.make(
       { name, overloadedRatio, target },

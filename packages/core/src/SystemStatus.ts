@@ -22,7 +22,7 @@ import { reader as monotonicReader } from "./internal/monotonic.ts"
 import * as rules from "./internal/rules.ts"
 import * as signalReports from "./internal/signalReports.ts"
 import { SignalWindow, type Windows } from "./internal/signalWindow.ts"
-import { infoOf, VerdictBoard } from "./internal/verdictBoard.ts"
+import { VerdictBoard } from "./internal/verdictBoard.ts"
 import type { LoadSignal, SignalInfo } from "./LoadSignal.ts"
 
 /**
@@ -111,9 +111,10 @@ export const layer = (options: {
 const make = Effect.fnUntraced(function*(options: Parameters<typeof layer>[0]) {
   const windows = yield* Effect.fromResult(parse(options))
   const now = yield* monotonicReader
-  const board = new VerdictBoard(options.signals.map((signal) => new SignalWindow(signal, windows, now())), now)
+  const board = new VerdictBoard(options.signals.map((signal) => new SignalWindow(signal, windows, now())), now, infoOf)
   const published = yield* PubSub.sliding<SystemInfo>({ capacity: 16, replay: 1 })
-  const publish = Effect.suspend(() => PubSub.publish(published, board.read().current))
+  let told: SystemInfo | undefined
+  const publish = Effect.suspend(() => PubSub.publish(published, told = board.read().current))
 
   const follow = (window: SignalWindow, log: signalReports.OutageLog) =>
     Stream.runForEach(signalReports.of(window.signal), (report) =>
@@ -125,7 +126,7 @@ const make = Effect.fnUntraced(function*(options: Parameters<typeof layer>[0]) {
   const watchSilence = (window: SignalWindow, log: signalReports.OutageLog) =>
     Effect.schedule(Effect.suspend(() => window.isSilent(now()) ? log.silent : Effect.void), watchSchedule)
   // Time alone changes a verdict where a feed is dead: whoever waits for the end of an overload must hear of it.
-  const watchAgeing = Effect.schedule(Effect.suspend(() => board.isOutdated() ? publish : Effect.void), watchSchedule)
+  const watchAgeing = Effect.schedule(Effect.suspend(() => board.read().current === told ? Effect.void : publish), watchSchedule)
 
   for (const window of board.windows) {
     const log = signalReports.outageLog(window.signal.name)
@@ -140,6 +141,16 @@ const make = Effect.fnUntraced(function*(options: Parameters<typeof layer>[0]) {
     changes: Stream.fromPubSub(published)
   })
 })
+
+const infoOf = (signals: Readonly<Record<string, SignalInfo>>, createdAt: number): SystemInfo => {
+  const all = Object.values(signals)
+  return {
+    signals,
+    isSystemIdle: !all.some((signal) => signal.isOverloaded),
+    isStale: all.some((signal) => signal.isStale),
+    createdAt
+  }
+}
 
 const watchSchedule = Schedule.spaced("1 second")
 

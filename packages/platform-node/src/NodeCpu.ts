@@ -19,7 +19,7 @@ import { type CpuTimes, parseAllowedCpus, parseCpuTimes } from "./internal/machi
  * **Details**
  *
  * - `every`: the pause between two samples, longer than 0, default 500 milliseconds.
- * - `target`: the load to aim at, above 0; a load above it is overload. Default 0.95.
+ * - `target`: the load to aim at, above 0, which a sample may not exceed without counting as overload, default 0.95.
  * - `overloadedRatio`: the share of a window's time that may be overloaded, 0 to 1, default 0.4.
  *
  * @category models

@@ -22,10 +22,10 @@ import { parseAnonymousMemory } from "./internal/processTree.ts"
  * **Details**
  *
  * - `every`: the pause between two samples, longer than 0, default 250 milliseconds.
- * - `target`: the load to aim at, above 0; a load above it is overload. Default 0.9.
+ * - `target`: the load to aim at, above 0, which a sample may not exceed without counting as overload, default 0.9.
  * - `overloadedRatio`: the share of a window's time that may be overloaded, 0 to 1, default 0.2.
  * - `limit`: what this process and its children may take together, such as `"2 GiB"`; a plain number is bytes. It is
- *   one more limit beside those of the system. Default: none.
+ *   one more limit beside those of the system.
  *
  * @category models
  * @since 0.1.0

@@ -22,8 +22,8 @@ import * as NodeMemory from "./NodeMemory.ts"
  *
  * **Details**
  *
- * - `cpu`, `memory`, `eventLoop`, `client`: the options of a signal, or `false` to leave it out. What is left out of
- *   the options takes the defaults below; all are described at the signals.
+ * - `cpu`, `memory`, `eventLoop`, `client`: the options of a signal, or `false` to leave it out, default on. What is
+ *   left out of the options takes the defaults below; all are described at the signals.
  * - `custom`: signals of the program's own. A name that appears twice is an `InvalidOptionsError`.
  * - `currentWindow`: what may start now is judged by, default 5 seconds.
  * - `historyWindow`: what growth is judged by, default 30 seconds.

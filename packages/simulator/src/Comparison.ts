@@ -83,6 +83,7 @@ export const run = (options: {
  *
  * - `runs`: how many runs that was.
  * - `score`, `efficiency`, `overTime`: means over the workloads, each the mean of its seeds.
+ * - `lowDecile`: the score that nine of ten workloads reach.
  * - `worstScore`, `worstOverTime`: of the workload that did worst.
  * - `kills`: how often memory ran out, in all.
  *
@@ -92,6 +93,7 @@ export const run = (options: {
 export interface Summary {
   readonly runs: number
   readonly score: number
+  readonly lowDecile: number
   readonly worstScore: number
   readonly efficiency: number
   readonly overTime: number
@@ -113,10 +115,12 @@ export const summarize = (runs: ReadonlyArray<ScoredRun>): Summary => {
       efficiency: mean(runs.map((run) => run.score.efficiency ?? 0)),
       overTime: mean(runs.map((run) => run.score.overTime))
     }))
+  const scores = byWorkload.map(({ score }) => score).toSorted((a, b) => a - b)
   return {
     runs: closed.length,
-    score: mean(byWorkload.map(({ score }) => score)),
-    worstScore: Math.min(...byWorkload.map(({ score }) => score)),
+    score: mean(scores),
+    lowDecile: scores[Math.floor(scores.length / 10)] ?? NaN,
+    worstScore: scores[0] ?? NaN,
     efficiency: mean(byWorkload.map(({ efficiency }) => efficiency)),
     overTime: mean(byWorkload.map(({ overTime }) => overTime)),
     worstOverTime: Math.max(...byWorkload.map(({ overTime }) => overTime)),
@@ -125,17 +129,23 @@ export const summarize = (runs: ReadonlyArray<ScoredRun>): Summary => {
 }
 
 /**
- * What a policy has to reach: the first two at least, the others at most.
+ * What a policy has to reach; what is left out does not matter.
+ *
+ * **Details**
+ *
+ * - `score`, `lowDecile`, `worstScore`: at least this.
+ * - `overTime`, `worstOverTime`, `kills`: at most this.
  *
  * @category goals
  * @since 0.1.0
  */
 export interface Goals {
-  readonly score: number
-  readonly worstScore: number
-  readonly overTime: number
-  readonly worstOverTime: number
-  readonly kills: number
+  readonly score?: number | undefined
+  readonly lowDecile?: number | undefined
+  readonly worstScore?: number | undefined
+  readonly overTime?: number | undefined
+  readonly worstOverTime?: number | undefined
+  readonly kills?: number | undefined
 }
 
 /**
@@ -144,7 +154,15 @@ export interface Goals {
  * @category goals
  * @since 0.1.0
  */
-export const referenceGoals: Goals = { score: 0.94, worstScore: 0.89, overTime: 0.03, worstOverTime: 0.1, kills: 0 }
+export const referenceGoals = { score: 0.94, worstScore: 0.89, overTime: 0.03, worstOverTime: 0.1, kills: 0 } as const
+
+/**
+ * The goals on a hundred generated workloads that nobody tuned to.
+ *
+ * @category goals
+ * @since 0.1.0
+ */
+export const generatedGoals = { score: 0.85, lowDecile: 0.7, kills: 2 } as const
 
 /**
  * The goals that a summary misses, a sentence each; none where it reaches them all.
@@ -153,20 +171,23 @@ export const referenceGoals: Goals = { score: 0.94, worstScore: 0.89, overTime: 
  * @since 0.1.0
  */
 export const misses = (summary: Summary, goals: Goals = referenceGoals): ReadonlyArray<string> => {
-  const below = (name: "score" | "worstScore") =>
-    summary[name] >= goals[name] ? [] : [`${name} is ${summary[name].toFixed(2)}, at least ${goals[name]} is wanted`]
-  const above = (name: "overTime" | "worstOverTime" | "kills") =>
-    summary[name] <= goals[name] ? [] : [`${name} is ${round(summary[name])}, at most ${goals[name]} is wanted`]
+  const check = (name: keyof Goals, isReached: (value: number, goal: number) => boolean, wanted: string) => {
+    const goal = goals[name]
+    return goal === undefined || isReached(summary[name], goal)
+      ? []
+      : [`${name} is ${Number(summary[name].toFixed(3))}, ${wanted} ${goal} is wanted`]
+  }
+  const atLeast = (name: keyof Goals) => check(name, (value, goal) => value >= goal, "at least")
+  const atMost = (name: keyof Goals) => check(name, (value, goal) => value <= goal, "at most")
   return [
-    ...below("score"),
-    ...below("worstScore"),
-    ...above("overTime"),
-    ...above("worstOverTime"),
-    ...above("kills")
+    ...atLeast("score"),
+    ...atLeast("lowDecile"),
+    ...atLeast("worstScore"),
+    ...atMost("overTime"),
+    ...atMost("worstOverTime"),
+    ...atMost("kills")
   ]
 }
-
-const round = (value: number): number => Number(value.toFixed(3))
 
 const mean = (values: ReadonlyArray<number>): number =>
   values.length === 0 ? NaN : values.reduce((sum, value) => sum + value, 0) / values.length

@@ -84,12 +84,13 @@ export const controls: ReadonlyArray<Contestant> = [
  * @category contestants
  * @since 0.1.0
  */
-export const policies: ReadonlyArray<Contestant> = ["stepRatio", "adaptive", "aimd", "vegas", "gradient"].flatMap(
-  (name) => {
-    const make = (ScalingPolicy as Readonly<Record<string, unknown>>)[name]
-    return typeof make === "function" ? [{ policy: make() }] : []
-  }
-)
+export const policies: ReadonlyArray<Contestant> = [
+  ScalingPolicy.stepRatio(),
+  ScalingPolicy.adaptive(),
+  ScalingPolicy.aimd(),
+  ScalingPolicy.vegas(),
+  ScalingPolicy.gradient()
+].map((policy) => ({ policy }))
 
 /**
  * All policies and controls.

@@ -28,11 +28,12 @@ export const table = (runs: Runs): string => {
     ])
   )
   const sums = policiesOf(runs).map((ofPolicy) => {
-    const { efficiency, kills, overTime, score, worstOverTime, worstScore } = Comparison.summarize(ofPolicy)
+    const { efficiency, kills, lowDecile, overTime, score, worstOverTime, worstScore } = Comparison.summarize(ofPolicy)
     const { policy } = ofPolicy[0].result
     return [
       policy,
       fixed(score),
+      fixed(lowDecile),
       fixed(worstScore),
       fixed(efficiency),
       percent(overTime),
@@ -42,7 +43,7 @@ export const table = (runs: Runs): string => {
   })
   return [
     aligned([["workload", "policy", ...figureNames], ...rows]),
-    aligned([["all workloads", "score", "worst", "efficiency", "over", "worst over", "kills"], ...sums])
+    aligned([["all workloads", "score", "low decile", "worst", "efficiency", "over", "worst over", "kills"], ...sums])
   ].join("\n\n")
 }
 

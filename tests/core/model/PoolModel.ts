@@ -9,12 +9,13 @@ import {
   type Action,
   epilogue,
   inTurn,
+  mostItems,
   type Program,
   type StepAction,
   type TaskSpec,
   taskOf
 } from "./PoolProgram.ts"
-import { makeMoment, type Moment, nameFailures, type View } from "./PoolTrace.ts"
+import { makeMoment, type Moment, nameFailures, nearly, type Observed, type View } from "./PoolTrace.ts"
 
 /**
  * Decides what the contract leaves open.
@@ -68,6 +69,8 @@ interface Run {
   readonly failures: Array<string>
   readonly takes: Array<Question>
   readonly arrived: Array<number>
+  /** What has arrived was looked for to learn whether any is left, while only the pace was against it. */
+  isAhead: boolean
   phase: "Running" | "Finished" | "Failing" | "Aborting"
   isInterrupted: boolean
   readiness: "Unknown" | "Yes" | "No" | Question
@@ -83,6 +86,8 @@ interface Run {
   timedOut: number
   interrupted: number
   peak: number
+  /** Tasks in flight, times milliseconds. */
+  area: number
 }
 
 /** Calls it off: more happens at one moment than a program can bring about. */
@@ -106,6 +111,9 @@ export class PoolModel {
   private allowance = Infinity
   private lastPacedStart = -Infinity
   private decisions = 0
+  private desiredSince = 0
+  /** What a policy is shown of the time since its last decision. */
+  private observed = nothingObserved(0)
   private items: Array<number> = []
   private returned: Array<number> = []
   private itemsMade = 0
@@ -138,16 +146,25 @@ export class PoolModel {
         if (at > until) break
         const ties = firstOfEachKind(due.filter((due) => due.at === at).sort((a, b) => a.since - b.since))
         const next = ties[ties.length > 1 ? this.oracle.choose(ties.length) : 0]
-        this.now = at
+        this.passTime(at)
         if (next === step) step = undefined
         next.happen()
         this.settle()
       }
-      this.now = until
+      this.passTime(until)
       yield makeMoment(until, this.starts, this.events, this.view())
       this.starts = []
       this.events = []
     }
+  }
+
+  private passTime(until: number): void {
+    const millis = until - this.now
+    const current = this.run?.running.length ?? 0
+    this.observed.area += current * millis
+    if (current >= 0.9 * this.desired) this.observed.saturated += millis
+    if (this.run !== undefined) this.run.area += current * millis
+    this.now = until
   }
 
   // What is done to the pool
@@ -210,7 +227,8 @@ export class PoolModel {
         if (this.run === undefined) return
         return this.end(this.run, "Aborting", actor)
       case "add":
-        return this.isClosed ? undefined : this.add(action.count)
+        // Who is asked whether all is finished may have more to do later on; a source that is done may not.
+        return this.isClosed && this.program.from !== "checks" ? undefined : this.add(action.count)
       case "close":
         this.isClosed = true
         return
@@ -220,17 +238,25 @@ export class PoolModel {
         this.min = min
         this.max = max
         this.pace = pace
-        this.desired = this.clamp(desired)
+        this.desire(desired)
       }
     }
   }
 
   private add(count: number): void {
-    for (let n = 0; n < count; n++) this.items.push(this.itemsMade++)
+    for (let n = 0; n < count && this.itemsMade < mostItems; n++) this.items.push(this.itemsMade++)
   }
 
   private hearSignals(): void {
     this.isIdle = this.signals.cpu !== "overloaded" && this.signals.memory !== "overloaded"
+  }
+
+  private desire(concurrency: number): void {
+    const desired = this.clamp(concurrency)
+    if (desired === this.desired) return
+    this.desired = desired
+    this.desiredSince = this.now
+    this.observed.ended = this.observed.ended.map((ended) => ({ ...ended, isFresh: false }))
   }
 
   private clamp(concurrency: number): number {
@@ -250,6 +276,7 @@ export class PoolModel {
       failures: [],
       takes: [],
       arrived: [],
+      isAhead: false,
       phase: "Running",
       isInterrupted: false,
       readiness: "Unknown",
@@ -264,8 +291,10 @@ export class PoolModel {
       succeeded: 0,
       timedOut: 0,
       interrupted: 0,
-      peak: 0
+      peak: 0,
+      area: 0
     }
+    this.observed = nothingObserved(this.now)
     this.hearSignals()
     if (policy?.law === "script" && policy.atStart) this.decide(this.run)
   }
@@ -305,8 +334,9 @@ export class PoolModel {
     }
     const { interrupted, peak, started, succeeded, timedOut } = run
     const outcome = run.phase === "Aborting" ? "Aborted" : "Finished"
-    return `${outcome} in ${this.now - run.startedAt}: ` +
-      JSON.stringify({ started, succeeded, timedOut, interrupted, peak })
+    const millis = this.now - run.startedAt
+    const mean = nearly(millis > 0 ? run.area / millis : 0)
+    return `${outcome} in ${millis}: ` + JSON.stringify({ started, succeeded, timedOut, interrupted, peak, mean })
   }
 
   // The rules
@@ -322,6 +352,7 @@ export class PoolModel {
     if (run === undefined) return false
     if (run.phase !== "Running") return run.running.length === 0 ? does(this.close(run)) : false
     if (this.queueHasBroken(run)) return does(this.fail(run, "fail queue"))
+    if (run.isAhead && this.mayStart()) return does(this.start(run))
     if (this.isLeased() && this.mayLook(run) && this.look(run)) return true // each free slot takes for itself
     if (this.mayStart() && this.hasItem(run)) return does(this.start(run))
     if (this.mayLook(run) && this.look(run)) return true
@@ -461,9 +492,14 @@ export class PoolModel {
     run.takes.splice(run.takes.indexOf(question), 1)
     if (questionFault?.at === question.number) return this.fail(run, `${questionFault.how} question`)
     if (question.sees === "Done") run.saidDone = true
-    else if (question.sees === "Item" && this.available > 0) run.arrived.push(this.nextItem())
+    else if (question.sees === "Item" && this.available > 0) this.arrive(run)
     else if (!question.isOutdated) run.saidEmpty = true
 
+  }
+
+  private arrive(run: Run): void {
+    run.isAhead = !this.mayStart() && this.mayLook(run)
+    run.arrived.push(this.nextItem())
   }
 
   /** What was answered before may no longer be so. */
@@ -500,6 +536,7 @@ export class PoolModel {
       end: spec.end
     }
     this.startsMade++
+    run.isAhead = false
     this.starts.push(`${id} at ${this.now}`)
     this.allowance--
     if (this.pace > 0) this.lastPacedStart = this.now
@@ -562,9 +599,15 @@ export class PoolModel {
     run.running.splice(run.running.indexOf(task), 1)
     const isAbsorbed = task.part === "absorb"
     const isWithdrawn = task.end === "interrupt" && run.phase !== "Running"
+    this.observed.ended.push({
+      isFailure: task.end !== "succeed" && !isWithdrawn,
+      isTimeout: task.end === "succeed" && isAbsorbed,
+      isFresh: task.startedAt >= this.desiredSince
+    })
     if (isWithdrawn) run.interrupted++
-    // A source that leases cannot tell a task that was interrupted from one that interrupted itself.
-    if (isWithdrawn || (task.end === "interrupt" && this.isLeased())) this.giveBack([task.id])
+    // A source that leases sees no more than that its lease was interrupted, by the run or by the task itself.
+    const isLeaseBroken = this.isLeased() && (run.phase !== "Running" || task.end === "interrupt")
+    if (isWithdrawn || isLeaseBroken) this.giveBack([task.id])
     if (task.end === "succeed" && isAbsorbed) run.timedOut++
     if (task.end === "succeed" && !isAbsorbed) run.succeeded++
     this.news("TaskEnded")
@@ -604,14 +647,34 @@ export class PoolModel {
     this.hearSignals()
     this.allowance = Infinity
     if (policy?.law === "script") {
+      this.events.push(`decides on ${JSON.stringify(this.observe(run))}`)
       const { allowance, desired } = policy.decisions[this.decisions++ % policy.decisions.length]
       if (allowance >= 0) this.allowance = allowance
-      this.desired = this.clamp(Math.min(most, Math.floor(desired)))
+      this.desire(Math.min(most, Math.floor(desired)))
     } else {
       const { down, ratio, up } = policy ?? { down: 0.05, ratio: 0.9, up: 0.05 }
       const isUsed = run.running.length >= Math.floor(ratio * this.desired)
       const step = !this.isIdle ? -Math.ceil(down * this.desired) : isUsed ? Math.ceil(up * this.desired) : 0
-      this.desired = this.clamp(Math.min(most, this.desired + step))
+      this.desire(Math.min(most, this.desired + step))
+    }
+    this.observed = nothingObserved(this.now)
+  }
+
+  private observe({ running }: Run): Observed {
+    const { area, ended, saturated, since } = this.observed
+    const millis = this.now - since
+    const isSaturated = running.length >= 0.9 * this.desired
+    return {
+      at: this.now,
+      desired: this.desired,
+      current: running.length,
+      mean: nearly(millis > 0 ? area / millis : running.length),
+      saturated: nearly(millis > 0 ? saturated / millis : Number(isSaturated)),
+      ended: ended.length,
+      failures: ended.filter(({ isFailure }) => isFailure).length,
+      timeouts: ended.filter(({ isTimeout }) => isTimeout).length,
+      fresh: ended.filter(({ isFresh }) => isFresh).length,
+      ages: running.map(({ startedAt }) => this.now - startedAt).sort((a, b) => b - a)
     }
   }
 
@@ -674,6 +737,15 @@ export class PoolModel {
     return this.mayLook(run) ? [...closed, "NoTaskReady"] : closed
   }
 }
+
+interface Ended {
+  readonly isFailure: boolean
+  readonly isTimeout: boolean
+  /** Whether it started after the concurrency that is desired last changed. */
+  readonly isFresh: boolean
+}
+
+const nothingObserved = (since: number) => ({ since, area: 0, saturated: 0, ended: [] as Array<Ended> })
 
 const does = (_effect: unknown): true => true
 

@@ -93,11 +93,12 @@ export interface Program {
 
 export const defaultTask: TaskSpec = { fixed: 0, wait: 0, act: null, end: "succeed", cleanup: 0 }
 
+/** The simplest of everything, and not what a pool takes where it is told nothing. */
 export const defaults: Program = {
   from: "checks",
   min: 1,
-  max: 200,
-  desired: 10,
+  max: 1,
+  desired: 1,
   pace: 0,
   timeout: 0,
   absorb: null,
@@ -108,7 +109,7 @@ export const defaults: Program = {
   finals: [],
   finalFault: null,
   items: 0,
-  isClosed: false,
+  isClosed: true,
   tasks: [],
   steps: []
 }
@@ -127,6 +128,9 @@ export const epilogue: ReadonlyArray<Step> = [
   },
   { after: 30_011, actions: [{ do: "nothing" }] }
 ]
+
+/** There are no more items than this, though tasks may make items that are tasks. */
+export const mostItems = 64
 
 export const taskOf = (program: Program, id: number): TaskSpec => ({
   ...defaultTask,
@@ -219,9 +223,9 @@ const step: Arbitrary.Arbitrary<Step> = Arbitrary.map(
 
 const task: Arbitrary.Arbitrary<Partial<TaskSpec>> = Arbitrary.map(
   Arbitrary.all({
-    wait: duration([0, 0, 53, 307, 1_103, 2_903]),
+    wait: duration([0, 53, 307, 1_103, 2_903, 2_903]),
     fixed: rarely(0, duration([211, 907]), 8),
-    cleanup: rarely(0, duration([101, 809]), 6),
+    cleanup: rarely(0, duration([101, 809]), 4),
     act: rarely(null, action, 8),
     end: rarely("succeed", pick(["fail", "die", "interrupt"]), 16)
   }),
@@ -248,11 +252,12 @@ const policy: Arbitrary.Arbitrary<PolicySpec> = Arbitrary.map(
     isScript === 1 ? { law: "script", every, atStart, decisions } : { law: "stepRatio", every, ratio, up, down }
 )
 
-const fault = rarely<Fault | null>(
-  null,
-  Arbitrary.map(Arbitrary.all([evenly(12), evenly(2)]), ([at, how]) => ({ at, how: how === 0 ? "fail" : "die" })),
-  12
-)
+const faultAmong = (first: number) =>
+  rarely<Fault | null>(
+    null,
+    Arbitrary.map(Arbitrary.all([evenly(first), evenly(2)]), ([at, how]) => ({ at, how: how === 0 ? "fail" : "die" })),
+    12
+  )
 
 const thinking = Arbitrary.array(duration([0, 0, 61, 503, 1_409]), { maxLength: 5 })
 
@@ -269,15 +274,15 @@ export const arbitrary: Arbitrary.Arbitrary<Program> = Arbitrary.map(
     pace: rarely(0, pick([100, 600, 1_500]), 4),
     timeout: rarely(0, duration([503, 1_601]), 4),
     absorb: rarely(null, Arbitrary.all({ wait: duration([0, 307]), end: pick(["succeed", "succeed", "fail"]) }), 2),
-    askEvery: duration([401, 503, 1_511]),
+    askEvery: duration([500, 503, 1_511]),
     policy: rarely(null, policy, 2),
     questions: thinking,
-    questionFault: fault,
+    questionFault: faultAmong(12),
     finals: thinking,
-    finalFault: fault,
+    finalFault: faultAmong(2),
     items: below(16),
     isClosed: pick([true, false]),
-    tasks: Arbitrary.array(task, { minLength: 1, maxLength: 8 }),
+    tasks: Arbitrary.array(task, { maxLength: 8 }),
     steps: Arbitrary.array(step, { maxLength: 18 })
   }),
   ({ bounds: [min, max, desired], steps, ...rest }) => ({

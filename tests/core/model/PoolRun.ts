@@ -9,12 +9,15 @@ import {
   type Change,
   epilogue,
   inTurn,
+  mostItems,
   type Program,
   type StepAction,
   type TaskSpec,
   taskOf
 } from "./PoolProgram.ts"
-import { makeMoment, nameFailures, type Trace, type View } from "./PoolTrace.ts"
+import { makeMoment, nameFailures, nearly, type Observed, type Trace, type View } from "./PoolTrace.ts"
+
+type Script = Extract<Program["policy"], { readonly law: "script" }>
 
 type Pool = AutoscaledPool.AutoscaledPool<unknown>
 
@@ -51,7 +54,10 @@ class PoolRun {
   private runs = 0
   private isAsking = false
   private isPaused = false
-  private readonly queue = Effect.runSync(Queue.unbounded<number, Failure | Cause.Done>())
+  private isActive = false
+  private isEnding = false
+  private readonly started = new Set<number>()
+  private queue!: Queue.Queue<number, Failure | Cause.Done> // made under the test clock, whose scheduler it needs
   private broken: string | undefined
   private now = () => 0
   private pool!: Pool
@@ -65,6 +71,7 @@ class PoolRun {
 
   readonly trace = Effect.fnUntraced({ self: this }, function*(this: PoolRun, wrap: Wrap) {
     this.now = yield* TestClock.testClockWith((clock) => Effect.succeed(() => clock.currentTimeMillisUnsafe()))
+    this.queue = yield* Queue.unbounded<number, Failure | Cause.Done>()
     this.add(this.program.items)
     if (this.isClosed) Queue.endUnsafe(this.queue)
     this.pool = wrap(yield* this.makePool)
@@ -108,7 +115,8 @@ class PoolRun {
       case "run":
         return this.beginRun
       case "interrupt":
-        return this.fiber === undefined ? Effect.void : Effect.forkDetach(Fiber.interrupt(this.fiber))
+        this.isEnding = true
+        return this.fiber === undefined ? Effect.void : Effect.forkDetach(Fiber.interrupt(this.fiber), { startImmediately: true })
       case "break":
         return Effect.sync(() => {
           if (this.program.from !== "queue" || this.isClosed) return
@@ -122,6 +130,7 @@ class PoolRun {
             isStale: action.says === "stale"
           }))
       case "abort":
+        this.isEnding = true
         return Effect.forkDetach(Effect.andThen(pool.abort, this.tell("abort returned")), { startImmediately: true })
       default:
         return this.act(action)
@@ -139,9 +148,9 @@ class PoolRun {
       case "notify":
         return pool.notify
       case "abort":
-        return Effect.andThen(pool.abort, Effect.sleep(1)) // by then it has been interrupted
+        return Effect.andThen(Effect.andThen(Effect.sync(() => void (this.isEnding = true)), pool.abort), Effect.sleep(1)) // by then it has been interrupted
       case "add":
-        return Effect.sync(() => this.isClosed ? undefined : this.add(action.count))
+        return Effect.sync(() => this.isClosed && this.program.from !== "checks" ? undefined : this.add(action.count))
       case "close":
         return Effect.sync(() => {
           if (this.isClosed) return
@@ -155,14 +164,21 @@ class PoolRun {
 
   private readonly beginRun: Effect.Effect<unknown> = Effect.suspend(() => {
     const number = ++this.runs
-    const run = Effect.onExit(this.pool.run, (exit) => this.tell(`run ${number} ${outcomeOf(exit)}`))
+    const isFirst = !this.isActive
+    if (isFirst) this.isEnding = false
+    this.isActive = true
+    const run = Effect.onExit(this.pool.run, (exit) => {
+      if (isFirst) this.isActive = false
+      this.checkEnd(exit)
+      return this.tell(`run ${number} ${outcomeOf(exit)}`)
+    })
     return Effect.map(Effect.forkDetach(run, { startImmediately: true }), (fiber) => {
       if (fiber.pollUnsafe() === undefined) this.fiber = fiber
     })
   })
 
   private add(count: number): void {
-    for (let n = 0; n < count; n++) {
+    for (let n = 0; n < count && this.itemsMade < mostItems; n++) {
       const id = this.itemsMade++
       this.startable.add(id)
       if (this.program.from === "queue") Queue.offerUnsafe(this.queue, id)
@@ -183,7 +199,7 @@ class PoolRun {
       ...(policy === null
         ? {}
         : policy.law === "script"
-        ? { policy: scripted(policy) }
+        ? { policy: this.scripted(policy) }
         : {
           autoscaleInterval: policy.every,
           desiredConcurrencyRatio: policy.ratio,
@@ -210,6 +226,21 @@ class PoolRun {
         return Effect.orDie(AutoscaledPool.fromSource({ take: this.lease }, task, options))
     }
   })
+
+  private scripted({ atStart, decisions, every }: Script): ScalingPolicy.ScalingPolicy<number> {
+    return {
+      name: "script",
+      every: Duration.millis(every),
+      decidesAtStart: atStart,
+      initial: () => 0,
+      decide: (n, observation) => {
+        this.events.push(`decides on ${JSON.stringify(observedOf(observation))}`)
+        const { allowance, desired } = decisions[n % decisions.length]
+        const decision = { desired, reason: { summary: `decision ${n}` } }
+        return [allowance < 0 ? decision : { ...decision, startAllowance: allowance }, n + 1]
+      }
+    }
+  }
 
   private readonly pull = Effect.suspend(() =>
     Effect.flatMap(this.ask("take"), (seen) => {
@@ -268,6 +299,7 @@ class PoolRun {
     const end = endOf(spec.end, `task ${id}`)
     if (isPlain) {
       this.ended(id, end)
+      if (spec.end === "die") throw new Failure({ name: `task ${id}` })
       return end
     }
     this.running.add(id)
@@ -291,6 +323,24 @@ class PoolRun {
     if (!this.startable.delete(id)) this.breaks(`item ${id} was started twice`)
     if (this.running.size >= this.desired()) this.breaks("more tasks in flight than desired")
     if (this.isPaused) this.breaks("a task started while paused")
+    if (this.isEnding) this.breaks("a task started after the run was told to end")
+    this.started.add(id)
+  }
+
+  private checkEnd(exit: Exit.Exit<AutoscaledPool.RunReport, unknown>): void {
+    if (this.running.size > 0 && !isAlreadyRunning(exit)) this.breaks("a run ended before its tasks")
+    if (Exit.isFailure(exit)) return
+    const shares = Object.values(exit.value.blockedShare)
+    const sum = shares.reduce((sum, share) => sum + share, 0)
+    if (shares.some((share) => share < 0) || sum > 1.000001) this.breaks(`blocked for ${sum} of the time`)
+    if (exit.value.outcome === "Finished" && this.hasLostItem()) this.breaks("an item was lost")
+  }
+
+  private hasLostItem(): boolean {
+    const { from } = this.program
+    if (from === "pull") return false // nobody can give back what was pulled
+    const waiting = from === "checks" ? this.items.length : 0
+    return this.started.size + waiting < this.itemsMade
   }
 
   private breaks(rule: string): void {
@@ -327,15 +377,22 @@ const endNameOf = (exit: Exit.Exit<unknown, unknown>): TaskSpec["end"] => {
 const outcomeOf = (exit: Exit.Exit<AutoscaledPool.RunReport, unknown>): string => {
   if (Exit.isSuccess(exit)) {
     const { duration, interrupted, outcome, peakConcurrency: peak, started, succeeded, timedOut } = exit.value
+    const mean = nearly(exit.value.meanConcurrency)
     return `${outcome} in ${Duration.toMillis(duration)}: ` +
-      JSON.stringify({ started, succeeded, timedOut, interrupted, peak })
+      JSON.stringify({ started, succeeded, timedOut, interrupted, peak, mean })
   }
-  const failures = exit.cause.reasons.flatMap((reason) =>
-    Cause.isFailReason(reason) ? [nameOf("fail", reason.error)] : Cause.isDieReason(reason) ? [nameOf("die", reason.defect)] : []
-  )
+  const failures = nameFailuresOf(exit.cause)
   if (failures[0] === "AlreadyRunning") return failures[0]
   return failures.length === 0 ? "interrupted" : `fails: ${nameFailures(failures)}`
 }
+
+const isAlreadyRunning = (exit: Exit.Exit<unknown, unknown>): boolean =>
+  Exit.isFailure(exit) && nameFailuresOf(exit.cause)[0] === "AlreadyRunning"
+
+const nameFailuresOf = (cause: Cause.Cause<unknown>): ReadonlyArray<string> =>
+  cause.reasons.flatMap((reason) =>
+    Cause.isFailReason(reason) ? [nameOf("fail", reason.error)] : Cause.isDieReason(reason) ? [nameOf("die", reason.defect)] : []
+  )
 
 const nameOf = (how: "fail" | "die", error: unknown): string => {
   if (error instanceof Failure) return `${how} ${error.name}`
@@ -344,23 +401,22 @@ const nameOf = (how: "fail" | "die", error: unknown): string => {
   return `${how} with ${String(error)}`
 }
 
+const observedOf = (observation: ScalingPolicy.Observation): Observed => ({
+  at: observation.now,
+  desired: observation.desired,
+  current: observation.current,
+  mean: nearly(observation.meanConcurrency),
+  saturated: nearly(observation.saturatedShare),
+  ended: observation.completions.count,
+  failures: observation.completions.failures,
+  timeouts: observation.completions.timeouts,
+  fresh: observation.fresh.count,
+  ages: observation.inFlightAges
+})
+
 const settingsOf = ({ desired, max, min, pace }: Change) => ({
   ...(min === undefined ? {} : { minConcurrency: min }),
   ...(max === undefined ? {} : { maxConcurrency: max }),
   ...(desired === undefined ? {} : { desiredConcurrency: desired }),
   ...(pace === undefined ? {} : { maxTasksPerMinute: pace === 0 ? Infinity : 60_000 / pace })
-})
-
-const scripted = (
-  { atStart, decisions, every }: Extract<Program["policy"], { law: "script" }>
-): ScalingPolicy.ScalingPolicy<number> => ({
-  name: "script",
-  every: Duration.millis(every),
-  decidesAtStart: atStart,
-  initial: () => 0,
-  decide: (n) => {
-    const { allowance, desired } = decisions[n % decisions.length]
-    const decision = { desired, reason: { summary: `decision ${n}` } }
-    return [allowance < 0 ? decision : { ...decision, startAllowance: allowance }, n + 1]
-  }
 })

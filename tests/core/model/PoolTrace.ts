@@ -18,6 +18,23 @@ export interface View {
   readonly blockers: ReadonlyArray<string>
 }
 
+/** What a policy is shown. */
+export interface Observed {
+  readonly at: number
+  readonly desired: number
+  readonly current: number
+  readonly mean: number
+  readonly saturated: number
+  readonly ended: number
+  readonly failures: number
+  readonly timeouts: number
+  readonly fresh: number
+  readonly ages: ReadonlyArray<number>
+}
+
+/** Sums of the same numbers in another order. */
+export const nearly = (n: number): number => Math.round(n * 1e6) / 1e6
+
 /** What happened from one step to the next, and how things stand after it. */
 export interface Moment {
   readonly at: number

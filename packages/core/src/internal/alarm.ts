@@ -20,7 +20,7 @@ export class Alarm {
     if (at >= this.at) return
     this.clear()
     this.at = at
-    this.fiber = this.fork(Effect.andThen(Effect.sleep(at - now), Effect.sync(() => {
+    this.fiber = this.fork(Effect.andThen(Effect.sleep(wholeNanos(at - now)), Effect.sync(() => {
       this.at = Infinity
       this.fiber = undefined
       this.ring()
@@ -34,3 +34,6 @@ export class Alarm {
     fiber?.interruptUnsafe()
   }
 }
+
+/** Milliseconds, rounded up to what a clock can tell apart: to wait for less is not to wait at all. */
+const wholeNanos = (millis: number): number => Math.ceil(millis * 1e6) / 1e6

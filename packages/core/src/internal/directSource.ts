@@ -2,7 +2,6 @@
  * A source that can be polled synchronously, so that its items reach the dispatcher as data and not through a fiber.
  */
 import * as Effect from "effect/Effect"
-import type { TaskSource } from "../TaskSource.ts"
 
 /**
  * - `poll`: leaves the next item in `item`, or says that there is none now or ever. May throw what its iterator throws.
@@ -20,13 +19,11 @@ export interface DirectSource<A, E, R> {
 
 const Direct: unique symbol = Symbol.for("@autoscaled-pool/core/TaskSource/direct")
 
-interface PollableTaskSource<A, E, R> extends TaskSource<A, E, R> {
-  readonly [Direct]: DirectSource<A, E, R>
-}
-
 /** The public face of a direct source, for whoever takes from it one item at a time. */
-export const fromDirect = <A, E, R>(source: DirectSource<A, E, R>): TaskSource<A, E, R> => {
-  const take: TaskSource<A, E, R>["take"] = (handle) =>
+export const fromDirect = <A, E, R>(source: DirectSource<A, E, R>) => {
+  const take = <X, E2, R2>(
+    handle: (item: A) => Effect.Effect<X, E2, R2>
+  ): Effect.Effect<"Taken" | "Empty" | "Done", E | E2, R | R2> =>
     Effect.suspend(() => {
       const polled = source.poll()
       if (polled === "Done") return Effect.succeed(polled)
@@ -37,14 +34,15 @@ export const fromDirect = <A, E, R>(source: DirectSource<A, E, R>): TaskSource<A
         Effect.as("Taken" as const)
       )
     })
-  const pollable: PollableTaskSource<A, E, R> = { take, [Direct]: source }
-  return pollable
+  return { take, [Direct]: source }
 }
 
-export const directOf = <A, E, R>(source: TaskSource<A, E, R>): DirectSource<A, E, R> | undefined =>
-  isPollable(source) ? source[Direct] : undefined
-
-const isPollable = <A, E, R>(source: TaskSource<A, E, R>): source is PollableTaskSource<A, E, R> => Direct in source
+/** The direct source behind a public face, where there is one. */
+export const directOf = <A, E, R>(source: {
+  readonly take: (handle: (item: A) => Effect.Effect<unknown>) => Effect.Effect<unknown, E, R>
+}): DirectSource<A, E, R> | undefined =>
+  // Only `fromDirect` gives a source this property, and its items are those of the source.
+  Direct in source ? (source[Direct] as DirectSource<A, E, R>) : undefined
 
 /** Items that were given back, to be polled before any other. */
 export abstract class ReturningSource<A, E, R> implements DirectSource<A, E, R> {
@@ -61,6 +59,11 @@ export abstract class ReturningSource<A, E, R> implements DirectSource<A, E, R> 
 
   giveBack(item: A): void {
     this.returned.push(item)
+  }
+
+  /** Lets go of what was given back: it will be handed out anew. */
+  protected forgetReturned(): void {
+    this.returned.length = 0
   }
 
   /** The next item that was never handed out. */

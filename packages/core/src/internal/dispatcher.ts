@@ -324,7 +324,8 @@ export class Dispatcher<A> implements FeedHost {
     slot.fiber = fiber
     fiber.addObserver(slot.observe)
     if (this.phase !== "Running") return fiber.interruptUnsafe()
-    if (this.hasTimeLimit) this.deadline.setAt(slot.startedAt + this.options.timeLimit, this.time)
+    if (!this.hasTimeLimit || slot.timeLimit !== "Ahead") return
+    this.deadline.setAt(slot.startedAt + this.options.timeLimit, this.time)
   }
 
   private readonly onTaskEnd = (slot: TaskSlot<A>, exit: Exit.Exit<unknown, unknown>): void => {
@@ -357,7 +358,6 @@ export class Dispatcher<A> implements FeedHost {
   private absorb(slot: TaskSlot<A>): void {
     const item = slot.item as A // a launched slot has its item
     slot.timeLimit = "Absorbing"
-    slot.startedAt = this.time
     this.launch(slot, this.afterTimeLimit(item))
   }
 

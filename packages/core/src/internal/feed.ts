@@ -26,8 +26,8 @@ export interface FeedHost {
   ) => Fiber.Fiber<A, E> | undefined
   /** How many tasks could start now. */
   readonly free: () => number
-  /** An answer has arrived. */
-  readonly wake: () => void
+  /** An answer has arrived: looks at the gate again in a later turn. */
+  readonly wakeLater: () => void
   /** Ends the run with this failure. */
   readonly fail: (cause: Cause.Cause<unknown>) => void
 }

@@ -72,6 +72,7 @@ export class LeaseFeed<A> implements Feed<Lease<A>> {
 
   task(lease: Lease<A>): Effect.Effect<unknown, unknown> {
     return Effect.withFiber((fiber) => {
+      if (lease.isRevoked) return Effect.interrupt // it was held up for so long that its source took it back
       lease.fiber = fiber
       return Effect.provideContext(this.handler(lease.item), lease.context)
     })
@@ -138,7 +139,7 @@ export class LeaseFeed<A> implements Feed<Lease<A>> {
         }
         this.waiting.delete(take)
         this.arrived.push(lease)
-        this.host.wake()
+        this.host.wakeLater() // not now: a task that ended at once could not tell a lease that is still being made
         return this.revoke(lease)
       })
     )

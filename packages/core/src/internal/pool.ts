@@ -6,13 +6,13 @@ import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as FiberSet from "effect/FiberSet"
 import * as PubSub from "effect/PubSub"
 import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as Tracer from "effect/Tracer"
-import type { AutoscaledPool, Blocker, PoolEvent, PoolState, RunReport } from "../AutoscaledPool.ts"
 import type { ConcurrencyGovernor } from "../ConcurrencyGovernor.ts"
 import type { ConcurrencySettings } from "../ConcurrencySettings.ts"
 import type { InvalidOptionsError } from "../InvalidOptionsError.ts"
@@ -21,6 +21,7 @@ import { Dispatcher, type Idle } from "./dispatcher.ts"
 import type { Feed, FeedHost } from "./feed.ts"
 import * as monotonic from "./monotonic.ts"
 import { AlreadyRunningError } from "./poolErrors.ts"
+import type { AutoscaledPool, Blocker, PoolEvent, PoolState, RunReport } from "./poolModel.ts"
 import type { PoolPlan } from "./poolOptions.ts"
 
 /** What a kind of pool adds to the plan: its feed, and what the run must let go of at its end. */
@@ -58,6 +59,11 @@ export class Pool<A, E> implements AutoscaledPool<E> {
     this.context = context
     this.published = published
     this.events = Stream.fromPubSub(published)
+    governor.attachUnsafe({
+      wake: () => this.active?.dispatcher?.wakeLater(),
+      report: (event) => this.publish(event),
+      ages: (now) => this.active?.dispatcher?.ages(now) ?? []
+    })
   }
 
   readonly events: Stream.Stream<PoolEvent>
@@ -69,9 +75,12 @@ export class Pool<A, E> implements AutoscaledPool<E> {
       return Effect.succeed(this.active)
     }),
     (run) => Effect.flatMap(Effect.context<never>(), (context) => Effect.scoped(this.runOnce(run, context))),
-    (run) =>
+    (run, exit) =>
       Effect.sync(() => {
         this.active = undefined
+        this.publish(
+          Exit.isSuccess(exit) ? { _tag: "RunEnded", report: exit.value } : { _tag: "RunFailed", cause: exit.cause }
+        )
         Deferred.doneUnsafe(run.ended, Effect.void)
       })
   )
@@ -147,12 +156,7 @@ export class Pool<A, E> implements AutoscaledPool<E> {
     })
     run.dispatcher = dispatcher
     if (run.isAborted) dispatcher.stop("Aborting")
-    const detach = this.governor.attachUnsafe({
-      wake: () => dispatcher.wakeLater(),
-      report: (event) => this.publish(event),
-      ages: (now) => dispatcher.ages(now)
-    })
-    yield* Effect.addFinalizer(() => Effect.andThen(Effect.sync(detach), this.work.close))
+    yield* Effect.addFinalizer(() => this.work.close)
     this.publish({ _tag: "RunStarted" })
 
     yield* orFail(dispatcher, this.governor.prepare)
@@ -164,14 +168,9 @@ export class Pool<A, E> implements AutoscaledPool<E> {
     if (dispatcher.suppressed !== undefined) {
       yield* Effect.logWarning("Failures of tasks that were interrupted because their run ended", dispatcher.suppressed)
     }
-    if (dispatcher.failure !== undefined) {
-      this.publish({ _tag: "RunFailed", cause: dispatcher.failure })
-      // Whatever can fail a run fails with E: the constructors of AutoscaledPool see to that.
-      return yield* Effect.failCause(dispatcher.failure as Cause.Cause<E>)
-    }
-    const report = reportOf(dispatcher, now())
-    this.publish({ _tag: "RunEnded", report })
-    return report
+    // Whatever can fail a run fails with E: the constructors of AutoscaledPool see to that.
+    if (dispatcher.failure !== undefined) return yield* Effect.failCause(dispatcher.failure as Cause.Cause<E>)
+    return reportOf(dispatcher, now())
   })
 
   private readonly keepAsking = (dispatcher: Dispatcher<A>) =>

@@ -4,10 +4,10 @@
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
-import type { PoolOptions } from "../AutoscaledPool.ts"
 import * as ConcurrencySettings from "../ConcurrencySettings.ts"
 import { InvalidOptionsError } from "../InvalidOptionsError.ts"
 import type { ScalingPolicy } from "../ScalingPolicy.ts"
+import type { PoolOptions } from "./poolModel.ts"
 import * as stepRatio from "./policies/stepRatio.ts"
 import * as rules from "./rules.ts"
 

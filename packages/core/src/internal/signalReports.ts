@@ -4,26 +4,36 @@
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
-import type { LoadSignal, LoadSnapshot } from "../LoadSignal.ts"
 
-export type Report =
-  | { readonly _tag: "Snapshot"; readonly snapshot: LoadSnapshot }
+export type Report<S> =
+  | { readonly _tag: "Snapshot"; readonly snapshot: S }
   | { readonly _tag: "Outage"; readonly cause: Cause.Cause<unknown> }
+
+interface Measure {
+  readonly load: number
+  readonly own?: number
+}
+
+interface Reporting<S> {
+  readonly name: string
+  readonly snapshots: Stream.Stream<S>
+}
 
 const Reports: unique symbol = Symbol.for("@autoscaled-pool/core/LoadSignal/reports")
 
-interface ReportingSignal extends LoadSignal {
-  readonly [Reports]: Stream.Stream<Report>
-}
-
-const isReporting = (signal: LoadSignal): signal is ReportingSignal => Reports in signal
+/** What was measured, unless it is no number: compared with any limit it would look healthy. */
+const measured = <S extends Measure>(snapshot: S): Report<S> =>
+  Number.isNaN(snapshot.load) || Number.isNaN(snapshot.own)
+    ? { _tag: "Outage", cause: Cause.die("its load is not a number") }
+    : { _tag: "Snapshot", snapshot }
 
 /** A signal of these reports; whoever reads only its snapshots sees the outages in the log. */
-export const make = (
-  properties: Omit<LoadSignal, "snapshots">,
-  reports: Stream.Stream<Report>
-): LoadSignal => {
-  const signal: ReportingSignal = {
+export const make = <S extends Measure, Properties extends { readonly name: string }>(
+  properties: Properties,
+  taken: Stream.Stream<Report<S>>
+) => {
+  const reports = Stream.map(taken, (report) => report._tag === "Snapshot" ? measured(report.snapshot) : report)
+  return {
     ...properties,
     [Reports]: reports,
     snapshots: Stream.unwrap(Effect.sync(() => {
@@ -34,17 +44,16 @@ export const make = (
       )
     }))
   }
-  return signal
 }
 
 /** The reports of any signal: one that its caller wrote has snapshots only, and an outage where its stream ends. */
-export const of = (signal: LoadSignal): Stream.Stream<Report> => {
-  const reports = isReporting(signal)
-    ? signal[Reports]
-    : Stream.map(signal.snapshots, (snapshot): Report => ({ _tag: "Snapshot", snapshot }))
+export const of = <S extends Measure>(signal: Reporting<S>): Stream.Stream<Report<S>> => {
+  const reports = Reports in signal
+    ? (signal[Reports] as Stream.Stream<Report<S>>) // only `make` gives a signal this property
+    : Stream.map(signal.snapshots, measured)
   return reports.pipe(
-    Stream.catchCause((cause) => Stream.succeed<Report>({ _tag: "Outage", cause })),
-    Stream.concat(Stream.succeed<Report>({ _tag: "Outage", cause: Cause.die("its stream of snapshots has ended") }))
+    Stream.catchCause((cause) => Stream.succeed<Report<S>>({ _tag: "Outage", cause })),
+    Stream.concat(Stream.succeed<Report<S>>({ _tag: "Outage", cause: Cause.die("its stream of snapshots has ended") }))
   )
 }
 

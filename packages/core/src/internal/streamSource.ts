@@ -48,6 +48,7 @@ export class StreamSource<A, E, R> extends ReturningSource<A, E, R> {
   ) as Effect.Effect<void, E, R> // `catchDone` cannot see that an error of type E is no `Done`
 
   override readonly close: Effect.Effect<void> = Effect.suspend(() => {
+    this.forgetReturned()
     this.chunk = []
     this.position = 0
     this.isDone = false

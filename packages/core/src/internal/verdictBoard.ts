@@ -1,38 +1,36 @@
 /**
  * The verdicts of all signals of one status, computed when something changes them and not when they are read.
  */
-import type { SignalInfo } from "../LoadSignal.ts"
-import type { SystemInfo } from "../SystemStatus.ts"
+import type { LoadSnapshot, SignalInfo } from "../LoadSignal.ts"
 import type { Report } from "./signalReports.ts"
 import type { SignalWindow } from "./signalWindow.ts"
 
-export interface Verdicts {
-  readonly current: SystemInfo
-  readonly historical: SystemInfo
+/** The verdicts of all signals over one window, by their names. */
+export type Verdict = Readonly<Record<string, SignalInfo>>
+
+export interface Verdicts<Info> {
+  readonly current: Info
+  readonly historical: Info
 }
 
-export const infoOf = (signals: Readonly<Record<string, SignalInfo>>, createdAt: number): SystemInfo => {
-  const all = Object.values(signals)
-  return {
-    signals,
-    isSystemIdle: !all.some((signal) => signal.isOverloaded),
-    isStale: all.some((signal) => signal.isStale),
-    createdAt
-  }
-}
-
-export class VerdictBoard {
+export class VerdictBoard<Info> {
   readonly windows: ReadonlyArray<SignalWindow>
   private readonly now: () => number
-  private verdicts: Verdicts | undefined
+  private readonly describe: (verdict: Verdict, now: number) => Info
+  private verdicts: Verdicts<Info> | undefined
   private validUntil = -Infinity
 
-  constructor(windows: ReadonlyArray<SignalWindow>, now: () => number) {
+  constructor(
+    windows: ReadonlyArray<SignalWindow>,
+    now: () => number,
+    describe: (verdict: Verdict, now: number) => Info
+  ) {
     this.windows = windows
     this.now = now
+    this.describe = describe
   }
 
-  record(window: SignalWindow, report: Report): void {
+  record(window: SignalWindow, report: Report<LoadSnapshot>): void {
     if (report._tag === "Snapshot") window.record(report.snapshot)
     else window.recordOutage()
     this.verdicts = undefined
@@ -42,12 +40,12 @@ export class VerdictBoard {
     return this.verdicts === undefined || this.now() > this.validUntil
   }
 
-  read(): Verdicts {
+  read(): Verdicts<Info> {
     if (this.verdicts === undefined || this.isOutdated()) this.verdicts = this.judge(this.now())
     return this.verdicts
   }
 
-  private judge(now: number): Verdicts {
+  private judge(now: number): Verdicts<Info> {
     const current: Record<string, SignalInfo> = {}
     const historical: Record<string, SignalInfo> = {}
     let validUntil = Infinity
@@ -58,6 +56,6 @@ export class VerdictBoard {
       validUntil = Math.min(validUntil, window.validUntil(now))
     }
     this.validUntil = validUntil
-    return { current: infoOf(current, now), historical: infoOf(historical, now) }
+    return { current: this.describe(current, now), historical: this.describe(historical, now) }
   }
 }

@@ -4,14 +4,12 @@
  * `desired` says how many may run; the allowance says how fast they may come. Each bound is a number of starts.
  */
 import type { SignalInfo } from "../../LoadSignal.ts"
-import type { Observation } from "../../ScalingPolicy.ts"
-import { externalOf, type MemoryModel, stray } from "./memory.ts"
-import { clamp } from "./numbers.ts"
+import { doubt, type MemoryModel, stray, taken } from "./memory.ts"
 import type { Pace } from "./pace.ts"
 
 /** Completions to expect until the next decision, if as many run as are desired. */
-export const expectedCompletions = (pace: Pace, desired: number, every: number): number =>
-  pace.duration > 0 ? desired * every / Math.max(pace.duration, 1) : 0
+export const expectedCompletions = ({ duration }: Pace, desired: number, every: number): number =>
+  duration > 0 ? desired * every / Math.max(duration, 1) : 0
 
 /**
  * Free slots, and the ones that completions will free: twice as many as expected, or as many while slots of rejected
@@ -22,35 +20,37 @@ export const paceBound = (desired: number, current: number, cooling: number, exp
   return cooling > 0 ? free + Math.ceil(expected) : free + Math.ceil(2 * expected + 4 * Math.sqrt(expected)) + 2
 }
 
-/** Where memory is watched: what there is to know about it. */
+/** Where memory is watched: what is known of it, and the load that no start may be foreseen to lead past. */
 export interface MemoryBudget {
   readonly model: MemoryModel
   readonly signal: SignalInfo
-  /** The load to aim at, and the load that no start may be foreseen to lead past. */
-  readonly aim: number
   readonly most: number
 }
 
+/** How far ahead a rise of memory use is followed, in milliseconds. */
+const foresight = 1000
+
+/** By how much in flight may grow in one decision while memory is short, so that a sample follows each growth. */
+const growth = 0.1
+
 /**
- * Starts that memory has room for, once what runs has grown, and replacements of tasks that end, as long as there is no
- * less room than there should be.
+ * Starts that memory has room for, once what runs has grown. A task that takes the place of one which has ended needs no
+ * room in the long run; where there is less room than there should be, only some of those are replaced.
  */
 export const memoryBound = (
-  { aim, model, most, signal }: MemoryBudget,
-  { current }: Observation,
+  { model, most, signal }: MemoryBudget,
+  current: number,
   desired: number,
   expected: number
 ): number => {
-  const { base, grown, perTask } = model
-  if (grown === null || perTask <= 0) return signal.load < aim ? Infinity : 0
-  const others = externalOf(signal) + (base ?? 0)
-  if (Math.max(signal.load, others + perTask * desired) + 3 * stray(model, desired) < most) return Infinity
   if (signal.load >= most) return 0
-  const young = current - grown
-  const margin = Math.max(Z * stray(model, current), K * Math.sqrt(model.variance) * young)
-  const room = most - Math.max(signal.load, others + perTask * current) - margin - X * Math.max(0, model.rise)
-  return Math.floor(room >= 0 ? room / perTask + expected : expected * Math.max(0, 1 + room / margin))
+  const { rise, seen } = model
+  if (seen === null || seen.perTask <= 0) return Infinity
+  const others = taken(model, signal)
+  if (Math.max(signal.load, others + seen.perTask * desired) + 3 * stray(seen, desired) < most) return Infinity
+  const margin = Math.max(stray(seen, current), doubt(seen, current - seen.grown))
+  const foreseen = Math.max(signal.load, others + seen.perTask * current) + foresight * Math.max(0, rise)
+  const room = most - foreseen - margin
+  if (room < 0) return margin > 0 ? Math.floor(expected * Math.max(0, 1 + room / margin)) : 0
+  return Math.floor(Math.min(room / seen.perTask, Math.max(2, growth * current)) + expected)
 }
-const Z = 1
-const K = 0.5
-const X = 2

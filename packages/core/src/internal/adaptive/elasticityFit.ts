@@ -18,7 +18,6 @@ export interface Fit {
   readonly error: number
 }
 
-const forgetting = 0.8
 const reach = 0.22
 const ridge = 0.6
 const heaviest = 200
@@ -30,8 +29,13 @@ export const sampleOf = ({ concurrency, count, duration }: Reading): Sample => (
   weight: Math.min(count, heaviest)
 })
 
-export const remember = (samples: ReadonlyArray<Sample>, sample: Sample): ReadonlyArray<Sample> => [
-  ...samples.slice(-most + 1).map(({ weight, x, y }) => ({ x, y, weight: forgetting * weight })),
+/** Adds a sample; the others count for `keeping` of what they did. */
+export const remember = (
+  samples: ReadonlyArray<Sample>,
+  sample: Sample,
+  keeping: number
+): ReadonlyArray<Sample> => [
+  ...samples.slice(-most + 1).map(({ weight, x, y }) => ({ x, y, weight: keeping * weight })),
   sample
 ]
 

@@ -10,17 +10,11 @@ import { add, begin, finish, type Measurement, type Plan, planOfGrowth, planOfPr
 import * as memory from "./memory.ts"
 import { clamp } from "./numbers.ts"
 import * as pace from "./pace.ts"
+import type { ColdStart, Phase } from "./phase.ts"
 import * as probing from "./probing.ts"
+import { reasonOf } from "./reason.ts"
 import * as slowStart from "./slowStart.ts"
 import * as tracking from "./tracking.ts"
-
-/** Nothing is known yet; `raisedAt`: when the level was raised last. */
-export interface ColdStart {
-  readonly _tag: "ColdStart"
-  readonly raisedAt: number
-}
-
-export type Phase = ColdStart | slowStart.SlowStart | tracking.Tracking | probing.Probing
 
 /**
  * - `at`: the last decision.
@@ -139,6 +133,9 @@ const look = (parameters: Parameters, state: State, observation: Observation, el
 
 const memoryAim = ({ memoryHeadroom }: Parameters, target: number): number => target * (1 - memoryHeadroom)
 
+/** Past this load nothing starts: a quarter of the way from the target to the limit. */
+const memoryMost = (target: number): number => target + 0.25 * Math.max(0, 1 - target)
+
 const at = (state: State, level: number, { least, now, observation }: View): State => {
   const next = clamp(level, least, observation.settings.maxConcurrency)
   if (Math.round(next) === Math.round(state.level)) return { ...state, level: next }
@@ -190,9 +187,11 @@ const comeDown = (state: State, view: View): State => {
 const coldLimit = (view: View): number => clamp(view.observation.settings.desiredConcurrency, 8, 16)
 
 const warmUp = (state: State, phase: ColdStart, view: View): State => {
-  if (state.pace.finished >= 5) return { ...state, phase: slowStart.initial }
-  if (view.now - phase.raisedAt < 1000) return state
-  const level = Math.min(2 * state.level, coldLimit(view), view.lowest.concurrency)
+  const isKnown = state.pace.finished >= 5
+  const limit = Math.min(coldLimit(view), view.lowest.concurrency)
+  if (isKnown && state.level >= 0.98 * limit) return { ...state, phase: slowStart.initial }
+  if (view.now - phase.raisedAt < (isKnown ? clamp(view.time, 500, 5000) : 1000)) return state
+  const level = Math.min(2 * state.level, limit)
   if (level <= state.level) return state
   return at({ ...state, phase: { ...phase, raisedAt: view.now } }, level, view)
 }
@@ -226,7 +225,7 @@ const settle = (level: number, { lowest, observation }: View): Phase => {
 
 const measure = (state: State, phase: slowStart.SlowStart | probing.Probing, view: View): State => {
   const plan: Plan = phase._tag === "SlowStart"
-    ? planOfGrowth(view.time, view.variation)
+    ? planOfGrowth(view.time, view.variation, phase.readings.length === 0)
     : planOfProbe(view.turnover, view.variation)
   if (state.measurement === null) {
     return view.now - state.since < plan.settle ? state : { ...state, measurement: begin }
@@ -259,27 +258,37 @@ const grow = (state: State, outcome: slowStart.Outcome, view: View): State => {
 }
 
 const describe = (parameters: Parameters, state: State, view: View): ScalingDecision => {
-  const { current, desired: previous, currentInfo } = view.observation
-  const rounded = Math.round(state.level)
-  const desired = currentInfo.isStale ? Math.min(rounded, previous) : rounded
-  const whole = desired
-  const expected = expectedCompletions(state.pace, whole, parameters.every)
-  const paced = paceBound(whole, current, losses.coolingSlots(state.losses), expected)
-  const signal = currentInfo.signals["memory"]
-  const foreseen = signal === undefined ? Infinity : memoryBound(
-    {
-      model: state.memory,
-      signal,
-      aim: memoryAim(parameters, signal.target),
-      most: signal.target + 0.25 * Math.max(0, 1 - signal.target)
-    },
-    view.observation,
-    whole,
-    expected
-  )
+  const { current, currentInfo, desired: previous } = view.observation
+  const level = Math.round(state.level)
+  const desired = currentInfo.isStale ? Math.min(level, previous) : level
+  const expected = expectedCompletions(state.pace, desired, parameters.every)
+  const paced = paceBound(desired, current, losses.coolingSlots(state.losses), expected)
+  const foreseen = startsByMemory(state, view, desired, expected)
   return {
     desired,
-    startAllowance: Math.max(0, Math.min(paced, foreseen)),
-    reason: { summary: state.phase._tag, phase: state.phase._tag, ceilings: view.ceilings }
+    startAllowance: Math.min(paced, foreseen),
+    reason: reasonOf({
+      phase: state.phase,
+      desired,
+      current,
+      isSaturated: view.isSaturated,
+      staleSignals: Object.keys(currentInfo.signals).filter((name) => currentInfo.signals[name].isStale),
+      isBackedOff: view.lowest.name === "losses" && view.lowest.concurrency < 1.05 * state.level,
+      isHeldByMemory: foreseen < desired - current,
+      ceilings: view.ceilings,
+      lowest: bindingSignal(state, view)
+    })
   }
 }
+
+const startsByMemory = (state: State, { observation }: View, desired: number, expected: number): number => {
+  const signal = observation.currentInfo.signals["memory"]
+  if (signal === undefined || signal.isStale) return Infinity
+  const budget = { model: state.memory, signal, most: memoryMost(signal.target) }
+  return memoryBound(budget, observation.current, desired, expected)
+}
+
+const bindingSignal = ({ level }: State, { lowest, observation }: View): string | undefined =>
+  lowest.concurrency < 1.05 * level && observation.currentInfo.signals[lowest.name] !== undefined
+    ? lowest.name
+    : undefined

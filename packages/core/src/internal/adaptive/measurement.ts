@@ -27,6 +27,7 @@ export interface Plan {
   readonly least: number
   readonly most: number
   readonly enough: number
+  readonly durationOf: (measurement: Measurement) => number
 }
 
 export const begin: Measurement = { elapsed: 0, taskTime: 0, count: 0, durations: 0 }
@@ -37,12 +38,13 @@ const fewest = 6
 /** Longer than this, and the workload may be another when the measurement ends. */
 const longest = 40_000
 
-/** While doubling: errors are large, so short measurements do. */
-export const planOfGrowth = (time: number, variation: number): Plan => ({
-  settle: Math.min(0.9 * time, longest),
-  least: clamp(0.6 * time, 500, longest),
-  most: Math.max(3000, 1.5 * time),
-  enough: clamp(30 * variation * variation, 12, 60)
+/** While doubling: differences are large, so short measurements do. The first is of tasks that all began together. */
+export const planOfGrowth = (time: number, variation: number, isFirst: boolean): Plan => ({
+  settle: Math.min((isFirst ? 1.2 : 0.85) * time, longest),
+  least: clamp(0.5 * time, 500, longest),
+  most: Math.max(2000, 1.5 * time),
+  enough: clamp(20 * variation * variation, 10, 60),
+  durationOf: isFirst ? balanced : perCompletion
 })
 
 /** While comparing levels that differ by a fifth: long enough to replace what runs, and to average out variation. */
@@ -50,7 +52,8 @@ export const planOfProbe = (turnover: number, variation: number): Plan => ({
   settle: Math.min(turnover, longest),
   least: clamp(turnover, 1000, longest),
   most: Math.max(3000, 2.5 * turnover),
-  enough: clamp(200 * variation * variation, 20, 400)
+  enough: clamp(200 * variation * variation, 20, 400),
+  durationOf: balanced
 })
 
 export const add = (measurement: Measurement, { completions, meanConcurrency }: Observation, elapsed: number): Measurement => {
@@ -63,11 +66,21 @@ export const add = (measurement: Measurement, { completions, meanConcurrency }: 
   }
 }
 
-export const finish = ({ count, durations, elapsed, taskTime }: Measurement, plan: Plan): Reading | undefined => {
+export const finish = (measurement: Measurement, plan: Plan): Reading | undefined => {
+  const { count, elapsed, taskTime } = measurement
   if (elapsed < plan.least || count < fewest) return undefined
   if (count < plan.enough && elapsed < plan.most) return undefined
-  return { concurrency: taskTime / elapsed, duration: Math.sqrt((durations / count) * (taskTime / count)), count }
+  return { concurrency: taskTime / elapsed, duration: plan.durationOf(measurement), count }
 }
+
+/**
+ * Two measures of duration that agree where the level has settled. Right after a rise the mean of the tasks that ended
+ * is too low, for they began before it; the time in flight per task that ended (Little's law) is too high, for what was
+ * added has not ended yet, but shows congestion at once.
+ */
+const perCompletion = ({ count, taskTime }: Measurement): number => taskTime / count
+const balanced = ({ count, durations, taskTime }: Measurement): number =>
+  Math.sqrt((durations / count) * (taskTime / count))
 
 /** Tasks per millisecond by Little's law, which is steadier than a count of completions. */
 export const throughput = ({ concurrency, duration }: Reading): number => concurrency / duration

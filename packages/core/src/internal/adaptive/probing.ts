@@ -53,16 +53,20 @@ export type Outcome =
 
 const far = 1.5
 
+/** Samples of the center alone tell no slope, so that they push out less of what does. */
+const recall = ({ samples, stage }: Probing, sample: Sample): ReadonlyArray<Sample> =>
+  remember(samples, sample, stage === "Hold" ? 0.95 : 0.8)
+
 export const step = (probing: Probing, reading: Reading, bounds: Bounds): Outcome => {
   const sample = sampleOf(reading)
   if (probing.stage === "Descend") return descend(probing, sample, bounds)
   const error = surprise(probing, sample, reading.count, bounds.variation)
-  if (error === 0) return proceed({ ...probing, surprises: 0, samples: remember(probing.samples, sample) }, reading, bounds)
+  if (error === 0) return proceed({ ...probing, surprises: 0, samples: recall(probing, sample) }, reading, bounds)
   if (probing.surprises === 0) {
     const next = { ...probing, surprises: 1 }
     return Math.abs(error) > 0.7
       ? { _tag: "Probe", next, level: levelOf(next, bounds, reading) }
-      : proceed({ ...next, samples: remember(probing.samples, sample) }, reading, bounds)
+      : proceed({ ...next, samples: recall(probing, sample) }, reading, bounds)
   }
   if (error < 0) return { _tag: "Restart", level: probing.center }
   return startDescent(probing, sample, bounds)
@@ -86,7 +90,7 @@ const startDescent = (probing: Probing, sample: Sample, bounds: Bounds): Outcome
 const descend = (probing: Probing, sample: Sample, bounds: Bounds): Outcome => {
   const before = probing.samples[probing.samples.length - 1]
   const slope = (before.y - sample.y) / Math.max(0.05, before.x - sample.x)
-  const samples = remember(probing.samples, sample)
+  const samples = recall(probing, sample)
   if (slope > 0.6) {
     const center = Math.max(bounds.least, Math.min(probing.center - 1, probing.center / far))
     const next: Probing = { ...probing, center, samples, downs: probing.downs + 1 }
@@ -121,7 +125,7 @@ const proceed = (probing: Probing, reading: Reading, bounds: Bounds): Outcome =>
     return at(isFree ? raise(probing, slope, bounds) : { ...probing, stage: "Below" })
   }
   if (slope + 1.2 * error < 0.5 || slope < 0.25) return at(raise(probing, slope, bounds))
-  if (slope - 1.2 * error > 0.7) return at(lower(probing, slope, bounds))
+  if (slope - 0.6 * error > 0.7) return at(lower(probing, slope, bounds))
   const longest = clamp(20_000 / clamp(bounds.time, 1000, 10_000), 2, 12)
   return at({
     ...probing,

@@ -29,21 +29,25 @@ const mostUnsure = 4
 export const step = ({ readings, unsure }: SlowStart, latest: Reading, variation: number): Outcome => {
   const reading = unsure === null ? latest : pool(unsure.reading, latest)
   const times = (unsure?.times ?? 0) + 1
-  const doubts = readings.filter((lower) => reading.concurrency > 1.15 * lower.concurrency)
-    .map((lower) => ({ lower, ...elasticity(lower, reading, variation) }))
-    .filter(({ value }) => value > congested)
-  if (doubts.length > 0 && times < mostUnsure && doubts.every(({ error, value }) => value < 2.5 * error)) {
-    return { _tag: "Wait", next: { _tag: "SlowStart", readings, unsure: { reading, times } } }
+  const lower = readings.filter(({ concurrency }) => reading.concurrency > 1.15 * concurrency)
+  if (lower.length > 0) {
+    const { error, value } = elasticity(lower.reduce(pool), reading, variation)
+    if (value > congested && value < 2.5 * error && times < mostUnsure) {
+      return { _tag: "Wait", next: { _tag: "SlowStart", readings, unsure: { reading, times } } }
+    }
+    if (value > congested && value > 1.2 * error) return { _tag: "Land", level: landing(lower, reading) }
   }
-  const proven = doubts.find(({ error, value }) => value > 1.2 * error)
-  if (proven !== undefined) return { _tag: "Land", level: landing([...readings, reading]) }
   return { _tag: "Grow", next: { _tag: "SlowStart", readings: [...readings, reading], unsure: null } }
 }
 
 /** The bandwidth-delay product, with a little to spare: throughput at its best times duration without congestion. */
-const landing = (readings: ReadonlyArray<Reading>): number => {
-  const highest = readings[readings.length - 1]
-  const best = Math.max(...readings.map(throughput))
-  const lowest = readings.reduce((found, reading) => reading.duration < found.duration ? reading : found)
-  return clamp(1.15 * best * lowest.duration, lowest.concurrency, highest.concurrency)
+const landing = (lower: ReadonlyArray<Reading>, highest: Reading): number => {
+  const best = Math.max(throughput(highest), ...lower.map(throughput))
+  let product = best * Math.min(...lower.map(({ duration }) => duration))
+  // One reading may be low by chance: all that lie well below the product share its word on duration.
+  for (let i = 0; i < lower.length; i++) {
+    const free = lower.filter(({ concurrency }) => concurrency < 0.7 * product)
+    if (free.length > 0) product = best * free.reduce(pool).duration
+  }
+  return clamp(1.15 * product, lower[0].concurrency, highest.concurrency)
 }

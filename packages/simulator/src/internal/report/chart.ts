@@ -30,7 +30,9 @@ export const draw = (picture: Picture): string => {
   return [
     `<svg viewBox="0 0 ${plot.width} ${bottom + plot.axis}" role="img" aria-label="Concurrency over time on ` +
     `${escape(picture.workload.name)}">`,
-    `<clipPath id="${picture.id}-clip"><rect x="${plot.left}" y="0" width="${innerWidth}" height="${bottom}"/></clipPath>`,
+    `<clipPath id="${picture.id}-clip"><rect x="${plot.left}" y="${
+      plot.top - 3
+    }" width="${innerWidth}" height="${bottom}"/></clipPath>`,
     gridOf(scale),
     bandsOf(picture, scale),
     `<g clip-path="url(#${picture.id}-clip)">`,

@@ -42,8 +42,9 @@ th:first-child, td:first-child { text-align: left }
 .legend .o { background: var(--warn) }
 .head { display: flex; gap: 12px; align-items: baseline; flex-wrap: wrap; margin-bottom: 8px }
 .head .best { margin-left: auto; font-size: 13px }
-.body { display: grid; grid-template-columns: minmax(0, 1fr) 368px; gap: 18px; align-items: start }
+.body { display: grid; grid-template-columns: minmax(0, 1fr) 384px; gap: 18px; align-items: start }
 @media (max-width: 1020px) { .body { grid-template-columns: 1fr } }
+.runs td, .runs th { padding-left: 4px; padding-right: 5px }
 .runs tr[data-run] { cursor: pointer }
 .runs tr[data-run]:hover td { background: var(--fill) }
 .runs tr.chosen td { background: var(--fill); font-weight: 600 }

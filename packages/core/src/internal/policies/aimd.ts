@@ -1,0 +1,36 @@
+/**
+ * Additive increase, multiplicative decrease.
+ */
+import type * as Duration from "effect/Duration"
+import * as Result from "effect/Result"
+import { clamp } from "../../ConcurrencySettings.ts"
+import type { InvalidOptionsError } from "../../InvalidOptionsError.ts"
+import type { AimdOptions, ScalingPolicy } from "../../ScalingPolicy.ts"
+import { lostCount } from "../adaptive/pace.ts"
+import * as rules from "../rules.ts"
+
+export const make = (options: AimdOptions): Result.Result<ScalingPolicy<number>, InvalidOptionsError> =>
+  Result.map(parse(options), ({ decreaseRatio, every }) => ({
+    name: "aimd",
+    every,
+    initial: ({ desiredConcurrency }) => desiredConcurrency,
+    decide: (limit, { completions, meanConcurrency, settings }) => {
+      const decide = (level: number, summary: string) => {
+        const desired = clamp(settings, level)
+        return [{ desired, reason: { summary } }, desired] as const
+      }
+      const lost = lostCount(completions)
+      if (lost > 0) return decide(Math.floor(decreaseRatio * limit), `${lost} of ${completions.count} tasks were lost`)
+      if (2 * meanConcurrency < limit) return decide(limit, "less than half of it is in use")
+      return decide(limit + 1, "nothing was lost")
+    }
+  }))
+
+const parse = (options: AimdOptions): Result.Result<
+  { readonly every: Duration.Duration; readonly decreaseRatio: number },
+  InvalidOptionsError
+> =>
+  Result.all({
+    every: rules.read(rules.interval, "every", options.every ?? "1 second"),
+    decreaseRatio: rules.read(rules.positiveRatio, "decreaseRatio", options.decreaseRatio ?? 0.9)
+  })

@@ -1,0 +1,28 @@
+/**
+ * Durations gathered over decisions until there are enough of them for a mean that means something.
+ */
+import type { CompletionStats } from "../../ScalingPolicy.ts"
+import { lostCount, servedCount } from "../adaptive/pace.ts"
+
+/** Tasks that were served, their durations in all, and tasks that were lost. */
+export interface DurationSample {
+  readonly count: number
+  readonly durations: number
+  readonly lost: number
+}
+
+export const empty: DurationSample = { count: 0, durations: 0, lost: 0 }
+
+export const add = (sample: DurationSample, completions: CompletionStats): DurationSample => {
+  const count = servedCount(completions)
+  return {
+    count: sample.count + count,
+    durations: sample.durations + count * completions.meanDuration,
+    lost: sample.lost + lostCount(completions)
+  }
+}
+
+/** As in the `WindowedLimit` of Netflix/concurrency-limits; a loss is told at once. */
+export const isEnough = ({ count, lost }: DurationSample): boolean => count >= 10 || lost > 0
+
+export const meanOf = ({ count, durations }: DurationSample): number => count > 0 ? durations / count : 0

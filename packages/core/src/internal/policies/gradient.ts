@@ -1,0 +1,62 @@
+/**
+ * Gradient2: shrinks by the ratio of what durations were for long to what they are now, and adds a small queue.
+ */
+import type * as Duration from "effect/Duration"
+import * as Result from "effect/Result"
+import { clamp } from "../../ConcurrencySettings.ts"
+import type { InvalidOptionsError } from "../../InvalidOptionsError.ts"
+import type { GradientOptions, ScalingPolicy } from "../../ScalingPolicy.ts"
+import * as rules from "../rules.ts"
+import { add, type DurationSample, empty, isEnough, meanOf } from "./durationSample.ts"
+
+/** `longTerm`: the slow mean of durations; `seen`: means that went into it so far. */
+export interface GradientState {
+  readonly limit: number
+  readonly longTerm: number
+  readonly seen: number
+  readonly sample: DurationSample
+}
+
+/** Means that the slow mean spans; the first few are averaged plainly. */
+const span = 600
+const warmUp = 10
+
+const smoothing = 0.2
+
+export const make = (options: GradientOptions): Result.Result<ScalingPolicy<GradientState>, InvalidOptionsError> =>
+  Result.map(parse(options), ({ every, queueSize, tolerance }) => ({
+    name: "gradient",
+    every,
+    initial: ({ desiredConcurrency }) => ({ limit: desiredConcurrency, longTerm: 0, seen: 0, sample: empty }),
+    decide: (state, { completions, meanConcurrency, settings }) => {
+      const sample = add(state.sample, completions)
+      const mean = meanOf(sample)
+      const keep = (summary: string, next: GradientState) => [{ desired: state.limit, reason: { summary } }, next] as const
+      if (!isEnough(sample) || mean === 0) return keep("too few tasks have ended", { ...state, sample })
+      const weight = state.seen < warmUp ? 1 / (state.seen + 1) : 2 / (span + 1)
+      const average = state.longTerm + weight * (mean - state.longTerm)
+      // A slow mean far above what is usual now would let a queue grow unseen: it gives way faster.
+      const longTerm = average / mean > 2 ? 0.95 * average : average
+      const known = { longTerm, seen: state.seen + 1, sample: empty }
+      if (2 * meanConcurrency < state.limit) {
+        return keep("less than half of it is in use", { ...known, limit: state.limit })
+      }
+      const gradient = Math.max(0.5, Math.min(1, tolerance * longTerm / mean))
+      const level = (1 - smoothing) * state.limit + smoothing * (gradient * state.limit + queueSize)
+      const limit = clamp(settings, level)
+      const summary = gradient < 1
+        ? `tasks take ${(mean / longTerm).toFixed(1)} times as long as they used to`
+        : "tasks take about as long as they used to"
+      return [{ desired: limit, reason: { summary } }, { ...known, limit }]
+    }
+  }))
+
+const parse = (options: GradientOptions): Result.Result<
+  { readonly every: Duration.Duration; readonly tolerance: number; readonly queueSize: number },
+  InvalidOptionsError
+> =>
+  Result.all({
+    every: rules.read(rules.interval, "every", options.every ?? "1 second"),
+    tolerance: rules.read(rules.positiveFinite, "tolerance", options.tolerance ?? 1.5),
+    queueSize: rules.read(rules.positiveFinite, "queueSize", options.queueSize ?? 4)
+  })

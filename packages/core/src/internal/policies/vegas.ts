@@ -1,0 +1,69 @@
+/**
+ * The law of TCP Vegas: keeps the queue that durations reveal within two bounds.
+ */
+import type * as Duration from "effect/Duration"
+import * as Result from "effect/Result"
+import { clamp } from "../../ConcurrencySettings.ts"
+import type { InvalidOptionsError } from "../../InvalidOptionsError.ts"
+import type { ScalingPolicy, VegasOptions } from "../../ScalingPolicy.ts"
+import * as rules from "../rules.ts"
+import { add, type DurationSample, empty, isEnough, meanOf } from "./durationSample.ts"
+
+/**
+ * - `shortest`: the shortest mean duration since the baseline was forgotten last, 0 where there is none.
+ * - `age`: tasks since then.
+ */
+export interface VegasState {
+  readonly limit: number
+  readonly shortest: number
+  readonly age: number
+  readonly sample: DurationSample
+}
+
+/** After so many tasks for each that may run, the baseline is measured anew. */
+const baselineLife = 30
+
+export const make = (options: VegasOptions): Result.Result<ScalingPolicy<VegasState>, InvalidOptionsError> =>
+  Result.map(parse(options), ({ every }) => ({
+    name: "vegas",
+    every,
+    initial: ({ desiredConcurrency }) => ({ limit: desiredConcurrency, shortest: 0, age: 0, sample: empty }),
+    decide: (state, { completions, meanConcurrency, settings }) => {
+      const sample = add(state.sample, completions)
+      if (!isEnough(sample)) {
+        return [{ desired: state.limit, reason: { summary: "too few tasks have ended" } }, { ...state, sample }]
+      }
+      const mean = meanOf(sample)
+      const isOld = state.age > baselineLife * state.limit
+      const shortest = mean === 0
+        ? state.shortest
+        : state.shortest === 0 || isOld
+        ? mean
+        : Math.min(state.shortest, mean)
+      const { level, summary } = next(state.limit, mean > 0 ? shortest / mean : 1, sample.lost, meanConcurrency)
+      const limit = clamp(settings, level)
+      const age = isOld ? 0 : state.age + sample.count
+      return [{ desired: limit, reason: { summary } }, { limit, shortest, age, sample: empty }]
+    }
+  }))
+
+const next = (
+  limit: number,
+  ratio: number,
+  lost: number,
+  inFlight: number
+): { readonly level: number; readonly summary: string } => {
+  const step = Math.max(1, Math.log10(limit))
+  const queue = Math.ceil(limit * (1 - ratio))
+  if (lost > 0) return { level: limit - step, summary: `${lost} tasks were lost` }
+  if (2 * inFlight < limit) return { level: limit, summary: "less than half of it is in use" }
+  if (queue <= step) return { level: limit + 6 * step, summary: `durations tell of no queue (${queue})` }
+  if (queue < 3 * step) return { level: limit + step, summary: `durations tell of a short queue (${queue})` }
+  if (queue > 6 * step) return { level: limit - step, summary: `durations tell of a long queue (${queue})` }
+  return { level: limit, summary: `durations tell of a queue (${queue}) within bounds` }
+}
+
+const parse = (
+  options: VegasOptions
+): Result.Result<{ readonly every: Duration.Duration }, InvalidOptionsError> =>
+  Result.all({ every: rules.read(rules.interval, "every", options.every ?? "1 second") })

@@ -1,0 +1,36 @@
+/**
+ * Pools that are broken on purpose, each in one way, to show that the property can fail.
+ */
+import type { AutoscaledPool } from "@autoscaled-pool/core"
+import { Effect } from "effect"
+import type { Wrap } from "./PoolRun.ts"
+
+type Pool = AutoscaledPool.AutoscaledPool<unknown>
+
+/** The pool, with some of its members replaced. */
+const replace = (members: (pool: Pool) => Partial<Pool>): Wrap => (pool) => {
+  const { abort, configure, currentConcurrency, desiredConcurrency, events, notify, pause, resume, run, settings, state } = pool
+  const whole = { abort, configure, currentConcurrency, desiredConcurrency, events, notify, pause, resume, run, settings, state }
+  return { ...whole, ...members(pool) }
+}
+
+export const mutants: Readonly<Record<string, Wrap>> = {
+  "does not pause": replace(() => ({ pause: Effect.void })),
+  "does not resume": replace(() => ({ resume: Effect.void })),
+  "does not hear notify": replace(() => ({ notify: Effect.void })),
+  "does not abort": replace(() => ({ abort: Effect.void })),
+  "pauses instead of aborting": replace(({ pause }) => ({ abort: pause })),
+  "forgets a new maximum": replace(({ configure }) => ({ configure: ({ maxConcurrency: _, ...change }) => configure(change) })),
+  "takes one more than desired": replace(({ configure }) => ({
+    configure: ({ desiredConcurrency: desired, ...change }) =>
+      configure(desired === undefined ? change : { ...change, desiredConcurrency: desired + 1 })
+  })),
+  "forgets the pace": replace(({ configure }) => ({ configure: ({ maxTasksPerMinute: _, ...change }) => configure(change) })),
+  "resumes by itself when it runs again": replace(({ resume, run }) => ({ run: Effect.andThen(resume, run) })),
+  "starts each run at one": replace(({ configure, run }) => ({
+    run: Effect.andThen(Effect.ignore(configure({ desiredConcurrency: 1 })), run)
+  })),
+  "says that it was aborted when it had finished": replace(({ run }) => ({
+    run: Effect.map(run, (report) => ({ ...report, outcome: "Aborted" as const }))
+  }))
+}
