@@ -58,7 +58,10 @@ const scene = Effect.fnUntraced(function*(settings: Partial<ConcurrencySettings.
 })
 
 type Scene = Effect.Success<ReturnType<typeof scene>>
-type Run = Fiber.Fiber<AutoscaledPool.RunReport, string | AutoscaledPool.TaskTimeoutError | AutoscaledPool.AlreadyRunningError>
+type Run = Fiber.Fiber<
+  AutoscaledPool.RunReport,
+  string | AutoscaledPool.TaskTimeoutError | AutoscaledPool.AlreadyRunningError
+>
 type Ending = "Aborted" | "Finished" | "failed" | "interrupted" | "goes on" | "none"
 
 interface State {
@@ -148,7 +151,8 @@ const states: Record<string, State> = {
     paused: "Aborted"
   },
   "being interrupted": {
-    enter: (scene) => Effect.tap(running(scene), (run) => run === undefined ? Effect.void : begin(Fiber.interrupt(run))),
+    enter: (scene) =>
+      Effect.tap(running(scene), (run) => run === undefined ? Effect.void : begin(Fiber.interrupt(run))),
     aborted: "interrupted",
     paused: "interrupted"
   },
@@ -392,7 +396,9 @@ describe("AutoscaledPool: abort", () => {
   test("from inside a task, twice, in a region that cannot be interrupted, and from its finalizer: no deadlock", function*() {
     const { play, pool } = yield* scene()
     play.body = () =>
-      Effect.uninterruptible(Effect.ensuring(Effect.andThen(pool.abort, pool.abort), Effect.andThen(pool.abort, pool.abort)))
+      Effect.uninterruptible(
+        Effect.ensuring(Effect.andThen(pool.abort, pool.abort), Effect.andThen(pool.abort, pool.abort))
+      )
     const run = yield* begin(pool.run)
     assert.strictEqual((yield* resultOf(run)).outcome, "Aborted")
     assert.strictEqual(play.started, 1)
@@ -429,17 +435,20 @@ describe("AutoscaledPool: abort", () => {
     }
   })
 
-  test("from inside a task of another pool that this pool's task runs: no deadlock", function*() {
-    const { pool: outer, play } = yield* scene()
-    play.left = 1
-    play.body = () =>
-      Effect.gen(function*() {
-        const inner = yield* AutoscaledPool.forEach([1, 2], () => Effect.andThen(outer.abort, Effect.never))
-        return inner
-      }).pipe(Effect.provide(SystemStatus.layerTest), Effect.orDie)
-    const run = yield* begin(outer.run)
-    assert.strictEqual((yield* resultOf(run)).outcome, "Aborted")
-  })
+  for (const region of ["can", "cannot"]) {
+    test(`from inside a task of a pool inside a task, in a region that ${region} be interrupted: no deadlock`, function*() {
+      const { play, pool: outer } = yield* scene()
+      play.left = 1
+      const abort = region === "can" ? outer.abort : Effect.uninterruptible(outer.abort)
+      play.body = () =>
+        AutoscaledPool.forEach([1, 2], () => Effect.andThen(abort, Effect.never)).pipe(
+          Effect.provide(SystemStatus.layerTest),
+          Effect.orDie
+        )
+      const run = yield* begin(outer.run)
+      assert.strictEqual((yield* resultOf(run)).outcome, "Aborted")
+    })
+  }
 
   test("from inside a task of another pool, which does not belong to this one, waits for the finalizers", function*() {
     const { play, pool } = yield* scene()

@@ -7,7 +7,7 @@
  * failure that is dropped without a word, a loop that dies silently at its first error, a time limit that is swallowed or
  * mistaken for a task's own error, a timed-out task that runs on, and a run that stays pending with its last task stuck.
  */
-import { AutoscaledPool, LoadSignal, ScalingPolicy, SystemStatus, TaskSource } from "@autoscaled-pool/core"
+import { AutoscaledPool, LoadSignal, type ScalingPolicy, SystemStatus, TaskSource } from "@autoscaled-pool/core"
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Data, Duration, Effect, Exit, Fiber, Option, Stream } from "effect"
 import {
@@ -32,7 +32,9 @@ const failAfter = (duration: Duration.Input, page: number) =>
   Effect.andThen(Effect.sleep(duration), Effect.fail(new Torn({ page })))
 
 const reasonsOf = (cause: Cause.Cause<unknown>): ReadonlyArray<unknown> =>
-  cause.reasons.map((reason) => reason._tag === "Fail" ? reason.error : reason._tag === "Die" ? reason.defect : reason._tag)
+  cause.reasons.map((reason) =>
+    reason._tag === "Fail" ? reason.error : reason._tag === "Die" ? reason.defect : reason._tag
+  )
 
 describe("AutoscaledPool: a task that fails", () => {
   test("ends the run with its typed error", function*() {
@@ -47,8 +49,10 @@ describe("AutoscaledPool: a task that fails", () => {
 
   test("interrupts its siblings, and their finalizers have finished before run fails", function*() {
     let finalized = 0
-    const { tally, work } = jobs(4, (index) =>
-      index === 2 ? failAfter("1 second", 2) : withSlowFinalizer(Effect.never, () => void finalized++))
+    const { tally, work } = jobs(
+      4,
+      (index) => index === 2 ? failAfter("1 second", 2) : withSlowFinalizer(Effect.never, () => void finalized++)
+    )
     const pool = yield* AutoscaledPool.make(work)
     const run = yield* begin(pool.run)
     yield* after("1999 millis")
@@ -78,8 +82,10 @@ describe("AutoscaledPool: a task that fails", () => {
   })
 
   test("no task starts after it: not while the siblings end, and not later", function*() {
-    const { plan, tally, work } = jobs(100, (index) =>
-      index === 2 ? failAfter("1 second", 2) : Effect.uninterruptible(Effect.sleep("5 seconds")))
+    const { plan, tally, work } = jobs(
+      100,
+      (index) => index === 2 ? failAfter("1 second", 2) : Effect.uninterruptible(Effect.sleep("5 seconds"))
+    )
     const pool = yield* AutoscaledPool.make({ ...work, concurrencySettings: { desiredConcurrency: 5 } })
     const run = yield* begin(pool.run)
     yield* after("1 second")
@@ -202,10 +208,12 @@ describe("AutoscaledPool: a check that fails", () => {
   for (const check of ["isTaskReady", "isFinished"] as const) {
     test(`${check}: ends the run with its typed error`, function*() {
       const { work } = jobs(0)
-      const pool = yield* AutoscaledPool.make({
-        ...work,
-        [check]: Effect.andThen(Effect.sleep("1 second"), Effect.fail(new Torn({ page: 9 })))
-      } as typeof work)
+      const pool = yield* AutoscaledPool.make(
+        {
+          ...work,
+          [check]: Effect.andThen(Effect.sleep("1 second"), Effect.fail(new Torn({ page: 9 })))
+        } as typeof work
+      )
       const run = yield* begin(pool.run)
       yield* after("1 second")
       assert.instanceOf(yield* failureOf(run), Torn)
@@ -302,7 +310,10 @@ describe("AutoscaledPool: a source that fails", () => {
 })
 
 describe("AutoscaledPool: a policy that is broken", () => {
-  const policy = (decide: ScalingPolicy.ScalingPolicy["decide"], decidesAtStart = false): ScalingPolicy.ScalingPolicy => ({
+  const policy = (
+    decide: ScalingPolicy.ScalingPolicy["decide"],
+    decidesAtStart = false
+  ): ScalingPolicy.ScalingPolicy => ({
     name: "broken",
     every: Duration.seconds(10),
     decidesAtStart,
@@ -519,8 +530,7 @@ describe("AutoscaledPool: taskTimeout", () => {
     const pool = yield* AutoscaledPool.make({
       ...work,
       taskTimeout: "5 seconds",
-      onTaskTimeout: () =>
-        Effect.andThen(Effect.sync(() => void order.push("handler")), Effect.sleep("2 seconds"))
+      onTaskTimeout: () => Effect.andThen(Effect.sync(() => void order.push("handler")), Effect.sleep("2 seconds"))
     })
     const run = yield* begin(pool.run)
     yield* after("6 seconds")

@@ -1,7 +1,18 @@
 import { AutoscaledPool, InvalidOptionsError, SystemStatus } from "@autoscaled-pool/core"
 import { assert, describe } from "@effect/vitest"
 import { Cause, Data, Effect, Exit, Fiber } from "effect"
-import { after, begin, causeOf, counted, exitOf, failureOf, hasEnded, resultOf, test, withSlowFinalizer } from "./stage.ts"
+import {
+  after,
+  begin,
+  causeOf,
+  counted,
+  exitOf,
+  failureOf,
+  hasEnded,
+  resultOf,
+  test,
+  withSlowFinalizer
+} from "./stage.ts"
 
 class Torn extends Data.TaggedError("Torn")<{ readonly page: number }> {}
 
@@ -28,7 +39,7 @@ describe("AutoscaledPool.forEach", () => {
         yield undefined
         yield 3
       },
-      "an array with holes": () => new Array<number>(3),
+      "an array with holes": () => Array<number>(3),
       "an iterable of its own": () => ({ [Symbol.iterator]: () => [1, 2][Symbol.iterator]() })
     }
     for (const [name, iterable] of Object.entries(iterables)) {
@@ -59,7 +70,9 @@ describe("AutoscaledPool.forEach", () => {
     const { tally, task } = counted()
     yield* (yield* SystemStatus.TestSystemStatus).set("cpu", { isOverloaded: true })
     const run = yield* begin(
-      AutoscaledPool.forEach(range(6), () => task, { concurrencySettings: { minConcurrency: 2, desiredConcurrency: 5 } })
+      AutoscaledPool.forEach(range(6), () => task, {
+        concurrencySettings: { minConcurrency: 2, desiredConcurrency: 5 }
+      })
     )
     yield* after("2 seconds")
     assert.strictEqual(tally.peak, 2)

@@ -2,14 +2,22 @@
  * A pool as a service of the program's own, and what the types keep a caller from: a pool without a status, an error that
  * does not reach `run`, a service that is missing, options that contradict each other.
  */
-import { AutoscaledPool, InvalidOptionsError, ScalingPolicy, SystemStatus, TaskSource } from "@autoscaled-pool/core"
+import {
+  AutoscaledPool,
+  InvalidOptionsError,
+  ScalingPolicy,
+  type SystemStatus,
+  TaskSource
+} from "@autoscaled-pool/core"
 import { assert, describe, it } from "@effect/vitest"
 import { Config, ConfigProvider, Context, Data, Effect, Exit, Layer } from "effect"
 import { after, begin, counted, exitOf, failureOf, jobs, resultOf, test } from "./stage.ts"
 
 class Torn extends Data.TaggedError("Torn")<{ readonly page: number }> {}
 
-class Site extends Context.Service<Site, { readonly pages: Array<string>; readonly seen: Array<string> }>()("test/Site") {}
+class Site
+  extends Context.Service<Site, { readonly pages: Array<string>; readonly seen: Array<string> }>()("test/Site")
+{}
 
 const site = (pages: ReadonlyArray<string>) => Layer.sync(Site, () => ({ pages: [...pages], seen: [] }))
 
@@ -59,12 +67,18 @@ describe("AutoscaledPool.Service", () => {
       Effect.gen(function*() {
         const maxConcurrency = yield* Config.Int("MAX_CONCURRENCY")
         const { pages } = yield* Site
-        return { ...work, concurrencySettings: { maxConcurrency, minConcurrency: Math.min(pages.length, maxConcurrency) } }
+        return {
+          ...work,
+          concurrencySettings: { maxConcurrency, minConcurrency: Math.min(pages.length, maxConcurrency) }
+        }
       })
     ) {}
     const settings = Configured.use((pool) => pool.settings)
     const withEnv = (env: Record<string, string>) =>
-      Layer.provide(Configured.layer, Layer.merge(site(["a", "b"]), ConfigProvider.layer(ConfigProvider.fromEnv({ env }))))
+      Layer.provide(
+        Configured.layer,
+        Layer.merge(site(["a", "b"]), ConfigProvider.layer(ConfigProvider.fromEnv({ env })))
+      )
     assert.deepInclude(yield* Effect.provide(settings, withEnv({ MAX_CONCURRENCY: "7" })), {
       maxConcurrency: 7,
       minConcurrency: 2
@@ -133,8 +147,14 @@ describe("AutoscaledPool: what the types say", () => {
     >(true)
     assert.strictEqual(yield* Effect.flip(made.run), "not ready")
 
-    const infallible = yield* AutoscaledPool.make({ runTask: Effect.void, ...checks, isTaskReady: Effect.succeed(false) })
-    same<Effect.Error<typeof infallible.run>, AutoscaledPool.TaskTimeoutError | AutoscaledPool.AlreadyRunningError>(true)
+    const infallible = yield* AutoscaledPool.make({
+      runTask: Effect.void,
+      ...checks,
+      isTaskReady: Effect.succeed(false)
+    })
+    same<Effect.Error<typeof infallible.run>, AutoscaledPool.TaskTimeoutError | AutoscaledPool.AlreadyRunningError>(
+      true
+    )
     assert.strictEqual((yield* infallible.run).outcome, "Finished")
 
     const source = TaskSource.fromPull<number, "no connection", never>(Effect.fail("no connection" as const))
@@ -177,8 +197,11 @@ describe("AutoscaledPool: what the types say", () => {
       AutoscaledPool.make({ ...work, policy, desiredConcurrencyRatio: 0.1 }),
       // @ts-expect-error: policy together with autoscaleInterval
       AutoscaledPool.make({ ...work, policy, autoscaleInterval: "1 second" }),
-      // @ts-expect-error: policy together with autoscaleInterval
-      AutoscaledPool.fromSource(TaskSource.fromIterable([1]), () => Effect.void, { policy, autoscaleInterval: "1 second" }),
+      AutoscaledPool.fromSource(TaskSource.fromIterable([1]), () => Effect.void, {
+        policy,
+        // @ts-expect-error: policy together with autoscaleInterval
+        autoscaleInterval: "1 second"
+      }),
       // @ts-expect-error: policy together with scaleUpStepRatio
       AutoscaledPool.forEach([1], () => Effect.void, { policy, scaleUpStepRatio: 0.1 })
     ]

@@ -6,7 +6,13 @@
  * sleeps in the loop or bursts and then stalls, that holds up autoscaling and the log, or that delays the end of a run
  * (weakness 21).
  */
-import { AutoscaledPool, type ConcurrencySettings, InvalidOptionsError, ScalingPolicy, TaskSource } from "@autoscaled-pool/core"
+import {
+  AutoscaledPool,
+  type ConcurrencySettings,
+  InvalidOptionsError,
+  ScalingPolicy,
+  TaskSource
+} from "@autoscaled-pool/core"
 import { assert, describe } from "@effect/vitest"
 import { Clock, Duration, Effect, Stream } from "effect"
 import { after, begin, hasEnded, jobs, log, resultOf, settled, test } from "./stage.ts"
@@ -79,7 +85,11 @@ describe("AutoscaledPool: configure while it runs", () => {
   })
 
   test("all bounds at once, beyond the old ones on either side", function*() {
-    const { pool, tally } = yield* poolWith({ minConcurrency: 2, desiredConcurrency: 3, maxConcurrency: 4 }, 1000, "1 second")
+    const { pool, tally } = yield* poolWith(
+      { minConcurrency: 2, desiredConcurrency: 3, maxConcurrency: 4 },
+      1000,
+      "1 second"
+    )
     yield* begin(pool.run)
     yield* pool.configure({ minConcurrency: 8, maxConcurrency: 12, desiredConcurrency: 100 })
     yield* settled
@@ -90,7 +100,12 @@ describe("AutoscaledPool: configure while it runs", () => {
   })
 
   test("a change of one field leaves the others as they were", function*() {
-    const { pool } = yield* poolWith({ minConcurrency: 2, maxConcurrency: 20, desiredConcurrency: 5, maxTasksPerMinute: 90 })
+    const { pool } = yield* poolWith({
+      minConcurrency: 2,
+      maxConcurrency: 20,
+      desiredConcurrency: 5,
+      maxTasksPerMinute: 90
+    })
     yield* pool.configure({ maxConcurrency: 30 })
     assert.deepStrictEqual(yield* pool.settings, {
       minConcurrency: 2,
@@ -124,7 +139,10 @@ describe("AutoscaledPool: configure while it runs", () => {
 
   test("from inside a task takes effect at once", function*() {
     const holder: { widen: Effect.Effect<void, InvalidOptionsError.InvalidOptionsError> } = { widen: Effect.void }
-    const { tally, work } = jobs(20, (index) => Effect.andThen(index === 0 ? Effect.suspend(() => holder.widen) : Effect.void, Effect.never))
+    const { tally, work } = jobs(
+      20,
+      (index) => Effect.andThen(index === 0 ? Effect.suspend(() => holder.widen) : Effect.void, Effect.never)
+    )
     const pool = yield* AutoscaledPool.make({ ...work, concurrencySettings: { desiredConcurrency: 1 } })
     holder.widen = pool.configure({ desiredConcurrency: 4 })
     yield* begin(pool.run)
@@ -174,7 +192,11 @@ describe("AutoscaledPool: maxTasksPerMinute", () => {
   const startsWith = (settings: Settings, count: number, body: () => Effect.Effect<unknown> = () => Effect.void) =>
     Effect.gen(function*() {
       const starts: Array<number> = []
-      const { plan, tally, work } = jobs(count, () => Effect.andThen(Clock.currentTimeMillis, (at) => Effect.andThen(Effect.sync(() => starts.push(at)), body())))
+      const { plan, tally, work } = jobs(
+        count,
+        () =>
+          Effect.andThen(Clock.currentTimeMillis, (at) => Effect.andThen(Effect.sync(() => starts.push(at)), body()))
+      )
       const pool = yield* AutoscaledPool.make({ ...work, concurrencySettings: settings })
       return { starts, plan, tally, pool, work }
     })
@@ -255,7 +277,11 @@ describe("AutoscaledPool: maxTasksPerMinute", () => {
   })
 
   test("a cap above what the clock can tell apart is kept on average", function*() {
-    const { pool, starts } = yield* startsWith({ maxTasksPerMinute: 600_000, desiredConcurrency: 50 }, 100_000, () => Effect.sleep("1 millis"))
+    const { pool, starts } = yield* startsWith(
+      { maxTasksPerMinute: 600_000, desiredConcurrency: 50 },
+      100_000,
+      () => Effect.sleep("1 millis")
+    )
     yield* begin(pool.run)
     yield* after("500 millis")
     assert.isAtLeast(starts.length, 4500)
@@ -305,7 +331,14 @@ describe("AutoscaledPool: maxTasksPerMinute", () => {
 describe("AutoscaledPool: options that cannot be", () => {
   const numbers = { "NaN": NaN, "0": 0, "-1": -1, "a string": "3", "null": {}, "Infinity": Infinity }
   const ratios = { "NaN": NaN, "0": 0, "-0.1": -0.1, "1.1": 1.1, "a string": "0.5", "Infinity": Infinity }
-  const durations = { "0": 0, "-1": -1, "NaN": NaN, "nonsense": "5 bananas", "an object": {}, "a negative text": "-1 seconds" }
+  const durations = {
+    "0": 0,
+    "-1": -1,
+    "NaN": NaN,
+    "nonsense": "5 bananas",
+    "an object": {},
+    "a negative text": "-1 seconds"
+  }
   const neverFinite = { ...durations, "Infinity": Infinity, "Infinity as text": "Infinity" }
 
   const refused = (field: string, options: Record<string, unknown>, value: unknown) =>
@@ -331,7 +364,11 @@ describe("AutoscaledPool: options that cannot be", () => {
   for (const [name, value] of Object.entries(numbers)) {
     if (name === "Infinity") continue
     test(`concurrencySettings.maxTasksPerMinute: ${name}`, function*() {
-      yield* refused("concurrencySettings.maxTasksPerMinute", { concurrencySettings: { maxTasksPerMinute: value } }, value)
+      yield* refused(
+        "concurrencySettings.maxTasksPerMinute",
+        { concurrencySettings: { maxTasksPerMinute: value } },
+        value
+      )
     })
   }
 

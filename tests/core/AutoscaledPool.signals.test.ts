@@ -143,21 +143,24 @@ describe("AutoscaledPool on signals", () => {
     assert.isAbove(tally.running, 5)
   })
 
-  signalTest("an overload under which nothing else happens is over when it has aged out: somebody hears of it", function*({ reading }) {
-    const { tally, work } = jobs(100_000, (index) => index === 0 ? Effect.never : Effect.sleep("1 second"))
-    const pool = yield* AutoscaledPool.make({ ...work, autoscaleInterval: "1 hour" })
-    const status = yield* SystemStatus.SystemStatus
-    reading.now = busy
-    yield* after("2 seconds")
-    yield* begin(pool.run)
-    yield* after("4 seconds")
-    assert.strictEqual(tally.running, 1)
-    reading.now = Effect.never
-    // Somebody else who reads the verdict must not keep its change from those who wait for it.
-    yield* begin(Effect.forever(Effect.andThen(status.current, Effect.sleep("100 millis"))))
-    yield* after("8 seconds")
-    assert.isAbove(tally.running, 5)
-  })
+  signalTest(
+    "an overload under which nothing else happens is over when it has aged out: somebody hears of it",
+    function*({ reading }) {
+      const { tally, work } = jobs(100_000, (index) => index === 0 ? Effect.never : Effect.sleep("1 second"))
+      const pool = yield* AutoscaledPool.make({ ...work, autoscaleInterval: "1 hour" })
+      const status = yield* SystemStatus.SystemStatus
+      reading.now = busy
+      yield* after("2 seconds")
+      yield* begin(pool.run)
+      yield* after("4 seconds")
+      assert.strictEqual(tally.running, 1)
+      reading.now = Effect.never
+      // Somebody else who reads the verdict must not keep its change from those who wait for it.
+      yield* begin(Effect.forever(Effect.andThen(status.current, Effect.sleep("100 millis"))))
+      yield* after("8 seconds")
+      assert.isAbove(tally.running, 5)
+    }
+  )
 
   it.effect("a stream of snapshots that ends or fails is stale, not healthy, and one warning says so", () => {
     const { layer, lines } = log()
@@ -186,8 +189,10 @@ describe("AutoscaledPool on signals", () => {
         target: 0.8,
         snapshots: Stream.fromQueue(queue)
       }
-      const report = Effect.flatMap(Clock.monotonicTimeNanos, (nanos) =>
-        Queue.offer(queue, { at: Number(nanos) / 1e6, load: 0.1, isOverloaded: false }))
+      const report = Effect.flatMap(
+        Clock.monotonicTimeNanos,
+        (nanos) => Queue.offer(queue, { at: Number(nanos) / 1e6, load: 0.1, isOverloaded: false })
+      )
       yield* Effect.gen(function*() {
         const status = yield* SystemStatus.SystemStatus
         yield* report
@@ -207,8 +212,10 @@ describe("AutoscaledPool on signals", () => {
 
   it.effect("rate-limit answers that tasks report close the gate, and count for the policy", () =>
     Effect.gen(function*() {
-      const { tally, work } = jobs(100_000, (index) =>
-        Effect.andThen(index < 40 ? ClientErrors.report : Effect.void, Effect.sleep("1 second")))
+      const { tally, work } = jobs(
+        100_000,
+        (index) => Effect.andThen(index < 40 ? ClientErrors.report : Effect.void, Effect.sleep("1 second"))
+      )
       const pool = yield* AutoscaledPool.make(work)
       yield* begin(pool.run)
       yield* after("3 seconds")
@@ -218,7 +225,9 @@ describe("AutoscaledPool on signals", () => {
       assert.isAbove(tally.running, 1)
       assert.isAtLeast((yield* pool.state).rejected, 20)
     }).pipe(
-      Effect.provide(Layer.unwrap(Effect.map(ClientErrors.signal(), (client) => SystemStatus.layer({ signals: [client] })))),
+      Effect.provide(
+        Layer.unwrap(Effect.map(ClientErrors.signal(), (client) => SystemStatus.layer({ signals: [client] })))
+      ),
       Effect.provide(ClientErrors.layer)
     ))
 })
@@ -245,7 +254,13 @@ describe("AutoscaledPool: clock steps", () => {
           if (second === 120) reading.now = calm
           yield* after("1 second")
           const state = yield* pool.state
-          timeline.push([tally.started, state.currentConcurrency, state.desiredConcurrency, state.blocker?._tag, state.system.isStale])
+          timeline.push([
+            tally.started,
+            state.currentConcurrency,
+            state.desiredConcurrency,
+            state.blocker?._tag,
+            state.system.isStale
+          ])
         }
         assert.isFalse(hasEnded(run))
         yield* pool.abort
@@ -259,7 +274,12 @@ describe("AutoscaledPool: clock steps", () => {
       return { timeline, messages: lines.map(({ message }) => message) }
     })
 
-  for (const [name, jump] of [["forward by a day", 86_400_000], ["back by a day", -86_400_000], ["back by 31 seconds", -31_000]] as const) {
+  for (
+    const [name, jump] of [["forward by a day", 86_400_000], ["back by a day", -86_400_000], [
+      "back by 31 seconds",
+      -31_000
+    ]] as const
+  ) {
     it.effect(`a wall clock that jumps ${name}, twice, changes nothing`, () =>
       Effect.gen(function*() {
         yield* TestClock.adjust(0)
@@ -274,11 +294,18 @@ describe("AutoscaledPool: clock steps", () => {
       yield* after("1 hour")
       const queue = yield* Queue.unbounded<number>()
       const starts: Array<number> = []
-      const pool = yield* AutoscaledPool.fromSource(TaskSource.fromQueue(queue), () =>
-        Effect.andThen(Effect.andThen(Clock.currentTimeMillis, (at) => Effect.sync(() => starts.push(at))), Effect.sleep("1 second")), {
-        concurrencySettings: { maxTasksPerMinute: 60 },
-        taskTimeout: "5 seconds"
-      })
+      const pool = yield* AutoscaledPool.fromSource(
+        TaskSource.fromQueue(queue),
+        () =>
+          Effect.andThen(
+            Effect.andThen(Clock.currentTimeMillis, (at) => Effect.sync(() => starts.push(at))),
+            Effect.sleep("1 second")
+          ),
+        {
+          concurrencySettings: { maxTasksPerMinute: 60 },
+          taskTimeout: "5 seconds"
+        }
+      )
       const run = yield* begin(pool.run)
       yield* after("500 millis")
       yield* TestClock.setTime(0)

@@ -34,7 +34,13 @@ const overload = (isOverloaded: boolean) =>
 const ledger = (options: { readonly ackTime?: Duration.Input; readonly isStubborn?: boolean } = {}) => {
   const waiting: Array<number> = []
   const leased = new Set<number>()
-  const record = { acknowledged: [] as Array<number>, failed: [] as Array<number>, returned: 0, takers: 0, withdrawn: 0 }
+  const record = {
+    acknowledged: [] as Array<number>,
+    failed: [] as Array<number>,
+    returned: 0,
+    takers: 0,
+    withdrawn: 0
+  }
   let isClosed = false
   let news = Deferred.makeUnsafe<void>()
   const tell = () => {
@@ -133,7 +139,11 @@ describe("AutoscaledPool on leases", () => {
 
   for (
     const [what, close, open] of [
-      ["pause", (pool: AutoscaledPool.AutoscaledPool<unknown>) => pool.pause, (pool: AutoscaledPool.AutoscaledPool<unknown>) => pool.resume],
+      [
+        "pause",
+        (pool: AutoscaledPool.AutoscaledPool<unknown>) => pool.pause,
+        (pool: AutoscaledPool.AutoscaledPool<unknown>) => pool.resume
+      ],
       ["an overload", () => overload(true), () => overload(false)],
       [
         "a lower maximum",
@@ -187,7 +197,9 @@ describe("AutoscaledPool on leases", () => {
   test("an abort while items wait at a closed gate gives them back", function*() {
     const items = ledger({ isStubborn: true })
     const { tally, task } = counted(() => Effect.never)
-    const pool = yield* AutoscaledPool.fromSource(items.source, () => task, { concurrencySettings: { desiredConcurrency: 3 } })
+    const pool = yield* AutoscaledPool.fromSource(items.source, () => task, {
+      concurrencySettings: { desiredConcurrency: 3 }
+    })
     const run = yield* begin(pool.run)
     yield* pool.pause
     yield* settled
@@ -205,7 +217,9 @@ describe("AutoscaledPool on leases", () => {
     items.offer(...range(10))
     let duration = Duration.infinity
     const { tally, task } = counted(() => Effect.suspend(() => Effect.sleep(duration)))
-    const pool = yield* AutoscaledPool.fromSource(items.source, () => task, { concurrencySettings: { desiredConcurrency: 4 } })
+    const pool = yield* AutoscaledPool.fromSource(items.source, () => task, {
+      concurrencySettings: { desiredConcurrency: 4 }
+    })
     const first = yield* begin(pool.run)
     yield* after("1 second")
     yield* pool.abort
@@ -224,8 +238,10 @@ describe("AutoscaledPool on leases", () => {
   test("a failure gives the items of its siblings back, and not its own; it is in the Cause once", function*() {
     const items = ledger()
     items.offer(0, 1, 2)
-    const pool = yield* AutoscaledPool.fromSource(items.source, (item) =>
-      item === 1 ? Effect.andThen(Effect.sleep("1 second"), Effect.fail("torn" as const)) : Effect.never)
+    const pool = yield* AutoscaledPool.fromSource(
+      items.source,
+      (item) => item === 1 ? Effect.andThen(Effect.sleep("1 second"), Effect.fail("torn" as const)) : Effect.never
+    )
     const run = yield* begin(pool.run)
     yield* after("1 second")
     assert.strictEqual(yield* failureOf(run), "torn")
@@ -267,7 +283,9 @@ describe("AutoscaledPool on leases", () => {
     items.offer(1, 2)
     items.close()
     const { tally, task } = counted()
-    const pool = yield* AutoscaledPool.fromSource(items.source, () => task, { concurrencySettings: { maxConcurrency: 1 } })
+    const pool = yield* AutoscaledPool.fromSource(items.source, () => task, {
+      concurrencySettings: { maxConcurrency: 1 }
+    })
     const run = yield* begin(pool.run)
     yield* after("1 second")
     assert.strictEqual(tally.started, 2)
@@ -297,8 +315,10 @@ describe("AutoscaledPool on leases", () => {
     const items = ledger()
     items.offer(1, 2, 3)
     const holder: { abort: Effect.Effect<void> } = { abort: Effect.void }
-    const pool = yield* AutoscaledPool.fromSource(items.source, (item) =>
-      Effect.andThen(Effect.sleep("1 second"), item === 2 ? Effect.suspend(() => holder.abort) : Effect.void))
+    const pool = yield* AutoscaledPool.fromSource(
+      items.source,
+      (item) => Effect.andThen(Effect.sleep("1 second"), item === 2 ? Effect.suspend(() => holder.abort) : Effect.void)
+    )
     holder.abort = pool.abort
     const run = yield* begin(pool.run)
     yield* after("1 second")
@@ -338,12 +358,17 @@ describe("AutoscaledPool on leases", () => {
           Effect.suspend(() => {
             const item = taken++
             if (item >= 2) return Effect.succeed("Done" as const)
-            const late = Effect.andThen(Effect.sleep("1 second"), restore(Effect.timeoutOption(handle(item), "5 seconds")))
+            const late = Effect.andThen(
+              Effect.sleep("1 second"),
+              restore(Effect.timeoutOption(handle(item), "5 seconds"))
+            )
             return Effect.as(late, "Taken" as const)
           })
         )
     }
-    const pool = yield* AutoscaledPool.fromSource(source, () => task, { concurrencySettings: { desiredConcurrency: 2 } })
+    const pool = yield* AutoscaledPool.fromSource(source, () => task, {
+      concurrencySettings: { desiredConcurrency: 2 }
+    })
     const run = yield* begin(pool.run)
     yield* pool.pause
     yield* after("6 seconds")
@@ -403,6 +428,22 @@ describe("AutoscaledPool on leases", () => {
     const run = yield* begin(pool.run)
     assert.strictEqual((yield* resultOf(run)).succeeded, 4)
     assert.strictEqual(tally.succeeded, 4)
+  })
+
+  test("a source that passes every item over, for ever, can be aborted", function*() {
+    let passed = 0
+    const source: TaskSource.TaskSource<number> = {
+      take: () =>
+        Effect.sync(() => {
+          passed++
+          return "Taken"
+        })
+    }
+    const pool = yield* AutoscaledPool.fromSource(source, () => Effect.void)
+    const run = yield* begin(pool.run)
+    yield* pool.abort
+    assert.strictEqual((yield* resultOf(run)).outcome, "Aborted")
+    assert.isAbove(passed, 0)
   })
 
   test("an abort from inside a take does not wait for itself, and what it goes on to hand out does not start", function*() {
@@ -717,10 +758,13 @@ describe("AutoscaledPool on a queue", () => {
     yield* Queue.offerAll(queue, range(6))
     const seen: Array<number> = []
     let isStuck = true
-    const pool = yield* AutoscaledPool.fromSource(TaskSource.fromQueue(queue), (item) =>
-      Effect.suspend(() => isStuck ? Effect.never : Effect.sync(() => seen.push(item))), {
-      concurrencySettings: { desiredConcurrency: 3 }
-    })
+    const pool = yield* AutoscaledPool.fromSource(
+      TaskSource.fromQueue(queue),
+      (item) => Effect.suspend(() => isStuck ? Effect.never : Effect.sync(() => seen.push(item))),
+      {
+        concurrencySettings: { desiredConcurrency: 3 }
+      }
+    )
     yield* begin(pool.run)
     yield* pool.abort
     isStuck = false
@@ -769,9 +813,13 @@ describe("AutoscaledPool on a queue", () => {
     yield* Queue.offerAll(queue, items)
     yield* Queue.end(queue)
     const seen: Array<unknown> = []
-    const pool = yield* AutoscaledPool.fromSource(TaskSource.fromQueue(queue), (item) => Effect.sync(() => seen.push(item)), {
-      concurrencySettings: { maxTasksPerMinute: 6000 }
-    })
+    const pool = yield* AutoscaledPool.fromSource(
+      TaskSource.fromQueue(queue),
+      (item) => Effect.sync(() => seen.push(item)),
+      {
+        concurrencySettings: { maxTasksPerMinute: 6000 }
+      }
+    )
     const run = yield* begin(pool.run)
     yield* after("1 second")
     yield* resultOf(run)
@@ -850,10 +898,13 @@ describe("AutoscaledPool on a stream", () => {
   test("a run that begins a stream anew works on each of its elements once, after an abort too", function*() {
     const seen: Array<number> = []
     let isStuck = true
-    const pool = yield* AutoscaledPool.fromSource(TaskSource.fromStream(Stream.fromIterable(range(5))), (item) =>
-      Effect.suspend(() => isStuck ? Effect.never : Effect.sync(() => seen.push(item))), {
-      concurrencySettings: { desiredConcurrency: 2 }
-    })
+    const pool = yield* AutoscaledPool.fromSource(
+      TaskSource.fromStream(Stream.fromIterable(range(5))),
+      (item) => Effect.suspend(() => isStuck ? Effect.never : Effect.sync(() => seen.push(item))),
+      {
+        concurrencySettings: { desiredConcurrency: 2 }
+      }
+    )
     yield* begin(pool.run)
     yield* pool.abort
     isStuck = false
@@ -906,8 +957,11 @@ describe("AutoscaledPool on a stream", () => {
     for (const [ending, run] of Object.entries(endings)) {
       const record = { closed: 0 }
       const source = TaskSource.fromIterable(generate(record, ending === "finished" ? 3 : Infinity))
-      const pool = yield* AutoscaledPool.fromSource(source, (item) =>
-        ending === "failed" && item === 2 ? Effect.fail("torn") : ending === "aborted" ? Effect.never : Effect.void)
+      const pool = yield* AutoscaledPool.fromSource(
+        source,
+        (item) =>
+          ending === "failed" && item === 2 ? Effect.fail("torn") : ending === "aborted" ? Effect.never : Effect.void
+      )
       yield* run(pool)
       assert.strictEqual(record.closed, 1, ending)
     }
@@ -937,10 +991,13 @@ describe("AutoscaledPool on an iterable", () => {
   test("an aborted run is continued by the next one: interrupted items come first, none is lost and none is repeated", function*() {
     const seen: Array<number> = []
     let isStuck = true
-    const pool = yield* AutoscaledPool.fromSource(TaskSource.fromIterable(new Set(range(8))), (item) =>
-      Effect.suspend(() => item % 2 === 1 && isStuck ? Effect.never : Effect.sync(() => seen.push(item))), {
-      concurrencySettings: { desiredConcurrency: 3 }
-    })
+    const pool = yield* AutoscaledPool.fromSource(
+      TaskSource.fromIterable(new Set(range(8))),
+      (item) => Effect.suspend(() => item % 2 === 1 && isStuck ? Effect.never : Effect.sync(() => seen.push(item))),
+      {
+        concurrencySettings: { desiredConcurrency: 3 }
+      }
+    )
     yield* begin(pool.run)
     yield* pool.abort
     assert.deepStrictEqual(seen, [0, 2, 4])
@@ -951,8 +1008,11 @@ describe("AutoscaledPool on an iterable", () => {
 
   test("an item that waits for a token goes back too", function*() {
     const seen: Array<number> = []
-    const pool = yield* AutoscaledPool.fromSource(TaskSource.fromIterable([1, 2, 3]), (item) =>
-      Effect.sync(() => seen.push(item)), { concurrencySettings: { maxTasksPerMinute: 1 } })
+    const pool = yield* AutoscaledPool.fromSource(
+      TaskSource.fromIterable([1, 2, 3]),
+      (item) => Effect.sync(() => seen.push(item)),
+      { concurrencySettings: { maxTasksPerMinute: 1 } }
+    )
     const first = yield* begin(pool.run)
     yield* pool.abort
     assert.strictEqual((yield* resultOf(first)).started, 1)

@@ -25,7 +25,7 @@
  * - 27 (log noise, and no word of what blocks), 28 (units and labels): "what a pool tells of itself" below.
  * - 29 (clocks and intervals cannot be injected): every test here runs on the test clock.
  */
-import { AutoscaledPool, ClientErrors, ScalingPolicy, SystemStatus, TaskSource } from "@autoscaled-pool/core"
+import { AutoscaledPool, ClientErrors, type ScalingPolicy, SystemStatus, TaskSource } from "@autoscaled-pool/core"
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Duration, Effect, Fiber, References, Stream, Tracer } from "effect"
 import { after, begin, collectGarbage, counted, hasEnded, jobs, log, resultOf, settled, test } from "./stage.ts"
@@ -104,7 +104,10 @@ describe("AutoscaledPool: what may start when", () => {
     const { tally, work } = jobs(100, (index) => index < 2 ? Effect.sleep("2 seconds") : Effect.never)
     const pool = yield* AutoscaledPool.make({
       ...work,
-      policy: { ...scripted((step) => ({ desired: 10, startAllowance: step === 0 ? 3 : 2, reason: because })), decidesAtStart: true },
+      policy: {
+        ...scripted((step) => ({ desired: 10, startAllowance: step === 0 ? 3 : 2, reason: because })),
+        decidesAtStart: true
+      },
       concurrencySettings: { minConcurrency: 2, desiredConcurrency: 10 }
     })
     yield* begin(pool.run)
@@ -127,7 +130,10 @@ describe("AutoscaledPool: what may start when", () => {
 
   test("concurrency is not tied to how much work there is: a maximum above it waits for nothing", function*() {
     const { work } = jobs(3)
-    const pool = yield* AutoscaledPool.make({ ...work, concurrencySettings: { minConcurrency: 20, maxConcurrency: 50 } })
+    const pool = yield* AutoscaledPool.make({
+      ...work,
+      concurrencySettings: { minConcurrency: 20, maxConcurrency: 50 }
+    })
     const run = yield* begin(pool.run)
     yield* after("1 second")
     assert.strictEqual((yield* resultOf(run)).succeeded, 3)
@@ -137,7 +143,14 @@ describe("AutoscaledPool: what may start when", () => {
 describe("AutoscaledPool: who wakes whom", () => {
   test("the end of a task starts the next one in the same moment", function*() {
     const starts: Array<number> = []
-    const { work } = jobs(4, () => Effect.andThen(Effect.clockWith((clock) => Effect.sync(() => starts.push(clock.currentTimeMillisUnsafe()))), Effect.sleep("123 millis")))
+    const { work } = jobs(
+      4,
+      () =>
+        Effect.andThen(
+          Effect.clockWith((clock) => Effect.sync(() => starts.push(clock.currentTimeMillisUnsafe()))),
+          Effect.sleep("123 millis")
+        )
+    )
     const pool = yield* AutoscaledPool.make({ ...work, concurrencySettings: { maxConcurrency: 1 } })
     const run = yield* begin(pool.run)
     yield* after("492 millis")
@@ -432,13 +445,25 @@ describe("AutoscaledPool: what a pool tells of itself", () => {
     const { work } = jobs(30)
     const pool = yield* AutoscaledPool.make({ ...work, concurrencySettings: { desiredConcurrency: 2 } })
     const before = yield* pool.state
-    assert.deepInclude(before, { phase: "Idle", isPaused: false, currentConcurrency: 0, desiredConcurrency: 2, started: 0 })
+    assert.deepInclude(before, {
+      phase: "Idle",
+      isPaused: false,
+      currentConcurrency: 0,
+      desiredConcurrency: 2,
+      started: 0
+    })
     yield* begin(pool.run)
     yield* after("10 seconds")
     yield* (yield* SystemStatus.TestSystemStatus).set("cpu", { load: 0.25, target: 0.5 })
     yield* settled
     const { lastDecision, system, ...state } = yield* pool.state
-    assert.deepInclude(state, { phase: "Running", currentConcurrency: 3, desiredConcurrency: 3, started: 23, succeeded: 20 })
+    assert.deepInclude(state, {
+      phase: "Running",
+      currentConcurrency: 3,
+      desiredConcurrency: 3,
+      started: 23,
+      succeeded: 20
+    })
     assert.strictEqual(lastDecision?.desired, 3)
     assert.include(lastDecision?.reason.summary ?? "", "idle")
     assert.deepInclude(system.signals["cpu"], { load: 0.25, target: 0.5, isOverloaded: false })
@@ -586,7 +611,10 @@ describe("AutoscaledPool: what a pool tells of itself", () => {
     const { layer, lines } = log()
     return Effect.gen(function*() {
       const { work } = jobs(100, (index) => index < 50 ? Effect.sleep("3 minutes") : Effect.void)
-      const pool = yield* AutoscaledPool.make({ ...work, concurrencySettings: { maxConcurrency: 50, desiredConcurrency: 50 } })
+      const pool = yield* AutoscaledPool.make({
+        ...work,
+        concurrencySettings: { maxConcurrency: 50, desiredConcurrency: 50 }
+      })
       yield* (yield* SystemStatus.TestSystemStatus).set("cpu", { load: 0.456, isOverloaded: false })
       const run = yield* begin(pool.run)
       yield* after("59 seconds")
@@ -683,7 +711,10 @@ describe("AutoscaledPool: a task on its own", () => {
     const seen: Array<string> = []
     const { work } = jobs(1)
     const pool = yield* Effect.provideService(
-      AutoscaledPool.make({ ...work, runTask: Effect.andThen(work.runTask, Effect.map(Site, (site) => seen.push(site))) }),
+      AutoscaledPool.make({
+        ...work,
+        runTask: Effect.andThen(work.runTask, Effect.map(Site, (site) => seen.push(site)))
+      }),
       Site,
       "built"
     )
@@ -695,7 +726,10 @@ describe("AutoscaledPool: a task on its own", () => {
 
   test("a pool inside a task is a pool of its own", function*() {
     const { tally, task } = counted()
-    const { work } = jobs(2, () => AutoscaledPool.forEach([1, 2, 3], () => task).pipe(Effect.provide(SystemStatus.layerTest), Effect.orDie))
+    const { work } = jobs(
+      2,
+      () => AutoscaledPool.forEach([1, 2, 3], () => task).pipe(Effect.provide(SystemStatus.layerTest), Effect.orDie)
+    )
     const pool = yield* AutoscaledPool.make(work)
     const run = yield* begin(pool.run)
     assert.strictEqual(tally.running, 6)

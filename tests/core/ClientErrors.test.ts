@@ -30,7 +30,15 @@ describe("ClientErrors.signal", () => {
       yield* after("1 second")
     }
     assert.deepStrictEqual(snapshots.map(({ load }) => load), [0, 0, 1 / 3, 1, 4 / 3, 10, 0])
-    assert.deepStrictEqual(snapshots.map(({ isOverloaded }) => isOverloaded), [false, false, false, false, true, true, false])
+    assert.deepStrictEqual(snapshots.map(({ isOverloaded }) => isOverloaded), [
+      false,
+      false,
+      false,
+      false,
+      true,
+      true,
+      false
+    ])
   })
 
   clientTest("answers of before it was made do not count", function*() {
@@ -85,10 +93,16 @@ describe("ClientErrors.signal", () => {
     }
   })
 
-  clientTest("two signals, and two readers of one, each see every answer", function*() {
-    const shared = yield* ClientErrors.signal()
-    const other = yield* ClientErrors.signal()
-    const readers = [yield* follow(shared), yield* follow(shared), yield* follow(other)]
+  clientTest("two signals each see every answer", function*() {
+    const readers = [yield* follow(yield* ClientErrors.signal()), yield* follow(yield* ClientErrors.signal())]
+    yield* reports(6)
+    yield* after("1 second")
+    for (const snapshots of readers) assert.deepStrictEqual(snapshots.map(({ load }) => load), [0, 2])
+  })
+
+  clientTest("two readers of one signal each see every answer", function*() {
+    const signal = yield* ClientErrors.signal()
+    const readers = [yield* follow(signal), yield* follow(signal)]
     yield* reports(6)
     yield* after("1 second")
     for (const snapshots of readers) assert.deepStrictEqual(snapshots.map(({ load }) => load), [0, 2])
@@ -118,21 +132,24 @@ describe("ClientErrors.report", () => {
     assert.strictEqual((yield* resultOf(run)).rejected, 0)
   })
 
-  clientTest("inside a task, and inside what it forks, marks that task once, and no other in the same slot", function*() {
-    const { work } = jobs(4, (index) =>
-      Effect.andThen(
-        index === 1 ? Effect.andThen(reports(3), Effect.forkChild(reports(2))) : Effect.void,
-        Effect.sleep("1 second")
-      ))
-    const pool = yield* Effect.provide(
-      AutoscaledPool.make({ ...work, concurrencySettings: { maxConcurrency: 1 } }),
-      SystemStatus.layerTest
-    )
-    const run = yield* begin(pool.run)
-    yield* after("2 seconds")
-    assert.strictEqual((yield* pool.state).rejected, 1)
-    yield* after("2 seconds")
-    yield* settled
-    assert.deepInclude(yield* resultOf(run), { rejected: 1, succeeded: 4 })
-  })
+  clientTest(
+    "inside a task, and inside what it forks, marks that task once, and no other in the same slot",
+    function*() {
+      const { work } = jobs(4, (index) =>
+        Effect.andThen(
+          index === 1 ? Effect.andThen(reports(3), Effect.forkChild(reports(2))) : Effect.void,
+          Effect.sleep("1 second")
+        ))
+      const pool = yield* Effect.provide(
+        AutoscaledPool.make({ ...work, concurrencySettings: { maxConcurrency: 1 } }),
+        SystemStatus.layerTest
+      )
+      const run = yield* begin(pool.run)
+      yield* after("2 seconds")
+      assert.strictEqual((yield* pool.state).rejected, 1)
+      yield* after("2 seconds")
+      yield* settled
+      assert.deepInclude(yield* resultOf(run), { rejected: 1, succeeded: 4 })
+    }
+  )
 })

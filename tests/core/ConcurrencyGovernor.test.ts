@@ -1,7 +1,7 @@
 /**
  * The budget: what opens and closes the gate, who is woken, what a policy is shown and what becomes of its decision.
  */
-import { ConcurrencyGovernor, ConcurrencySettings, ScalingPolicy, SystemStatus } from "@autoscaled-pool/core"
+import { ConcurrencyGovernor, ConcurrencySettings, type ScalingPolicy, SystemStatus } from "@autoscaled-pool/core"
 import { assert, describe } from "@effect/vitest"
 import { Clock, Duration, Effect, Exit } from "effect"
 import { after, begin, exitOf, settled, test } from "./stage.ts"
@@ -44,8 +44,11 @@ const govern = Effect.fnUntraced(function*(
     ages: () => [5, 3]
   })
   const start = Effect.map(now, (at) => governor.bookUnsafe(at))
-  const end = (startedAt: number, outcome: Parameters<typeof governor.releaseUnsafe>[2] = "Succeeded", wasRejected = false) =>
-    Effect.map(now, (at) => governor.releaseUnsafe(at, startedAt, outcome, wasRejected))
+  const end = (
+    startedAt: number,
+    outcome: Parameters<typeof governor.releaseUnsafe>[2] = "Succeeded",
+    wasRejected = false
+  ) => Effect.map(now, (at) => governor.releaseUnsafe(at, startedAt, outcome, wasRejected))
   const closed = Effect.map(now, (at) => governor.closedByUnsafe(at))
   const isOpen = Effect.map(now, (at) => governor.isOpenUnsafe(at))
   const free = Effect.map(now, (at) => governor.freeUnsafe(at))
@@ -150,7 +153,9 @@ describe("ConcurrencyGovernor: the gate", () => {
         yield* governor.configure({ minConcurrency, maxConcurrency: minConcurrency + random(6), maxTasksPerMinute })
       } else if (action === 6) {
         const desired = random(8)
-        script.decision = random(2) === 0 ? { desired, reason: because } : { desired, startAllowance: random(4), reason: because }
+        script.decision = random(2) === 0
+          ? { desired, reason: because }
+          : { desired, startAllowance: random(4), reason: because }
         yield* after("10 seconds")
       } else yield* after(random(100))
       yield* settled

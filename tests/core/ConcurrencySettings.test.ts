@@ -17,7 +17,8 @@ describe("ConcurrencySettings.make", () => {
 
   it.effect("one bound alone is never refused because of a default: desired is clamped into it", () =>
     Effect.gen(function*() {
-      const desired = (input: Input) => Effect.map(ConcurrencySettings.make(input), (settings) => settings.desiredConcurrency)
+      const desired = (input: Input) =>
+        Effect.map(ConcurrencySettings.make(input), (settings) => settings.desiredConcurrency)
       assert.strictEqual(yield* desired({ maxConcurrency: 5 }), 5)
       assert.strictEqual(yield* desired({ minConcurrency: 20 }), 20)
       assert.strictEqual(yield* desired({ minConcurrency: 20, desiredConcurrency: 3 }), 20)
@@ -29,7 +30,10 @@ describe("ConcurrencySettings.make", () => {
   it.effect("takes any cap above 0, fractions and Infinity too", () =>
     Effect.gen(function*() {
       for (const maxTasksPerMinute of [0.5, 1, 90.5, 1e9, Infinity]) {
-        assert.strictEqual((yield* ConcurrencySettings.make({ maxTasksPerMinute })).maxTasksPerMinute, maxTasksPerMinute)
+        assert.strictEqual(
+          (yield* ConcurrencySettings.make({ maxTasksPerMinute })).maxTasksPerMinute,
+          maxTasksPerMinute
+        )
       }
     }))
 
@@ -97,6 +101,12 @@ describe("ConcurrencySettings.change", () => {
 describe("ConcurrencySettings.clamp", () => {
   it("clamps into the bounds", () => {
     const settings = { ...defaults, minConcurrency: 3, maxConcurrency: 7 }
-    assert.deepStrictEqual([1, 3, 5, 7, 9].map((desired) => ConcurrencySettings.clamp(settings, desired)), [3, 3, 5, 7, 7])
+    assert.deepStrictEqual([1, 3, 5, 7, 9].map((desired) => ConcurrencySettings.clamp(settings, desired)), [
+      3,
+      3,
+      5,
+      7,
+      7
+    ])
   })
 })

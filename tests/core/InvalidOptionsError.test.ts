@@ -38,12 +38,14 @@ describe("InvalidOptionsError", () => {
       { toString: () => "two\nlines" },
       Object.create(null),
       { toJSON: () => undefined },
-      { get a() {
-        throw new Error("a trap")
-      } },
+      {
+        get a() {
+          throw new Error("a trap")
+        }
+      },
       new Date(NaN),
       new Map([["a", 1]]),
-      class {}
+      Map
     ]
     for (const value of nasty) {
       const message = messageOf(value)
@@ -56,7 +58,8 @@ describe("InvalidOptionsError", () => {
     Effect.gen(function*() {
       const error = new InvalidOptionsError.InvalidOptionsError({ field: "a", value: 1, remedy: "Use 2." })
       assert.instanceOf(error, Error)
-      const caught = yield* Effect.catchTag(Effect.fail(error), "InvalidOptionsError", ({ field }) => Effect.succeed(field))
+      const caught = yield* Effect.catchTag(Effect.fail(error), "InvalidOptionsError", ({ field }) =>
+        Effect.succeed(field))
       assert.strictEqual(caught, "a")
       assert.include(Cause.pretty(Cause.fail(error)), "a cannot be 1. Use 2.")
     }))

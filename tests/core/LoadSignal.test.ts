@@ -48,7 +48,8 @@ describe("LoadSignal.evaluate", () => {
   })
 
   it("each gap is charged to the snapshot that ends it; the first one only gives its time", () => {
-    const ratio = (...snapshots: ReadonlyArray<LoadSignal.LoadSnapshot>) => LoadSignal.evaluate(snapshots, 0).actualRatio
+    const ratio = (...snapshots: ReadonlyArray<LoadSignal.LoadSnapshot>) =>
+      LoadSignal.evaluate(snapshots, 0).actualRatio
     assert.strictEqual(ratio(at(0, true), at(1), at(4)), 0)
     assert.strictEqual(ratio(at(0), at(1, true), at(4)), 0.25)
     assert.strictEqual(ratio(at(0), at(1), at(4, true)), 0.75)
@@ -92,7 +93,7 @@ describe("LoadSignal.evaluate", () => {
     }
     for (let round = 0; round < 300; round++) {
       let time = random(50)
-      const snapshots = Array.from({ length: 2 + random(8) }, () => at((time += 1 + random(30)), random(2) === 0))
+      const snapshots = Array.from({ length: 2 + random(8) }, () => at(time += 1 + random(30), random(2) === 0))
       const { actualRatio } = LoadSignal.evaluate(snapshots, 0.2)
       assert.closeTo(actualRatio, shareByDefinition(snapshots), 1e-9)
       assert.isTrue(actualRatio >= 0 && actualRatio <= 1)
@@ -200,9 +201,9 @@ describe("LoadSignal.make", () => {
   it.effect("a logger that throws does not take the signal down with it", () =>
     Effect.gen(function*() {
       let taken = 0
-      const snapshots = yield* follow(signalOf(Effect.suspend(() =>
-        ++taken % 2 === 0 ? Effect.fail("no such disk") : Effect.succeed({ load: 0.5 })
-      )))
+      const snapshots = yield* follow(
+        signalOf(Effect.suspend(() => ++taken % 2 === 0 ? Effect.fail("no such disk") : Effect.succeed({ load: 0.5 })))
+      )
       yield* after("10 seconds")
       assert.strictEqual(snapshots.length, 6)
     }).pipe(Effect.provide(brokenLogger)))
@@ -220,7 +221,13 @@ describe("LoadSignal.make", () => {
 
   it.effect("options that cannot be throw, or fail, with field, value and remedy", () =>
     Effect.gen(function*() {
-      const valid = { name: "disk", overloadedRatio: 0.3, target: 0.8, every: 1000, sample: Effect.succeed({ load: 0 }) }
+      const valid = {
+        name: "disk",
+        overloadedRatio: 0.3,
+        target: 0.8,
+        every: 1000,
+        sample: Effect.succeed({ load: 0 })
+      }
       const wrong: ReadonlyArray<readonly [string, unknown]> = [
         ["name", ""],
         ["name", 3],
@@ -254,6 +261,12 @@ describe("LoadSignal.make", () => {
     Effect.gen(function*() {
       yield* after("1 millis")
       const status = yield* SystemStatus.SystemStatus
-      assert.deepInclude((yield* status.current).signals["disk"], { load: 0.5, own: 0.25, target: 0.8, limitRatio: 0.3, isStale: false })
+      assert.deepInclude((yield* status.current).signals["disk"], {
+        load: 0.5,
+        own: 0.25,
+        target: 0.8,
+        limitRatio: 0.3,
+        isStale: false
+      })
     }).pipe(Effect.provide(SystemStatus.layer({ signals: [signalOf(Effect.succeed({ load: 0.5, own: 0.25 }))] }))))
 })

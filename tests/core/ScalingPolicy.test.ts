@@ -7,7 +7,15 @@ import { Duration } from "effect"
 
 const info = (isSystemIdle: boolean, isStale = false): SystemStatus.SystemInfo => ({
   signals: {
-    cpu: { limitRatio: 0.4, actualRatio: isSystemIdle ? 0 : 1, isOverloaded: !isSystemIdle, isStale, load: 0, own: 0, target: 1 },
+    cpu: {
+      limitRatio: 0.4,
+      actualRatio: isSystemIdle ? 0 : 1,
+      isOverloaded: !isSystemIdle,
+      isStale,
+      load: 0,
+      own: 0,
+      target: 1
+    },
     memory: { limitRatio: 0.2, actualRatio: 0, isOverloaded: false, isStale: false, load: 0, own: 0, target: 1 }
   },
   isSystemIdle,
@@ -72,13 +80,34 @@ const decisions = (from: number, to: number, historical: SystemStatus.SystemInfo
 
 describe("ScalingPolicy.stepRatio", () => {
   it("steps up by ceil(0.05 * desired): 1 up to 20, 2 up to 40, 3 from 41", () => {
-    for (const [desired, expected] of [[1, 2], [2, 3], [10, 11], [19, 20], [20, 21], [21, 23], [40, 42], [41, 44], [50, 53], [53, 56], [60, 63], [61, 65], [100, 105]]) {
+    for (
+      const [desired, expected] of [
+        [1, 2],
+        [2, 3],
+        [10, 11],
+        [19, 20],
+        [20, 21],
+        [21, 23],
+        [40, 42],
+        [41, 44],
+        [50, 53],
+        [53, 56],
+        [60, 63],
+        [61, 65],
+        [100, 105]
+      ]
+    ) {
       assert.strictEqual(next({ desired }), expected, `from ${desired}`)
     }
   })
 
   it("steps down by ceil(0.05 * desired)", () => {
-    for (const [desired, expected] of [[2, 1], [10, 9], [20, 19], [21, 19], [40, 38], [41, 38], [80, 76], [100, 95], [200, 190]]) {
+    for (
+      const [desired, expected] of [[2, 1], [10, 9], [20, 19], [21, 19], [40, 38], [41, 38], [80, 76], [100, 95], [
+        200,
+        190
+      ]]
+    ) {
       assert.strictEqual(next({ desired, historical: overloaded }), expected, `from ${desired}`)
     }
   })
@@ -116,10 +145,33 @@ describe("ScalingPolicy.stepRatio", () => {
   })
 
   it("takes as long as the formulas say, up and down", () => {
-    for (const [from, to, count] of [[1, 10, 9], [1, 20, 19], [1, 50, 33], [1, 100, 46], [1, 200, 59], [10, 20, 10], [10, 50, 24], [10, 100, 37], [10, 200, 50]]) {
+    for (
+      const [from, to, count] of [
+        [1, 10, 9],
+        [1, 20, 19],
+        [1, 50, 33],
+        [1, 100, 46],
+        [1, 200, 59],
+        [10, 20, 10],
+        [10, 50, 24],
+        [10, 100, 37],
+        [10, 200, 50]
+      ]
+    ) {
       assert.strictEqual(decisions(from, to, idle), count, `${from} to ${to}`)
     }
-    for (const [from, to, count] of [[200, 100, 13], [200, 10, 48], [200, 1, 57], [100, 50, 13], [100, 10, 35], [100, 1, 44], [20, 10, 10], [10, 1, 9]]) {
+    for (
+      const [from, to, count] of [
+        [200, 100, 13],
+        [200, 10, 48],
+        [200, 1, 57],
+        [100, 50, 13],
+        [100, 10, 35],
+        [100, 1, 44],
+        [20, 10, 10],
+        [10, 1, 9]
+      ]
+    ) {
       assert.strictEqual(decisions(from, to, overloaded), count, `${from} to ${to}`)
     }
   })

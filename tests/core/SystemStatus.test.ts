@@ -8,7 +8,7 @@
  */
 import { InvalidOptionsError, LoadSignal, SystemStatus } from "@autoscaled-pool/core"
 import { assert, describe, it } from "@effect/vitest"
-import { Clock, Duration, Effect, Layer, Queue, Stream } from "effect"
+import { Clock, type Duration, Effect, Layer, Queue, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import { after, begin, brokenLogger, collectGarbage, log, settled, test } from "./stage.ts"
 

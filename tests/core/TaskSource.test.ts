@@ -133,7 +133,9 @@ describe("TaskSource.fromIterable", () => {
         })
       })
       const async = TaskSource.fromIterable({
-        [Symbol.asyncIterator]: () => ({ next: (): Promise<IteratorResult<number>> => Promise.reject(new Error("no more paper")) })
+        [Symbol.asyncIterator]: () => ({
+          next: (): Promise<IteratorResult<number>> => Promise.reject(new Error("no more paper"))
+        })
       })
       for (const source of [sync, async]) {
         const exit = yield* Effect.exit(source.take(() => Effect.void))

@@ -45,8 +45,10 @@ export const resultOf = <A, E>(fiber: Fiber.Fiber<A, E>): Effect.Effect<A, E> =>
 
 /** The causes that a fiber which has ended failed with. */
 export const causeOf = <A, E>(fiber: Fiber.Fiber<A, E>): Effect.Effect<Cause.Cause<E>> =>
-  Effect.flatMap(exitOf(fiber), (exit) =>
-    Exit.isFailure(exit) ? Effect.succeed(exit.cause) : Effect.die(new Error("The fiber has succeeded")))
+  Effect.flatMap(
+    exitOf(fiber),
+    (exit) => Exit.isFailure(exit) ? Effect.succeed(exit.cause) : Effect.die(new Error("The fiber has succeeded"))
+  )
 
 /** The typed failure of a fiber that has ended. */
 export const failureOf = <A, E>(fiber: Fiber.Fiber<A, E>): Effect.Effect<E, A> => Effect.flip(resultOf(fiber))

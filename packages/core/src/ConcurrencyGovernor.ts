@@ -135,7 +135,7 @@ export class ConcurrencyGovernor {
   closedByUnsafe(now: number): Closed | undefined {
     if (this.current >= this.desired) return "AtDesired"
     if (this.current >= this.settings.minConcurrency) {
-      if (!this.verdict.isSystemIdle) return "Overloaded"
+      if (this.isHeldBack) return "Overloaded"
       if (this.allowance < 1) return "StartAllowanceSpent"
     }
     return this.pace.nextToken > now ? "RateLimited" : undefined
@@ -145,7 +145,7 @@ export class ConcurrencyGovernor {
   freeUnsafe(now: number): number {
     if (this.pace.nextToken > now) return 0
     const toMinimum = Math.max(0, this.settings.minConcurrency - this.current)
-    const aboveMinimum = this.verdict.isSystemIdle ? Math.max(0, Math.floor(this.allowance)) : 0
+    const aboveMinimum = this.isHeldBack ? 0 : Math.max(0, Math.floor(this.allowance))
     const starts = Math.min(this.desired - this.current, Math.max(toMinimum, aboveMinimum))
     return this.settings.maxTasksPerMinute === Infinity ? starts : Math.min(1, starts)
   }
@@ -229,6 +229,11 @@ export class ConcurrencyGovernor {
     Effect.schedule(this.decide, Schedule.spaced(this.policy.every))
   )
 
+  /** Whether an overloaded signal keeps all but the minimum from starting. */
+  private get isHeldBack(): boolean {
+    return !this.verdict.isSystemIdle && this.policy.boundsStarts !== true
+  }
+
   private observe(currentInfo: SystemInfo, historicalInfo: SystemInfo): Observation {
     const now = this.now()
     const observation: Observation = {
@@ -301,7 +306,7 @@ export class ConcurrencyGovernor {
   }
 
   private setGate(now: number): void {
-    this.cap = this.verdict.isSystemIdle ? this.desired : Math.min(this.desired, this.settings.minConcurrency)
+    this.cap = this.isHeldBack ? Math.min(this.desired, this.settings.minConcurrency) : this.desired
     this.meter.saturateAt(now, (this.policy.desiredConcurrencyRatio ?? 0.9) * this.desired)
   }
 }

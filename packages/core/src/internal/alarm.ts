@@ -20,11 +20,14 @@ export class Alarm {
     if (at >= this.at) return
     this.clear()
     this.at = at
-    this.fiber = this.fork(Effect.andThen(Effect.sleep(wholeNanos(at - now)), Effect.sync(() => {
-      this.at = Infinity
-      this.fiber = undefined
-      this.ring()
-    })))
+    this.fiber = this.fork(Effect.andThen(
+      Effect.sleep(wholeNanos(at - now)),
+      Effect.sync(() => {
+        this.at = Infinity
+        this.fiber = undefined
+        this.ring()
+      })
+    ))
   }
 
   clear(): void {

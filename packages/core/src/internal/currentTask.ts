@@ -4,8 +4,8 @@
 import * as Context from "effect/Context"
 
 export interface TaskHandle {
-  /** The run the task belongs to, by identity. */
-  readonly run: object
+  /** The runs that the task is a part of, by identity: its own, and those of the tasks in which that one runs. */
+  readonly runs: ReadonlyArray<object>
   /** Marks the task as one that met a rate limit. */
   readonly reject: () => void
 }

@@ -18,8 +18,8 @@ import type { ConcurrencyTotals } from "./concurrencyMeter.ts"
 import { CurrentTask } from "./currentTask.ts"
 import type { Feed, FeedHost, Poke, Room } from "./feed.ts"
 import { RunLedger } from "./runLedger.ts"
-import { TurnClock } from "./turnClock.ts"
 import { TaskSlot } from "./taskSlot.ts"
+import { TurnClock } from "./turnClock.ts"
 
 /** Why nothing starts at the moment; `undefined` while tasks start. */
 export type Idle = Closed | "Paused" | "NoTaskReady" | undefined
@@ -58,6 +58,7 @@ export class Dispatcher<A> implements FeedHost {
   private readonly slots: Array<TaskSlot<A>> = []
   private readonly freeSlots: Array<TaskSlot<A>> = []
   private readonly questions = new Set<Fiber.Fiber<unknown, unknown>>()
+  private readonly runs: ReadonlyArray<object>
   private readonly forkOutsideTasks: <B, E>(effect: Effect.Effect<B, E>) => Fiber.Fiber<B, E>
   private readonly deadline: Alarm
   private readonly token: Alarm
@@ -87,8 +88,9 @@ export class Dispatcher<A> implements FeedHost {
     this.isPaused = options.isPaused
     this.ledger = new RunLedger(this.time)
     this.concurrencyAtStart = this.governor.meter.totals(this.time)
+    this.runs = [this, ...Context.get(options.context, CurrentTask)?.runs ?? []]
     this.forkOutsideTasks = Effect.runForkWith(
-      Context.add(options.context, CurrentTask, { run: this, reject: () => {} })
+      Context.add(options.context, CurrentTask, { runs: this.runs, reject: () => {} })
     )
     this.deadline = new Alarm(this.forkOutsideTasks, () => this.reachDeadlines())
     this.token = new Alarm(this.forkOutsideTasks, () => this.wake())
@@ -307,7 +309,7 @@ export class Dispatcher<A> implements FeedHost {
   }
 
   private addSlot(): TaskSlot<A> {
-    const slot = new TaskSlot(this, this.options.context, this.onTaskEnd)
+    const slot = new TaskSlot(this.runs, this.options.context, this.onTaskEnd)
     this.slots.push(slot)
     return slot
   }

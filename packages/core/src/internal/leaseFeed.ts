@@ -31,6 +31,9 @@ interface Take {
   isWithdrawn: boolean
 }
 
+/** How many takes may begin before others get their turn: a source that passes items over may end each of them at once. */
+const takesPerTurn = 512
+
 export class LeaseFeed<A> implements Feed<Lease<A>> {
   readonly isOpaque = true
   private readonly host: FeedHost
@@ -59,7 +62,14 @@ export class LeaseFeed<A> implements Feed<Lease<A>> {
 
   pull(room: Room): Pulled {
     const slots = this.slotsOf(room)
-    while (this.waiting.size + this.arrived.length < slots && !this.saidEmpty && !this.saidDone) this.take()
+    for (let takes = 0; this.waiting.size + this.arrived.length < slots; takes++) {
+      if (this.saidEmpty || this.saidDone) break
+      if (takes >= takesPerTurn) {
+        this.host.wakeLater()
+        break
+      }
+      this.take()
+    }
     const lease = this.arrived.shift()
     if (lease !== undefined) {
       this.item = lease

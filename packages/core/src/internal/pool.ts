@@ -105,7 +105,7 @@ export class Pool<A, E> implements AutoscaledPool<E> {
     run.isAborted = true
     run.dispatcher?.stop("Aborting")
     // Whoever is a part of the run is interrupted with it, and cannot wait for its own end.
-    const isInside = run.dispatcher !== undefined && fiber.getRef(CurrentTask)?.run === run.dispatcher
+    const isInside = run.dispatcher !== undefined && fiber.getRef(CurrentTask)?.runs.includes(run.dispatcher) === true
     return isInside ? Effect.void : Deferred.await(run.ended)
   })
 
@@ -189,9 +189,9 @@ export class Pool<A, E> implements AutoscaledPool<E> {
     return idle === "Overloaded" ? { _tag: idle, signals: this.governor.overloadedUnsafe() } : { _tag: idle }
   }
 
-  /** Services are those of where the pool was built; the span that tasks belong to is that of where it runs. */
+  /** Services are those of where the pool was built; the span and the task that its tasks are in, of where it runs. */
   private taskContext(ofRun: Context.Context<never>): Context.Context<never> {
-    const context = Context.merge(ofRun, this.context)
+    const context = Context.merge(ofRun, Context.omit(CurrentTask)(this.context))
     const span = Context.getOption(ofRun, Tracer.ParentSpan)
     return span._tag === "Some" ? Context.add(context, Tracer.ParentSpan, span.value) : context
   }
@@ -241,7 +241,9 @@ const summaryOf = ({ blocker, currentConcurrency, desiredConcurrency, succeeded,
   const loads = Object.entries(system.signals).map(([name, { load }]) => `${name} ${Math.round(load * 100)} %`)
   const why = blocker === undefined
     ? "tasks are starting"
-    : blocker._tag === "Overloaded" ? `Overloaded (${blocker.signals.join(", ")})` : blocker._tag
+    : blocker._tag === "Overloaded"
+    ? `Overloaded (${blocker.signals.join(", ")})`
+    : blocker._tag
   return [`${currentConcurrency} of ${desiredConcurrency} tasks in flight`, why, `${succeeded} succeeded`, ...loads]
     .join("; ")
 }

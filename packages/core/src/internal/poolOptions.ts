@@ -7,8 +7,8 @@ import * as Result from "effect/Result"
 import * as ConcurrencySettings from "../ConcurrencySettings.ts"
 import { InvalidOptionsError } from "../InvalidOptionsError.ts"
 import type { ScalingPolicy } from "../ScalingPolicy.ts"
-import type { PoolOptions } from "./poolModel.ts"
 import * as stepRatio from "./policies/stepRatio.ts"
+import type { PoolOptions } from "./poolModel.ts"
 import * as rules from "./rules.ts"
 
 export interface PoolPlan {

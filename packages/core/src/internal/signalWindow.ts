@@ -49,7 +49,8 @@ export class SignalWindow {
 
   /** The next moment at which time alone can change a verdict. */
   validUntil(now: number): number {
-    const oldestLeaves = (window: number) => (this.snapshots.find(({ at }) => at >= now - window)?.at ?? Infinity) + window
+    const oldestLeaves = (window: number) =>
+      (this.snapshots.find(({ at }) => at >= now - window)?.at ?? Infinity) + window
     return Math.min(oldestLeaves(this.windows.current), oldestLeaves(this.windows.history))
   }
 
@@ -58,7 +59,12 @@ export class SignalWindow {
     const verdict = evaluate(this.snapshots.filter(({ at }) => at >= from), overloadedRatio, target)
     const latest = this.snapshots.at(-1)
     const load = latest?.load ?? 0
-    return { ...verdict, load, own: latest?.own ?? load, isStale: this.isOut || latest === undefined || this.isSilent(now) }
+    return {
+      ...verdict,
+      load,
+      own: latest?.own ?? load,
+      isStale: this.isOut || latest === undefined || this.isSilent(now)
+    }
   }
 
   private forgetBefore(from: number): void {

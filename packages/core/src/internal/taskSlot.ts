@@ -11,7 +11,7 @@ import { CurrentTask, type TaskHandle } from "./currentTask.ts"
 type Task = Effect.Effect<unknown, unknown>
 
 export class TaskSlot<A> implements TaskHandle {
-  readonly run: object
+  readonly runs: ReadonlyArray<object>
   readonly fork: (task: Task) => Fiber.Fiber<unknown, unknown>
   readonly observe: (exit: Exit.Exit<unknown, unknown>) => void
   fiber: Fiber.Fiber<unknown, unknown> | undefined
@@ -22,11 +22,11 @@ export class TaskSlot<A> implements TaskHandle {
   timeLimit: "Ahead" | "Reached" | "Absorbing" = "Ahead"
 
   constructor(
-    run: object,
+    runs: ReadonlyArray<object>,
     context: Context.Context<never>,
     onEnd: (slot: TaskSlot<A>, exit: Exit.Exit<unknown, unknown>) => void
   ) {
-    this.run = run
+    this.runs = runs
     this.fork = Effect.runForkWith(Context.add(context, CurrentTask, this))
     this.observe = (exit) => onEnd(this, exit)
   }

@@ -164,8 +164,9 @@ const steer = (state: State, view: View): State => {
     case "Tracking":
       return follow(state, state.phase, view)
     case "SlowStart":
-    case "Probing":
       return measure(state, state.phase, view)
+    case "Probing":
+      return probe(state, state.phase, view)
   }
 }
 
@@ -176,12 +177,19 @@ const comeDown = (state: State, view: View): State => {
   if (!isUrgent && state.phase._tag === "ColdStart") return warmUp(state, state.phase, view)
   if (!isUrgent && now - state.since < Math.min(time / 2, 3000)) return state
   const level = tracking.comeDown(state.level, lowest.concurrency, elapsed, time, isUrgent)
-  const phase = lowest.name === "losses" || lowest.name === "maxConcurrency"
-    ? probing.initial(level)
-    : state.phase._tag === "Tracking" && state.phase.signal === lowest.name ? state.phase : tracking.initial(lowest.name)
-  const next = at({ ...state, phase }, level, view)
+  const next = at({ ...state, phase: phaseBelow(state.phase, level, view) }, level, view)
   return { ...next, since: state.since, measurement: null }
 }
+
+/** A resource that tasks use up is followed. Where it is memory that limits, less may be enough all the same. */
+const phaseBelow = (phase: Phase, level: number, { lowest }: View): Phase => {
+  if (isUsedUp(lowest.name)) {
+    return phase._tag === "Tracking" && phase.signal === lowest.name ? phase : tracking.initial(lowest.name)
+  }
+  return phase._tag === "Probing" ? probing.giveWay(phase, level) : probing.initial(level, true)
+}
+
+const isUsedUp = (name: string): boolean => name !== "memory" && name !== "losses" && name !== "maxConcurrency"
 
 /** How many may run before anything is known. */
 const coldLimit = (view: View): number => clamp(view.observation.settings.desiredConcurrency, 8, 16)
@@ -198,9 +206,8 @@ const warmUp = (state: State, phase: ColdStart, view: View): State => {
 
 const follow = (state: State, phase: tracking.Tracking, view: View): State => {
   const { lowest } = view
-  const own = view.ceilings[phase.signal] ?? Infinity
-  if (own > 1.6 * state.level) {
-    const next = lowest.concurrency > 1.6 * state.level ? slowStart.initial : settle(state.level, view)
+  if ((view.ceilings[phase.signal] ?? Infinity) > 1.6 * state.level) {
+    const next = lowest.concurrency > 1.6 * state.level ? slowStart.initial : settle(state, view)
     return { ...state, phase: next, since: view.now, measurement: null }
   }
   const outcome = tracking.follow(phase, {
@@ -216,11 +223,12 @@ const follow = (state: State, phase: tracking.Tracking, view: View): State => {
   return { ...at({ ...state, phase: outcome.next }, outcome.level, view), since: state.since }
 }
 
-/** What to do at a level where slow start has ended: follow the resource that is close to its target, else probe. */
-const settle = (level: number, { lowest, observation }: View): Phase => {
-  const signal = observation.currentInfo.signals[lowest.name]
-  if (signal === undefined || lowest.concurrency > 1.35 * level) return probing.initial(level)
-  return tracking.initial(lowest.name)
+/** What to do where slow start has ended: follow the resource that is used up, if one is, else probe. */
+const settle = (state: State, { lowest, observation }: View, wantsMore = false): Phase => {
+  const use = state.loads.uses[lowest.name]
+  const target = observation.currentInfo.signals[lowest.name]?.target ?? Infinity
+  if (use !== undefined && isUsedUp(lowest.name) && use.load > 0.85 * target) return tracking.initial(lowest.name)
+  return probing.initial(state.level, wantsMore)
 }
 
 const measure = (state: State, phase: slowStart.SlowStart | probing.Probing, view: View): State => {
@@ -243,18 +251,27 @@ const measure = (state: State, phase: slowStart.SlowStart | probing.Probing, vie
   }
   const outcome = probing.step(phase, reading, bounds)
   return outcome._tag === "Restart"
-    ? at({ ...rested, phase: { ...slowStart.initial } }, outcome.level, view)
+    ? at({ ...rested, phase: slowStart.initial }, outcome.level, view)
     : at({ ...rested, phase: outcome.next }, outcome.level, view)
+}
+
+/** While it is only a bound that stands in the way, the level rises with it. */
+const probe = (state: State, phase: probing.Probing, view: View): State => {
+  const next = probing.follow(phase, view.lowest.concurrency, view.elapsed, view.time)
+  if (next === phase) return measure(state, phase, view)
+  return { ...at({ ...state, phase: next }, next.center, view), since: state.since, measurement: null }
 }
 
 const grow = (state: State, outcome: slowStart.Outcome, view: View): State => {
   if (outcome._tag === "Wait") return { ...state, phase: outcome.next }
-  if (outcome._tag === "Land") return at({ ...state, phase: settle(outcome.level, view) }, outcome.level, view)
+  if (outcome._tag === "Land") {
+    const landed = at(state, outcome.level, view)
+    return { ...landed, phase: settle(landed, view) }
+  }
   const { concurrency } = view.lowest
+  if (concurrency < Math.max(state.level + 1, 1.05 * state.level)) return { ...state, phase: settle(state, view, true) }
   const level = Math.min(concurrency, Math.max(state.level + 1, 2 * state.level))
-  const isAtTop = level >= 0.98 * concurrency && (view.lowest.name !== "maxConcurrency" || level === state.level)
-  const phase = isAtTop ? settle(level, view) : outcome.next
-  return at({ ...state, phase }, level, view)
+  return at({ ...state, phase: outcome.next }, level, view)
 }
 
 const describe = (parameters: Parameters, state: State, view: View): ScalingDecision => {

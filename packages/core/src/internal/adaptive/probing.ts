@@ -4,7 +4,7 @@
  */
 import { fit, remember, residual, type Sample, sampleOf } from "./elasticityFit.ts"
 import type { Reading } from "./measurement.ts"
-import { clamp } from "./numbers.ts"
+import { approach, clamp } from "./numbers.ts"
 
 /**
  * - `center`: the level around which is probed.
@@ -12,6 +12,7 @@ import { clamp } from "./numbers.ts"
  * - `hold`, `interval`: readings still to wait at the center, and how many to wait after the next undecided probe.
  * - `ups`, `downs`: moves in one direction so far.
  * - `surprises`: readings in a row that the samples did not foretell.
+ * - `wantsMore`: whether more gained throughput when it was tried last, so that only a bound stands in the way.
  * - `samples`: readings, the latest last.
  */
 export interface Probing {
@@ -23,10 +24,11 @@ export interface Probing {
   readonly ups: number
   readonly downs: number
   readonly surprises: number
+  readonly wantsMore: boolean
   readonly samples: ReadonlyArray<Sample>
 }
 
-export const initial = (center: number): Probing => ({
+export const initial = (center: number, wantsMore = false): Probing => ({
   _tag: "Probing",
   center,
   stage: "Hold",
@@ -35,6 +37,7 @@ export const initial = (center: number): Probing => ({
   ups: 0,
   downs: 0,
   surprises: 0,
+  wantsMore,
   samples: []
 })
 
@@ -83,7 +86,7 @@ const moved = (probing: Probing, center: number): Probing => ({ ...probing, cent
 
 // Durations rose: by congestion or not? Far below the center tells quickly.
 const startDescent = (probing: Probing, sample: Sample, bounds: Bounds): Outcome => {
-  const next: Probing = { ...probing, stage: "Descend", surprises: 0, ups: 0, downs: 0, samples: [sample] }
+  const next: Probing = { ...probing, stage: "Descend", surprises: 0, ups: 0, downs: 0, wantsMore: false, samples: [sample] }
   return { _tag: "Probe", next, level: Math.max(bounds.least, Math.min(probing.center - 1, probing.center / far)) }
 }
 
@@ -100,6 +103,22 @@ const descend = (probing: Probing, sample: Sample, bounds: Bounds): Outcome => {
   const next = { ...moved(probing, probing.center), samples }
   return { _tag: "Probe", next, level: probing.center }
 }
+
+/** The center after a bound rose that stood in its way. */
+export const follow = (probing: Probing, most: number, elapsed: number, time: number): Probing => {
+  if (!probing.wantsMore || probing.stage !== "Hold" || most <= 1.03 * probing.center) return probing
+  if (most > 1.6 * probing.center) return { ...probing, wantsMore: false }
+  const rise = (most - probing.center) * approach(elapsed, clamp(time, 2000, 10_000))
+  return { ...probing, center: probing.center + Math.min(rise, 0.25 * probing.center) }
+}
+
+/** The center after a bound sank below it. */
+export const giveWay = (probing: Probing, level: number): Probing => ({
+  ...probing,
+  center: Math.min(probing.center, level),
+  stage: "Hold",
+  wantsMore: true
+})
 
 const distance = (reading: Reading, variation: number): number =>
   clamp(Math.max(0.2, 1.6 * variation / Math.sqrt(Math.max(15, reading.count))), 0.1, 0.5)
@@ -131,6 +150,7 @@ const proceed = (probing: Probing, reading: Reading, bounds: Bounds): Outcome =>
     ...probing,
     stage: "Hold",
     ups: 0,
+    wantsMore: false,
     hold: Math.round(probing.interval),
     interval: Math.min(longest, 1.6 * probing.interval)
   })
@@ -139,7 +159,7 @@ const proceed = (probing: Probing, reading: Reading, bounds: Bounds): Outcome =>
 const raise = (probing: Probing, slope: number, { most, time }: Bounds): Probing => {
   const ups = probing.ups + 1
   const center = Math.min(most, Math.max(probing.center + 1, probing.center * (ups >= 2 && slope < 0.15 ? 1.5 : 1.2)))
-  const next = { ...moved(probing, center), ups, downs: 0 }
+  const next = { ...moved(probing, center), ups, downs: 0, wantsMore: center >= 0.98 * most }
   if (center < 0.98 * most) return next
   const interval = clamp(20_000 / clamp(time, 1000, 10_000), 2, 12)
   return { ...next, hold: Math.round(interval), interval }
@@ -149,5 +169,5 @@ const lower = (probing: Probing, slope: number, { least }: Bounds): Probing => {
   const downs = probing.downs + 1
   const factor = slope > 0.8 ? (downs >= 2 ? 1.6 : 1.3) : 1.15
   const center = Math.max(least, Math.min(probing.center - 1, probing.center / factor))
-  return { ...moved(probing, center), downs, ups: 0 }
+  return { ...moved(probing, center), downs, ups: 0, wantsMore: false }
 }

@@ -47,7 +47,7 @@ export const follow = (tracking: Tracking, at: Circumstances): Outcome => {
   let check = tracking.check
   if (check === null || at.level < 0.9 * check.level) check = here
   else if (at.now - check.at > Math.max(1500, 1.25 * at.time)) {
-    if (tracking.signal !== "memory" && isRefuted(check, at)) return { _tag: "Refuted", level: check.inFlight }
+    if (isRefuted(check, at)) return { _tag: "Refuted", level: check.inFlight }
     check = here
   }
   const next: Tracking = { ...tracking, check }

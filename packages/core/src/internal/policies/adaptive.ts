@@ -15,6 +15,7 @@ export const make = (options: AdaptiveOptions): Result.Result<ScalingPolicy<law.
       name: "adaptive",
       every,
       decidesAtStart: true,
+      boundsStarts: true,
       initial: law.initial,
       decide: (state, observation) => law.decide(parameters, state, observation)
     }
