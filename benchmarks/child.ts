@@ -10,9 +10,12 @@ const execute = promisify(execFile)
 export const runChild = async <A>(
   program: string,
   args: ReadonlyArray<string>,
-  nodeFlags: ReadonlyArray<string> = []
+  nodeFlags: ReadonlyArray<string> = [],
+  environment: Readonly<Record<string, string>> = {}
 ): Promise<A> => {
   const path = fileURLToPath(new URL(program, import.meta.url))
-  const { stdout } = await execute(process.execPath, [...nodeFlags, path, ...args])
+  const { stdout } = await execute(process.execPath, [...nodeFlags, path, ...args], {
+    env: { ...process.env, ...environment }
+  })
   return JSON.parse(stdout.trimEnd().split("\n").at(-1) ?? "") // of the type that the program says it writes
 }

@@ -7,6 +7,7 @@ import {
   contenders,
   crawlee,
   effectForEach,
+  fastqContender,
   ours,
   pLimitContender,
   pQueueContender,
@@ -29,15 +30,18 @@ export interface Costs {
 /** The concurrencies that ratios are taken over. */
 const compared = [16, 100, 1000]
 
+const kinds = [noop, sync, promise, immediate, yielding]
+
 export const dispatch: Question = {
   key: "dispatch",
   title: "What does it cost to run a task?",
   ask: async (effort) => {
     const rounds: Rounds = effort === "Quick" ? { tasks: 1000, rounds: 1 } : { tasks: 100_000, rounds: 7 }
     const costs: Array<Costs> = []
-    for (const task of [noop, sync, promise, immediate, yielding]) {
+    for (const task of kinds) {
       costs.push(await measure(task, contenders.filter(canRun(task)), [1, ...compared], rounds))
     }
+    const ratios = ratiosOf(costs)
     return {
       notes: [
         "Nanoseconds per task, median of the rounds; in brackets the ratio to Effect.forEach.",
@@ -45,8 +49,11 @@ export const dispatch: Question = {
         "\"Node signals\" is fromSource over NodeSystemStatus.layer() with minConcurrency as asked for, as Crawlee has it.",
         "p-limit, p-queue and fastq take all tasks up front; the others take a task when they can start it."
       ],
-      tables: costs.map(costTable),
-      goals: goalsOf(costs)
+      tables: [
+        ...costs.map((costs) => ({ ...costTable(costs), isHeadline: costs.task === immediate })),
+        ratioTable(ratios)
+      ],
+      goals: goalsOf(ratios)
     }
   }
 }
@@ -101,60 +108,62 @@ const costTable = ({ concurrencies, of, task, tasks }: Costs): Table => ({
   ])
 })
 
-const goalsOf = (costs: ReadonlyArray<Costs>): ReadonlyArray<Goal> => {
-  const asynchronous = costs.filter(({ task }) => task === promise || task === immediate || task === yielding)
-  const ratios = (a: Contender, b: Contender, of: ReadonlyArray<Costs>) =>
-    geometricMean(
-      of.flatMap((costs) => compared.map((concurrency) => costs.of(a, concurrency) / costs.of(b, concurrency)))
-    )
-  const only = (task: Task) => costs.filter((costs) => costs.task === task)
-  const againstForEach = (contender: Contender, limit: number): ReadonlyArray<Goal> => [
-    ...asynchronous.map((costs): Goal => ({
-      what: `${costs.task.name}: ${contender.name} / Effect.forEach`,
-      bound: "<=",
-      limit,
-      value: ratios(contender, effectForEach, [costs])
-    })),
-    {
-      what: `asynchronous tasks: ${contender.name} / Effect.forEach`,
-      bound: "<=",
-      limit,
-      value: ratios(contender, effectForEach, asynchronous)
+interface Ratio {
+  readonly name: string
+  readonly of: (task: Task) => number
+}
+
+/** Geometric means over the concurrencies that are compared; NaN where one of the two cannot run the task. */
+const ratiosOf = (costs: ReadonlyArray<Costs>) => {
+  const ratio = (above: Contender, below: Contender): Ratio => ({
+    name: `${above.name} / ${below.name}`,
+    of: (task) => {
+      const { of } = costs.find((costs) => costs.task === task) ?? { of: () => NaN }
+      return geometricMean(compared.map((concurrency) => of(above, concurrency) / of(below, concurrency)))
     }
-  ]
+  })
+  return {
+    fromSource: ratio(ours.fromSource, effectForEach),
+    forEach: ratio(ours.forEach, effectForEach),
+    make: ratio(ours.make, effectForEach),
+    fromSourceOverLoop: ratio(ours.fromSource, promiseLoop),
+    forEachOverLoop: ratio(ours.forEach, promiseLoop),
+    pLimit: ratio(pLimitContender, ours.fromSource),
+    pQueue: ratio(pQueueContender, ours.fromSource),
+    fastq: ratio(fastqContender, ours.fromSource),
+    crawlee: ratio(crawlee, ours.fromSource),
+    crawleeOverMake: ratio(crawlee, ours.make)
+  }
+}
+
+type Ratios = ReturnType<typeof ratiosOf>
+
+const ratioTable = (ratios: Ratios): Table => ({
+  title: `Ratios, geometric mean over concurrency ${compared.join(", ")}`,
+  columns: ["", ...kinds.map(({ name }) => name)],
+  rows: Object.values(ratios).map(({ name, of }) => [name, ...kinds.map(of).map(shortOrNone)]),
+  isHeadline: true
+})
+
+const goalsOf = (ratios: Ratios): ReadonlyArray<Goal> => {
+  const ofAll = (tasks: ReadonlyArray<Task>, { name, of }: Ratio, bound: Goal["bound"], limit: number): Goal => ({
+    what: `${tasks.map(({ name }) => name).join(", ")}: ${name}`,
+    bound,
+    limit,
+    value: geometricMean(tasks.map(of))
+  })
+  const asynchronous = [promise, immediate, yielding]
   return [
-    ...againstForEach(ours.fromSource, 0.9),
-    ...againstForEach(ours.forEach, 0.9),
-    ...againstForEach(ours.make, 1.1),
-    ...[ours.fromSource, ours.forEach].map((contender): Goal => ({
-      what: `sync: ${contender.name} / promise loop`,
-      bound: "<=",
-      limit: 5,
-      value: ratios(contender, promiseLoop, only(sync))
-    })),
-    {
-      what: "setImmediate: p-limit / fromSource",
-      bound: ">=",
-      limit: 3,
-      value: ratios(pLimitContender, ours.fromSource, only(immediate))
-    },
-    {
-      what: "setImmediate: p-queue / fromSource",
-      bound: ">=",
-      limit: 5,
-      value: ratios(pQueueContender, ours.fromSource, only(immediate))
-    },
-    {
-      what: "setImmediate: Crawlee / fromSource",
-      bound: ">=",
-      limit: 2,
-      value: ratios(crawlee, ours.fromSource, only(immediate))
-    },
-    {
-      what: "setImmediate: Crawlee / make",
-      bound: ">=",
-      limit: 2,
-      value: ratios(crawlee, ours.make, only(immediate))
-    }
+    ofAll(asynchronous, ratios.fromSource, "<=", 0.9),
+    ofAll(asynchronous, ratios.forEach, "<=", 0.9),
+    ofAll(asynchronous, ratios.make, "<=", 1.1),
+    ofAll([sync], ratios.fromSourceOverLoop, "<=", 5),
+    ofAll([sync], ratios.forEachOverLoop, "<=", 5),
+    ofAll([immediate], ratios.pLimit, ">=", 3),
+    ofAll([immediate], ratios.pQueue, ">=", 5),
+    ofAll([immediate], ratios.crawlee, ">=", 2),
+    ofAll([immediate], ratios.crawleeOverMake, ">=", 2)
   ]
 }
+
+const shortOrNone = (value: number): string => Number.isNaN(value) ? "" : short(value)

@@ -1,7 +1,7 @@
 /**
  * What the parts that a program may add to a pool cost, in nanoseconds per task.
  */
-import { AutoscaledPool, type ScalingPolicy, SystemStatus, TaskSource } from "@autoscaled-pool/core"
+import { AutoscaledPool, ScalingPolicy, SystemStatus, TaskSource } from "@autoscaled-pool/core"
 import { Duration, Effect, ManagedRuntime } from "effect"
 import { upTo } from "./contenders.ts"
 import { interleave } from "./measure.ts"
@@ -28,6 +28,9 @@ const observant: ScalingPolicy.ScalingPolicy<number> = {
   }
 }
 
+/** What a policy may choose from where it is to decide and to change nothing. */
+const fixed = { minConcurrency: concurrency }
+
 const plain: Variant = { name: "fromSource alone" }
 const taskTimeout: Variant = { name: "taskTimeout", options: { taskTimeout: "1 minute" } }
 const variants: ReadonlyArray<Variant> = [
@@ -37,6 +40,7 @@ const variants: ReadonlyArray<Variant> = [
   { name: "taskSpan", options: { taskSpan: "task" } },
   { name: "Effect.withSpan instead", task: Effect.withSpan(immediate.effect, "task") },
   { name: "a policy that observes every 500 ms", options: { policy: observant } },
+  { name: "ScalingPolicy.adaptive", options: { policy: ScalingPolicy.adaptive(), concurrencySettings: fixed } },
   { name: "maxTasksPerMinute", options: { concurrencySettings: { maxTasksPerMinute: 1e12 } } }
 ]
 

@@ -16,6 +16,7 @@ import { extras } from "./extras.ts"
 import { idle } from "./idle.ts"
 import { load, machine, versions } from "./machine.ts"
 import { memory } from "./memory.ts"
+import { pressure } from "./pressure.ts"
 import type { Effort, Question } from "./question.ts"
 import { type Answer, showGoal, showTable } from "./report.ts"
 import { sleeping } from "./sleeping.ts"
@@ -30,7 +31,8 @@ const questions: ReadonlyArray<Question> = [
   wakeup,
   extras,
   idle,
-  bundle
+  bundle,
+  pressure
 ]
 
 const { values: options } = parseArgs({
@@ -61,7 +63,7 @@ const summaryOf = (answers: ReadonlyArray<Answer>): string =>
     command: ["npm run bench", ...process.argv.length > 2 ? ["--", ...process.argv.slice(2)] : []].join(" "),
     machine: machine(),
     versions: versions(),
-    tables: answers.flatMap(({ tables }) => tables),
+    tables: answers.flatMap(({ tables }) => tables).filter(({ isHeadline }) => isHeadline),
     goals: answers.flatMap(({ goals }) => goals)
   })
 

@@ -5,6 +5,8 @@ export interface Table {
   readonly title: string
   readonly columns: ReadonlyArray<string>
   readonly rows: ReadonlyArray<ReadonlyArray<string>>
+  /** Whether the README shows it. */
+  readonly isHeadline?: boolean
 }
 
 /** A figure with the bound that it should keep. */

@@ -610,6 +610,19 @@ describe("AutoscaledPool: taskTimeout", () => {
     assert.strictEqual((yield* resultOf(run)).outcome, "Aborted")
   })
 
+  test("is that of each task, whatever became of the last one in its slot", function*() {
+    const { work } = jobs(5, (index) => index % 2 === 0 ? Effect.never : Effect.sleep("1 second"))
+    const pool = yield* AutoscaledPool.make({
+      ...work,
+      taskTimeout: "3 seconds",
+      onTaskTimeout: () => Effect.void,
+      concurrencySettings: { maxConcurrency: 1 }
+    })
+    const run = yield* begin(pool.run)
+    yield* after("11 seconds")
+    assert.deepInclude(yield* resultOf(run), { timedOut: 3, succeeded: 2 })
+  })
+
   test("keeps the last task of a run from holding it for ever", function*() {
     const { work } = jobs(50, (index) => index === 49 ? Effect.never : Effect.sleep("1 second"))
     const pool = yield* AutoscaledPool.make({ ...work, taskTimeout: "10 seconds", onTaskTimeout: () => Effect.void })

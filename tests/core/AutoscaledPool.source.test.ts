@@ -352,17 +352,18 @@ describe("AutoscaledPool on leases", () => {
   test("a source that takes back an item which waits at the gate: its task never starts", function*() {
     const { tally, task } = counted(() => Effect.sleep("1 second"))
     let taken = 0
+    let lost = 0
     const source: TaskSource.TaskSource<number> = {
       take: (handle) =>
-        Effect.uninterruptibleMask((restore) =>
+        Effect.uninterruptible(
           Effect.suspend(() => {
             const item = taken++
             if (item >= 2) return Effect.succeed("Done" as const)
-            const late = Effect.andThen(
-              Effect.sleep("1 second"),
-              restore(Effect.timeoutOption(handle(item), "5 seconds"))
-            )
-            return Effect.as(late, "Taken" as const)
+            const held = Effect.andThen(Effect.sleep("1 second"), Effect.timeoutOption(handle(item), "5 seconds"))
+            return Effect.map(held, (outcome) => {
+              if (outcome._tag === "None") lost++
+              return "Taken" as const
+            })
           })
         )
     }
@@ -372,6 +373,7 @@ describe("AutoscaledPool on leases", () => {
     const run = yield* begin(pool.run)
     yield* pool.pause
     yield* after("6 seconds")
+    assert.strictEqual(lost, 2)
     yield* pool.resume
     yield* after("10 seconds")
     assert.strictEqual(tally.started, 0)

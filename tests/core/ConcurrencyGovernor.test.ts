@@ -120,6 +120,28 @@ describe("ConcurrencyGovernor: the gate", () => {
     assert.isUndefined(yield* closed)
   })
 
+  test("a token that a late timer could not take is not lost, and no more than 50 ms of them are kept", function*() {
+    const { closed, end, start } = yield* govern({ maxTasksPerMinute: 6000 })
+    const startsNow = Effect.gen(function*() {
+      let starts = 0
+      while ((yield* closed) === undefined) {
+        yield* start
+        yield* end(0)
+        starts++
+      }
+      return starts
+    })
+    assert.strictEqual(yield* startsNow, 5)
+    yield* after("10 millis")
+    assert.strictEqual(yield* startsNow, 1)
+    yield* after("25 millis")
+    assert.strictEqual(yield* startsNow, 2)
+    yield* after("5 millis")
+    assert.strictEqual(yield* startsNow, 1)
+    yield* after("10 minutes")
+    assert.strictEqual(yield* startsNow, 5)
+  })
+
   test("names the reason that would still hold if the others were gone: desired before overload before the cap", function*() {
     const { closed, end, run, start } = yield* govern({ desiredConcurrency: 2, maxTasksPerMinute: 60 })
     yield* overload(true)

@@ -146,7 +146,7 @@ describe("real memory limit", () => {
         const group = yield* memoryLimit.make(limit)
         const fixed = yield* memoryLimit.run(group, "pool.ts", "fixed")
         assert.strictEqual(fixed.signal, "SIGKILL", fixed.errors)
-        const adapted = yield* memoryLimit.run(group, "pool.ts", "adapted")
+        const adapted = yield* memoryLimit.run(group, "pool.ts", "stepRatio")
         assert.deepStrictEqual([adapted.code, adapted.signal], [0, null], adapted.errors)
         console.log(JSON.stringify(adapted.lines))
         assert.strictEqual(adapted.lines[0].finished, 300)

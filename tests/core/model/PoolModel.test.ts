@@ -7,8 +7,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { mutants } from "./PoolMutants.ts"
-import { check, replay, type Tally } from "./PoolProperty.ts"
 import { print } from "./PoolProgram.ts"
+import { check, replay } from "./PoolProperty.ts"
 import { regressions } from "./PoolRegressions.ts"
 
 const programs = Number(process.env["PROGRAMS"] ?? 1_500)

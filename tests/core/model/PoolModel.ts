@@ -12,8 +12,8 @@ import {
   mostItems,
   type Program,
   type StepAction,
-  type TaskSpec,
-  taskOf
+  taskOf,
+  type TaskSpec
 } from "./PoolProgram.ts"
 import { makeMoment, type Moment, nameFailures, nearly, type Observed, type View } from "./PoolTrace.ts"
 
@@ -90,6 +90,9 @@ interface Run {
   area: number
 }
 
+/** How often the default law decides. */
+const usualPace = 10_000
+
 /** Calls it off: more happens at one moment than a program can bring about. */
 const tooMuch = 5_000
 
@@ -139,12 +142,17 @@ export class PoolModel {
   *moments(): Generator<Moment> {
     for (const { actions, after } of [...this.program.steps, ...epilogue]) {
       const until = this.now + after
-      let step: Due | undefined = { kind: "step", at: until, since: this.register(), happen: () => this.takeTurn(actions) }
+      let step: Due | undefined = {
+        kind: "step",
+        at: until,
+        since: this.register(),
+        happen: () => this.takeTurn(actions)
+      }
       while (true) {
         const due: ReadonlyArray<Due> = [...this.due(), ...(step === undefined ? [] : [step])]
         const at = Math.min(...due.map(({ at }) => at))
         if (at > until) break
-        const ties = firstOfEachKind(due.filter((due) => due.at === at).sort((a, b) => a.since - b.since))
+        const ties = firstOfEachKind(due.filter((due) => due.at === at).toSorted((a, b) => a.since - b.since))
         const next = ties[ties.length > 1 ? this.oracle.choose(ties.length) : 0]
         this.passTime(at)
         if (next === step) step = undefined
@@ -284,7 +292,7 @@ export class PoolModel {
       saidEmpty: false,
       saidDone: false,
       isAwaitingQueue: false,
-      nextDecision: { at: this.now + (policy?.every ?? 10_000), since: this.register() },
+      nextDecision: { at: this.now + (policy?.every ?? usualPace), since: this.register() },
       nextAsk: { at: this.now + askEvery, since: this.register() },
       abortsWaiting: 0,
       started: 0,
@@ -347,6 +355,7 @@ export class PoolModel {
     }
   }
 
+  /** The first rule that applies; whether there was one. */
   private applyOne(): boolean {
     const run = this.run
     if (run === undefined) return false
@@ -494,7 +503,6 @@ export class PoolModel {
     if (question.sees === "Done") run.saidDone = true
     else if (question.sees === "Item" && this.available > 0) this.arrive(run)
     else if (!question.isOutdated) run.saidEmpty = true
-
   }
 
   private arrive(run: Run): void {
@@ -625,7 +633,7 @@ export class PoolModel {
   private giveBack(ids: ReadonlyArray<number>): void {
     const { from } = this.program
     if (from === "iterable" || from === "queue") this.returned.push(...ids)
-    if (from === "lease") this.items = [...this.items, ...ids].sort((a, b) => a - b)
+    if (from === "lease") this.items = [...this.items, ...ids].toSorted((a, b) => a - b)
   }
 
   private get available(): number {
@@ -674,7 +682,7 @@ export class PoolModel {
       failures: ended.filter(({ isFailure }) => isFailure).length,
       timeouts: ended.filter(({ isTimeout }) => isTimeout).length,
       fresh: ended.filter(({ isFresh }) => isFresh).length,
-      ages: running.map(({ startedAt }) => this.now - startedAt).sort((a, b) => b - a)
+      ages: running.map(({ startedAt }) => this.now - startedAt).toSorted((a, b) => b - a)
     }
   }
 
@@ -684,33 +692,55 @@ export class PoolModel {
     return this.registered++
   }
 
-  private due(): Array<Due> {
-    const run = this.run
-    if (run === undefined) return []
-    const { readiness, finality } = run
-    const due: Array<Due> = []
-    for (const task of run.running) {
-      due.push({ kind: "task", ...task, happen: () => this.proceed(run, task) })
-      const limit = task.startedAt + this.program.timeout
-      const isTimed = this.program.timeout > 0 && !task.isLate && run.phase === "Running"
-      if (isTimed) due.push({ kind: "limit", at: limit, since: task.limitSince, happen: () => this.expire(run, task) })
-    }
-    for (const take of run.takes) due.push({ kind: "question", ...take, happen: () => this.answerTake(run, take) })
-    if (typeof readiness === "object") due.push({ kind: "question", ...readiness, happen: () => this.answerReady(run, readiness) })
-    if (typeof finality === "object") due.push({ kind: "question", ...finality, happen: () => this.answerFinished(run, finality) })
-    if (this.pace > 0 && this.isPaced(0)) {
-      due.push({ kind: "token", at: this.lastPacedStart + this.pace, since: Infinity, happen: () => {} })
-    }
+  /** All that is due at some time. */
+  private due(): ReadonlyArray<Due> {
+    const { run } = this
+    return run === undefined ? [] : [...this.tasksDue(run), ...this.answersDue(run), ...this.momentsDue(run)]
+  }
+
+  private tasksDue(run: Run): ReadonlyArray<Due> {
+    const { timeout } = this.program
+    return run.running.flatMap((task): Array<Due> => {
+      const part: Due = { kind: "task", at: task.at, since: task.since, happen: () => this.proceed(run, task) }
+      if (timeout === 0 || task.isLate || run.phase !== "Running") return [part]
+      const { limitSince, startedAt } = task
+      return [part, { kind: "limit", at: startedAt + timeout, since: limitSince, happen: () => this.expire(run, task) }]
+    })
+  }
+
+  private answersDue(run: Run): ReadonlyArray<Due> {
+    const { finality, readiness, takes } = run
+    const answer = ({ at, since }: Question, happen: () => void): Due => ({ kind: "question", at, since, happen })
+    return [
+      ...takes.map((take) => answer(take, () => this.answerTake(run, take))),
+      ...(typeof readiness === "object" ? [answer(readiness, () => this.answerReady(run, readiness))] : []),
+      ...(typeof finality === "object" ? [answer(finality, () => this.answerFinished(run, finality))] : [])
+    ]
+  }
+
+  private momentsDue(run: Run): ReadonlyArray<Due> {
     const { askEvery, policy } = this.program
-    due.push({ kind: "ask", ...run.nextAsk, happen: () => {
-      run.nextAsk = { at: this.now + askEvery, since: this.register() }
-      this.news("Interval")
-    } })
-    due.push({ kind: "decision", ...run.nextDecision, happen: () => {
-      run.nextDecision = { at: this.now + (policy?.every ?? 10_000), since: this.register() }
-      this.decide(run)
-    } })
-    return due
+    const again = (millis: number) => ({ at: this.now + millis, since: this.register() })
+    const token: Due = { kind: "token", at: this.lastPacedStart + this.pace, since: Infinity, happen: () => {} }
+    return [
+      ...(this.pace > 0 && this.isPaced(0) ? [token] : []),
+      {
+        kind: "ask",
+        ...run.nextAsk,
+        happen: () => {
+          run.nextAsk = again(askEvery)
+          this.news("Interval")
+        }
+      },
+      {
+        kind: "decision",
+        ...run.nextDecision,
+        happen: () => {
+          run.nextDecision = again(policy?.every ?? usualPace)
+          this.decide(run)
+        }
+      }
+    ]
   }
 
   private expire(run: Run, task: Running): void {

@@ -9,10 +9,39 @@ type Pool = AutoscaledPool.AutoscaledPool<unknown>
 
 /** The pool, with some of its members replaced. */
 const replace = (members: (pool: Pool) => Partial<Pool>): Wrap => (pool) => {
-  const { abort, configure, currentConcurrency, desiredConcurrency, events, notify, pause, resume, run, settings, state } = pool
-  const whole = { abort, configure, currentConcurrency, desiredConcurrency, events, notify, pause, resume, run, settings, state }
+  const {
+    abort,
+    configure,
+    currentConcurrency,
+    desiredConcurrency,
+    events,
+    notify,
+    pause,
+    resume,
+    run,
+    settings,
+    state
+  } = pool
+  const whole = {
+    abort,
+    configure,
+    currentConcurrency,
+    desiredConcurrency,
+    events,
+    notify,
+    pause,
+    resume,
+    run,
+    settings,
+    state
+  }
   return { ...whole, ...members(pool) }
 }
+
+type Change = Parameters<Pool["configure"]>[0]
+
+const without = (change: Change, field: keyof Change): Change =>
+  Object.fromEntries(Object.entries(change).filter(([name]) => name !== field))
 
 export const mutants: Readonly<Record<string, Wrap>> = {
   "does not pause": replace(() => ({ pause: Effect.void })),
@@ -20,12 +49,16 @@ export const mutants: Readonly<Record<string, Wrap>> = {
   "does not hear notify": replace(() => ({ notify: Effect.void })),
   "does not abort": replace(() => ({ abort: Effect.void })),
   "pauses instead of aborting": replace(({ pause }) => ({ abort: pause })),
-  "forgets a new maximum": replace(({ configure }) => ({ configure: ({ maxConcurrency: _, ...change }) => configure(change) })),
+  "forgets a new maximum": replace(({ configure }) => ({
+    configure: (change) => configure(without(change, "maxConcurrency"))
+  })),
   "takes one more than desired": replace(({ configure }) => ({
     configure: ({ desiredConcurrency: desired, ...change }) =>
       configure(desired === undefined ? change : { ...change, desiredConcurrency: desired + 1 })
   })),
-  "forgets the pace": replace(({ configure }) => ({ configure: ({ maxTasksPerMinute: _, ...change }) => configure(change) })),
+  "forgets the pace": replace(({ configure }) => ({
+    configure: (change) => configure(without(change, "maxTasksPerMinute"))
+  })),
   "resumes by itself when it runs again": replace(({ resume, run }) => ({ run: Effect.andThen(resume, run) })),
   "starts each run at one": replace(({ configure, run }) => ({
     run: Effect.andThen(Effect.ignore(configure({ desiredConcurrency: 1 })), run)

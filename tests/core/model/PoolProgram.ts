@@ -45,7 +45,13 @@ export interface Step {
 }
 
 export type PolicySpec =
-  | { readonly law: "stepRatio"; readonly every: number; readonly ratio: number; readonly up: number; readonly down: number }
+  | {
+    readonly law: "stepRatio"
+    readonly every: number
+    readonly ratio: number
+    readonly up: number
+    readonly down: number
+  }
   | {
     readonly law: "script"
     readonly every: number
@@ -162,7 +168,8 @@ const literal = (value: unknown): string => {
 
 // Generation: tuples of small integers that shrink towards 0, and a reading of them in which 0 is the simplest thing.
 
-const below = (count: number) => Arbitrary.schema(Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: count - 1 })))
+const below = (count: number) =>
+  Arbitrary.schema(Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: count - 1 })))
 
 /** Numbers drawn evenly, where the generator of integers prefers the ends of a range. */
 const evenly = (count: number) => Arbitrary.map(below(1 << 20), (n) => n % count)
@@ -217,7 +224,11 @@ const stepAction: Arbitrary.Arbitrary<StepAction> = Arbitrary.map(
 )
 
 const step: Arbitrary.Arbitrary<Step> = Arbitrary.map(
-  Arbitrary.all([duration([1, 101, 401, 1_009, 2_503]), stepAction, rarely([], Arbitrary.array(stepAction, { maxLength: 2 }), 6)]),
+  Arbitrary.all([
+    duration([1, 101, 401, 1_009, 2_503]),
+    stepAction,
+    rarely([], Arbitrary.array(stepAction, { maxLength: 2 }), 6)
+  ]),
   ([after, first, more]) => ({ after, actions: [first, ...more] })
 )
 
@@ -227,7 +238,7 @@ const task: Arbitrary.Arbitrary<Partial<TaskSpec>> = Arbitrary.map(
     fixed: rarely(0, duration([211, 907]), 8),
     cleanup: rarely(0, duration([101, 809]), 4),
     act: rarely(null, action, 8),
-    end: rarely("succeed", pick(["fail", "die", "interrupt"]), 16)
+    end: rarely("succeed", pick(["fail", "die", "interrupt"]), 10)
   }),
   (task) => without(task, defaultTask)
 )
@@ -272,7 +283,7 @@ export const arbitrary: Arbitrary.Arbitrary<Program> = Arbitrary.map(
     from: pick(["checks", "checks", "iterable", "queue", "pull", "lease"]),
     bounds: Arbitrary.all([evenly(3), evenly(8), evenly(8)]),
     pace: rarely(0, pick([100, 600, 1_500]), 4),
-    timeout: rarely(0, duration([503, 1_601]), 4),
+    timeout: rarely(0, duration([101, 503, 1_601]), 4),
     absorb: rarely(null, Arbitrary.all({ wait: duration([0, 307]), end: pick(["succeed", "succeed", "fail"]) }), 2),
     askEvery: duration([500, 503, 1_511]),
     policy: rarely(null, policy, 2),

@@ -102,7 +102,9 @@ export const replay = (program: Partial<Program>, wrap?: Wrap): Effect.Effect<st
 const labelsOf = (program: Program, trace: Trace): ReadonlySet<string> => {
   const events = trace.flatMap((moment) => moment.events)
   const starts = trace.flatMap((moment) => moment.starts.map((start) => Number.parseInt(start, 10)))
-  const labels = trace.flatMap(({ view }) => [...view.blockers, view.phase, view.inFlight > 1 ? "tasks side by side" : ""])
+  const labels = trace.flatMap((
+    { view }
+  ) => [...view.blockers, view.phase, view.inFlight > 1 ? "tasks side by side" : ""])
   for (const event of events) {
     for (const [label, pattern] of seen) if (pattern.test(event)) labels.push(label)
   }

@@ -12,8 +12,8 @@ import {
   mostItems,
   type Program,
   type StepAction,
-  type TaskSpec,
-  taskOf
+  taskOf,
+  type TaskSpec
 } from "./PoolProgram.ts"
 import { makeMoment, nameFailures, nearly, type Observed, type Trace, type View } from "./PoolTrace.ts"
 
@@ -78,9 +78,13 @@ class PoolRun {
     this.desired = () => Effect.runSync(this.pool.desiredConcurrency)
     const steps = [...this.program.steps, ...epilogue]
     // The driver sleeps like everything else, so that the clock sees to it that each step has settled.
-    yield* Effect.forkScoped(Effect.forEach(steps, ({ actions, after }) =>
-      Effect.andThen(Effect.sleep(after), Effect.forEach(actions, (action) => this.perform(action)))
-    ))
+    yield* Effect.forkScoped(
+      Effect.forEach(steps, ({ actions, after }) =>
+        Effect.andThen(
+          Effect.sleep(after),
+          Effect.forEach(actions, (action) => this.perform(action))
+        ))
+    )
     const trace = []
     for (const { after } of steps) {
       yield* TestClock.adjust(after)
@@ -116,7 +120,9 @@ class PoolRun {
         return this.beginRun
       case "interrupt":
         this.isEnding = true
-        return this.fiber === undefined ? Effect.void : Effect.forkDetach(Fiber.interrupt(this.fiber), { startImmediately: true })
+        return this.fiber === undefined
+          ? Effect.void
+          : Effect.forkDetach(Fiber.interrupt(this.fiber), { startImmediately: true })
       case "break":
         return Effect.sync(() => {
           if (this.program.from !== "queue" || this.isClosed) return
@@ -148,7 +154,10 @@ class PoolRun {
       case "notify":
         return pool.notify
       case "abort":
-        return Effect.andThen(Effect.andThen(Effect.sync(() => void (this.isEnding = true)), pool.abort), Effect.sleep(1)) // by then it has been interrupted
+        return Effect.andThen(
+          Effect.andThen(Effect.sync(() => void (this.isEnding = true)), pool.abort),
+          Effect.sleep(1)
+        ) // by then it has been interrupted
       case "add":
         return Effect.sync(() => this.isClosed && this.program.from !== "checks" ? undefined : this.add(action.count))
       case "close":
@@ -158,7 +167,11 @@ class PoolRun {
           Queue.endUnsafe(this.queue)
         })
       case "configure":
-        return Effect.catch(pool.configure(settingsOf(action.change)), () => this.tell("refused"))
+        return Effect.catchTag(
+          pool.configure(settingsOf(action.change)),
+          "InvalidOptionsError",
+          () => this.tell("refused")
+        )
     }
   }
 
@@ -260,7 +273,7 @@ class PoolRun {
     })
 
   private takeBack(id: number): Effect.Effect<void> {
-    return Effect.sync(() => void (this.items = [...this.items, id].sort((a, b) => a - b)))
+    return Effect.sync(() => void (this.items = [...this.items, id].toSorted((a, b) => a - b)))
   }
 
   private takeItem(): number {
@@ -283,7 +296,10 @@ class PoolRun {
       const { finalFault, finals, questionFault, questions } = this.program
       const fault = isFinal ? finalFault : questionFault
       const answer = fault?.at === number ? endOf(fault.how, isFinal ? "final" : "question") : Effect.succeed(seen)
-      const pending = after(inTurn(isFinal ? finals : questions, number, 0), answer as Effect.Effect<typeof seen, Failure>)
+      const pending = after(
+        inTurn(isFinal ? finals : questions, number, 0),
+        answer as Effect.Effect<typeof seen, Failure>
+      )
       return what === "take" ? pending : Effect.ensuring(pending, Effect.sync(() => void (this.isAsking = false)))
     })
   }
@@ -391,7 +407,11 @@ const isAlreadyRunning = (exit: Exit.Exit<unknown, unknown>): boolean =>
 
 const nameFailuresOf = (cause: Cause.Cause<unknown>): ReadonlyArray<string> =>
   cause.reasons.flatMap((reason) =>
-    Cause.isFailReason(reason) ? [nameOf("fail", reason.error)] : Cause.isDieReason(reason) ? [nameOf("die", reason.defect)] : []
+    Cause.isFailReason(reason)
+      ? [nameOf("fail", reason.error)]
+      : Cause.isDieReason(reason)
+      ? [nameOf("die", reason.defect)]
+      : []
   )
 
 const nameOf = (how: "fail" | "die", error: unknown): string => {

@@ -1,11 +1,11 @@
 /**
- * Runs 300 tasks that hold 40 MB each for 300 milliseconds: with `adapted` in a pool that sees the memory limit, with
- * `fixed` 50 at once whatever happens.
+ * Runs 300 tasks that hold 40 MB each for 300 milliseconds: with `stepRatio` or `adaptive` in a pool of that policy that
+ * sees the memory limit, with `fixed` 50 at once whatever happens.
  */
-import { AutoscaledPool, TaskSource } from "@autoscaled-pool/core"
+import { AutoscaledPool, ScalingPolicy } from "@autoscaled-pool/core"
 import { NodeSystemStatus } from "@autoscaled-pool/platform-node"
 import { Effect } from "effect"
-import { hold, MB, tell } from "./group.ts"
+import { hold, letGo, MB, tell } from "./group.ts"
 
 let finished = 0
 let inFlight = 0
@@ -14,13 +14,12 @@ let peak = 0
 const task = Effect.acquireUseRelease(
   Effect.sync(() => {
     peak = Math.max(peak, ++inFlight)
-    return { buffer: hold(40 * MB) as Buffer | undefined }
+    return hold(40 * MB)
   }),
   () => Effect.sleep("300 millis"),
   (held) =>
     Effect.sync(() => {
-      held.buffer = undefined
-      globalThis.gc?.()
+      letGo(held)
       inFlight--
       finished++
     })
@@ -31,15 +30,22 @@ const memoryAlone = NodeSystemStatus.layer({ cpu: false, eventLoop: false, clien
 
 const tasks = Array.from({ length: 300 }, (_, index) => index)
 
-const adapted = Effect.gen(function*() {
-  const pool = yield* AutoscaledPool.fromSource(TaskSource.fromIterable(tasks), () => task, {
+const pooled = (policy: ScalingPolicy.ScalingPolicy) =>
+  AutoscaledPool.forEach(tasks, () => task, {
     concurrencySettings: { desiredConcurrency: 4, maxConcurrency: 50 },
-    loggingInterval: null
-  })
-  yield* pool.run
-}).pipe(Effect.scoped, Effect.provide(memoryAlone))
+    loggingInterval: null,
+    policy,
+    discard: true
+  }).pipe(Effect.provide(memoryAlone))
 
 const fixed = Effect.forEach(tasks, () => task, { concurrency: 50, discard: true })
 
-await Effect.runPromise(process.argv[3] === "adapted" ? adapted : fixed)
-tell({ finished, peak })
+const ways = {
+  stepRatio: pooled(ScalingPolicy.stepRatio()),
+  adaptive: pooled(ScalingPolicy.adaptive()),
+  fixed
+}
+
+const begin = performance.now()
+await Effect.runPromise(ways[process.argv[3] as keyof typeof ways]) // the test names one of them
+tell({ finished, peak, seconds: (performance.now() - begin) / 1000 })

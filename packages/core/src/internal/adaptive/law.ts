@@ -6,7 +6,7 @@ import type { Observation, ScalingDecision } from "../../ScalingPolicy.ts"
 import { expectedCompletions, memoryBound, paceBound } from "./allowance.ts"
 import * as ceilings from "./ceilings.ts"
 import * as losses from "./losses.ts"
-import { add, begin, finish, type Measurement, type Plan, planOfGrowth, planOfProbe } from "./measurement.ts"
+import { add, begin, finish, isVoid, type Measurement, type Plan, planOfGrowth, planOfProbe } from "./measurement.ts"
 import * as memory from "./memory.ts"
 import { clamp } from "./numbers.ts"
 import * as pace from "./pace.ts"
@@ -142,6 +142,12 @@ const at = (state: State, level: number, { least, now, observation }: View): Sta
   return { ...state, level: next, since: now, measurement: null }
 }
 
+/** A step so small that what is being measured remains a measurement. */
+const drift = (state: State, level: number, view: View): State => {
+  const { measurement, since } = state
+  return { ...at(state, level, view), since, measurement }
+}
+
 const answerLosses = (state: State, verdict: losses.Verdict, view: View): State => {
   const backoff = state.losses.backoff
   if (verdict === "None") return state
@@ -156,7 +162,7 @@ const answerLosses = (state: State, verdict: losses.Verdict, view: View): State 
 const steer = (state: State, view: View): State => {
   const { lowest } = view
   if (tracking.isExceeded(lowest.concurrency, state.level)) return comeDown(state, view)
-  if (!view.isSaturated) return { ...state, since: view.now, measurement: null }
+  if (!view.isSaturated) return rest(state, view)
   if (view.observation.currentInfo.isStale) return { ...state, measurement: null }
   switch (state.phase._tag) {
     case "ColdStart":
@@ -170,6 +176,13 @@ const steer = (state: State, view: View): State => {
   }
 }
 
+/** While there is too little to do, nothing settles, and before long nothing that is being measured counts. */
+const rest = (state: State, { elapsed, observation }: View): State => {
+  if (state.measurement === null) return { ...state, since: state.since + elapsed }
+  const measurement = add(state.measurement, observation, elapsed)
+  return isVoid(measurement) ? { ...state, since: observation.now, measurement: null } : { ...state, measurement }
+}
+
 const comeDown = (state: State, view: View): State => {
   const { elapsed, lowest, now, time } = view
   const isUrgent = lowest.name === "memory" || lowest.name === "losses"
@@ -177,8 +190,10 @@ const comeDown = (state: State, view: View): State => {
   if (!isUrgent && state.phase._tag === "ColdStart") return warmUp(state, state.phase, view)
   if (!isUrgent && now - state.since < Math.min(time / 2, 3000)) return state
   const level = tracking.comeDown(state.level, lowest.concurrency, elapsed, time, isUrgent)
-  const next = at({ ...state, phase: phaseBelow(state.phase, level, view) }, level, view)
-  return { ...next, since: state.since, measurement: null }
+  const { phase } = state
+  // What slow start has read tells where to land, better than one resource does.
+  if (phase._tag === "SlowStart") return measure(drift(state, level, view), phase, view)
+  return drift({ ...state, phase: phaseBelow(phase, level, view) }, level, view)
 }
 
 /** A resource that tasks use up is followed. Where it is memory that limits, less may be enough all the same. */
@@ -210,17 +225,22 @@ const follow = (state: State, phase: tracking.Tracking, view: View): State => {
     const next = lowest.concurrency > 1.6 * state.level ? slowStart.initial : settle(state, view)
     return { ...state, phase: next, since: view.now, measurement: null }
   }
+  const use = state.loads.uses[phase.signal]
+  const target = view.observation.currentInfo.signals[phase.signal]?.target ?? 1
+  if (use !== undefined && use.load < 0.75 * target && lowest.concurrency > 1.03 * state.level) {
+    return { ...state, phase: slowStart.initial, since: view.now, measurement: null }
+  }
   const outcome = tracking.follow(phase, {
     now: view.now,
     elapsed: view.elapsed,
     time: view.time,
     level: state.level,
     inFlight: state.loads.inFlight ?? 0,
-    use: state.loads.uses[phase.signal]?.own ?? 0,
+    use: use?.own ?? 0,
     ceiling: lowest.concurrency
   })
   if (outcome._tag === "Refuted") return at({ ...state, phase: probing.initial(outcome.level) }, outcome.level, view)
-  return { ...at({ ...state, phase: outcome.next }, outcome.level, view), since: state.since }
+  return drift({ ...state, phase: outcome.next }, outcome.level, view)
 }
 
 /** What to do where slow start has ended: follow the resource that is used up, if one is, else probe. */
@@ -259,7 +279,7 @@ const measure = (state: State, phase: slowStart.SlowStart | probing.Probing, vie
 const probe = (state: State, phase: probing.Probing, view: View): State => {
   const next = probing.follow(phase, view.lowest.concurrency, view.elapsed, view.time)
   if (next === phase) return measure(state, phase, view)
-  return { ...at({ ...state, phase: next }, next.center, view), since: state.since, measurement: null }
+  return measure(drift({ ...state, phase: next }, next.center, view), next, view)
 }
 
 const grow = (state: State, outcome: slowStart.Outcome, view: View): State => {
@@ -268,10 +288,22 @@ const grow = (state: State, outcome: slowStart.Outcome, view: View): State => {
     const landed = at(state, outcome.level, view)
     return { ...landed, phase: settle(landed, view) }
   }
+  if (outcome._tag === "Descend") {
+    const phase = probing.descendFrom(outcome.from)
+    return at({ ...state, phase }, probing.levelBelow(phase.center, view.least), view)
+  }
   const { concurrency } = view.lowest
-  if (concurrency < Math.max(state.level + 1, 1.05 * state.level)) return { ...state, phase: settle(state, view, true) }
+  if (concurrency < Math.max(state.level + 1, 1.05 * state.level)) return settleBelow(state, outcome.next, view)
   const level = Math.min(concurrency, Math.max(state.level + 1, 2 * state.level))
   return at({ ...state, phase: outcome.next }, level, view)
+}
+
+/** A bound stands in the way of growth. Where nothing lower was read, less may be as good: that is tried first. */
+const settleBelow = (state: State, { readings }: slowStart.SlowStart, view: View): State => {
+  const phase = settle(state, view, true)
+  if (phase._tag === "Tracking" || readings.length > 1) return { ...state, phase }
+  const descent = probing.descendFrom(readings[0], true)
+  return at({ ...state, phase: descent }, probing.levelBelow(descent.center, view.least), view)
 }
 
 const describe = (parameters: Parameters, state: State, view: View): ScalingDecision => {

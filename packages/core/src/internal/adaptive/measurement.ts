@@ -6,9 +6,10 @@ import type { Observation } from "../../ScalingPolicy.ts"
 import { clamp } from "./numbers.ts"
 import { servedCount } from "./pace.ts"
 
-/** An unfinished measurement: sums over the time since it began. */
+/** An unfinished measurement: sums over the time since it began; `unused`: time in which the limit was not binding. */
 export interface Measurement {
   readonly elapsed: number
+  readonly unused: number
   readonly taskTime: number
   readonly count: number
   readonly durations: number
@@ -30,7 +31,7 @@ export interface Plan {
   readonly durationOf: (measurement: Measurement) => number
 }
 
-export const begin: Measurement = { elapsed: 0, taskTime: 0, count: 0, durations: 0 }
+export const begin: Measurement = { elapsed: 0, unused: 0, taskTime: 0, count: 0, durations: 0 }
 
 /** A few tasks less than these are no measurement at all. */
 const fewest = 6
@@ -44,7 +45,7 @@ export const planOfGrowth = (time: number, variation: number, isFirst: boolean):
   least: clamp(0.5 * time, 500, longest),
   most: Math.max(2000, 1.5 * time),
   enough: clamp(20 * variation * variation, 10, 60),
-  durationOf: isFirst ? balanced : perCompletion
+  durationOf: isFirst ? perCompletion : balanced
 })
 
 /** While comparing levels that differ by a fifth: long enough to replace what runs, and to average out variation. */
@@ -56,15 +57,23 @@ export const planOfProbe = (turnover: number, variation: number): Plan => ({
   durationOf: balanced
 })
 
-export const add = (measurement: Measurement, { completions, meanConcurrency }: Observation, elapsed: number): Measurement => {
+export const add = (
+  measurement: Measurement,
+  { completions, meanConcurrency, saturatedShare }: Observation,
+  elapsed: number
+): Measurement => {
   const count = servedCount(completions)
   return {
     elapsed: measurement.elapsed + elapsed,
+    unused: measurement.unused + (1 - saturatedShare) * elapsed,
     taskTime: measurement.taskTime + meanConcurrency * elapsed,
     count: measurement.count + count,
     durations: measurement.durations + count * completions.meanDuration
   }
 }
+
+/** Whether the limit was not binding for too much of the time. */
+export const isVoid = ({ elapsed, unused }: Measurement): boolean => unused > Math.max(1000, 0.4 * elapsed)
 
 export const finish = (measurement: Measurement, plan: Plan): Reading | undefined => {
   const { count, elapsed, taskTime } = measurement

@@ -58,14 +58,18 @@ export const variation = ({ finished, spread, spreadSquare }: Pace): number => {
 const imagined = 10
 
 /**
- * The duration to wait by: that of finished tasks, or the mean age of running ones where that is longer, because the
- * first tasks to finish are the short ones.
+ * The duration to wait by. The first tasks to finish are the short ones: as long as few have, it is the time that all
+ * have spent for each that finished; then that of finished tasks, or the mean age of running ones where that is longer.
  */
 export const taskTime = (pace: Pace, ages: ReadonlyArray<number>): number => {
-  let total = 0
-  for (const age of ages) total += age
-  return Math.max(pace.duration, ages.length > 0 ? total / ages.length : 0)
+  let running = 0
+  for (const age of ages) running += age
+  if (pace.finished === 0) return ages.length > 0 ? running / ages.length : 0
+  if (pace.finished < few) return pace.duration + running / pace.finished
+  return Math.max(pace.duration, ages.length > 0 ? running / ages.length : 0)
 }
+
+const few = 20
 
 /**
  * How long until what is running has been replaced: a task found running at a random moment is a long one, with mean

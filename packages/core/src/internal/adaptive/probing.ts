@@ -41,6 +41,18 @@ export const initial = (center: number, wantsMore = false): Probing => ({
   samples: []
 })
 
+const far = 1.5
+
+/** To seek far below a reading that may be congested. */
+export const descendFrom = (reading: Reading, wantsMore = false): Probing => ({
+  ...initial(reading.concurrency, wantsMore),
+  stage: "Descend",
+  samples: [sampleOf(reading)]
+})
+
+export const levelBelow = (center: number, least: number): number =>
+  Math.max(least, Math.min(center - 1, center / far))
+
 /** Within which bounds to probe, and by what clock. */
 export interface Bounds {
   readonly least: number
@@ -53,8 +65,6 @@ export interface Bounds {
 export type Outcome =
   | { readonly _tag: "Probe"; readonly next: Probing; readonly level: number }
   | { readonly _tag: "Restart"; readonly level: number }
-
-const far = 1.5
 
 /** Samples of the center alone tell no slope, so that they push out less of what does. */
 const recall = ({ samples, stage }: Probing, sample: Sample): ReadonlyArray<Sample> =>
@@ -87,7 +97,7 @@ const moved = (probing: Probing, center: number): Probing => ({ ...probing, cent
 // Durations rose: by congestion or not? Far below the center tells quickly.
 const startDescent = (probing: Probing, sample: Sample, bounds: Bounds): Outcome => {
   const next: Probing = { ...probing, stage: "Descend", surprises: 0, ups: 0, downs: 0, wantsMore: false, samples: [sample] }
-  return { _tag: "Probe", next, level: Math.max(bounds.least, Math.min(probing.center - 1, probing.center / far)) }
+  return { _tag: "Probe", next, level: levelBelow(probing.center, bounds.least) }
 }
 
 const descend = (probing: Probing, sample: Sample, bounds: Bounds): Outcome => {
@@ -95,11 +105,11 @@ const descend = (probing: Probing, sample: Sample, bounds: Bounds): Outcome => {
   const slope = (before.y - sample.y) / Math.max(0.05, before.x - sample.x)
   const samples = recall(probing, sample)
   if (slope > 0.6) {
-    const center = Math.max(bounds.least, Math.min(probing.center - 1, probing.center / far))
-    const next: Probing = { ...probing, center, samples, downs: probing.downs + 1 }
-    return { _tag: "Probe", next, level: Math.max(bounds.least, Math.min(center - 1, center / far)) }
+    const center = levelBelow(probing.center, bounds.least)
+    const next: Probing = { ...probing, center, samples, downs: probing.downs + 1, wantsMore: false }
+    return { _tag: "Probe", next, level: levelBelow(center, bounds.least) }
   }
-  if (slope < 0.3 && probing.downs === 0) return { _tag: "Restart", level: probing.center }
+  if (slope < 0.3 && probing.downs === 0 && !probing.wantsMore) return { _tag: "Restart", level: probing.center }
   const next = { ...moved(probing, probing.center), samples }
   return { _tag: "Probe", next, level: probing.center }
 }
@@ -142,6 +152,9 @@ const proceed = (probing: Probing, reading: Reading, bounds: Bounds): Outcome =>
   if (probing.stage === "Above") {
     const isFree = slope + error < 0.35 && probing.ups > 0
     return at(isFree ? raise(probing, slope, bounds) : { ...probing, stage: "Below" })
+  }
+  if (probing.ups >= 2 && slope + error < 0.35 && bounds.most > 2 * probing.center) {
+    return { _tag: "Restart", level: probing.center }
   }
   if (slope + 1.2 * error < 0.5 || slope < 0.25) return at(raise(probing, slope, bounds))
   if (slope - 0.6 * error > 0.7) return at(lower(probing, slope, bounds))

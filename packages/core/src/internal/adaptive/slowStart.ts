@@ -17,13 +17,15 @@ export interface SlowStart {
 
 export const initial: SlowStart = { _tag: "SlowStart", readings: [], unsure: null }
 
+/** `Descend`: the first doubling was one too many already, so that the optimum may lie anywhere below. */
 export type Outcome =
   | { readonly _tag: "Grow"; readonly next: SlowStart }
   | { readonly _tag: "Wait"; readonly next: SlowStart }
   | { readonly _tag: "Land"; readonly level: number }
+  | { readonly _tag: "Descend"; readonly from: Reading }
 
 /** More of a rise in concurrency than this lost to duration, and doubling does not pay. */
-const congested = 0.6
+const congested = 0.5
 const mostUnsure = 4
 
 export const step = ({ readings, unsure }: SlowStart, latest: Reading, variation: number): Outcome => {
@@ -35,7 +37,9 @@ export const step = ({ readings, unsure }: SlowStart, latest: Reading, variation
     if (value > congested && value < 2.5 * error && times < mostUnsure) {
       return { _tag: "Wait", next: { _tag: "SlowStart", readings, unsure: { reading, times } } }
     }
-    if (value > congested && value > 1.2 * error) return { _tag: "Land", level: landing(lower, reading) }
+    if (value > congested && value > 1.2 * error) {
+      return lower.length > 1 ? { _tag: "Land", level: landing(lower, reading) } : { _tag: "Descend", from: lower[0] }
+    }
   }
   return { _tag: "Grow", next: { _tag: "SlowStart", readings: [...readings, reading], unsure: null } }
 }

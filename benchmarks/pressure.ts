@@ -1,0 +1,105 @@
+/**
+ * Whether the simulated figures of a policy hold on a real machine: endless work under pressure, each contender in a
+ * process of its own, and a fixed amount of it under a memory limit that the kernel enforces.
+ */
+import { Effect } from "effect"
+import * as memoryLimit from "../tests/platform-node/memoryLimit.ts"
+import { runChild } from "./child.ts"
+import type { Pressure } from "./pressureProgram.ts"
+import type { Question } from "./question.ts"
+import type { Goal, Table } from "./report.ts"
+
+/** The best fixed concurrency of each workload comes first: on two cores, found by sweep. */
+const contenders = { mixed: ["11", "adaptive", "stepRatio"], memory: ["38", "adaptive", "stepRatio"] }
+type Workload = keyof typeof contenders
+
+const megabytesAllowed = 2147
+
+const measure = async (workload: Workload, contender: string, seconds: number) => ({
+  workload,
+  contender,
+  pressure: await runChild<Pressure>("./pressureProgram.ts", [workload, contender, String(seconds)], [], {
+    // Huge pages: with small ones a virtual machine spends more on page faults than on the tasks.
+    GLIBC_TUNABLES: "glibc.malloc.hugetlb=1"
+  })
+})
+
+type Measured = Awaited<ReturnType<typeof measure>>
+
+const mean = (values: ReadonlyArray<number>) => values.reduce((sum, value) => sum + value, 0) / values.length
+
+const tableOf = (measured: ReadonlyArray<Measured>): Table => ({
+  title: "Endless work",
+  columns: ["workload", "contender", "tasks/s", "first 10 s", "10 to 20 s", "last 10 s", "peak in flight", "late p99, ms", "peak MB"],
+  rows: measured.map(({ contender, pressure, workload }) => [
+    workload,
+    contender,
+    ...[mean(pressure.perSecond), pressure.perSecond[0], pressure.perSecond[1] ?? NaN, pressure.perSecond.at(-1) ?? NaN].map((rate) =>
+      rate.toFixed(1)
+    ),
+    String(pressure.maxConcurrency),
+    pressure.lateness.p99.toFixed(0),
+    pressure.peakMemory.toFixed(0)
+  ])
+})
+
+const goalsOf = (measured: ReadonlyArray<Measured>): ReadonlyArray<Goal> =>
+  measured.filter(({ contender }) => contender === "adaptive").flatMap(({ pressure, workload }): Array<Goal> => {
+    const settled = Math.min(...pressure.perSecond.slice(1))
+    return workload === "mixed"
+      ? [
+        { what: "mixed, adaptive, worst 10 s after the first", bound: ">=", limit: 46, unit: "tasks/s", value: settled },
+        { what: "mixed, adaptive, event loop late p99", bound: "<=", limit: 50, unit: "ms", value: pressure.lateness.p99 }
+      ]
+      : [
+        { what: "memory, adaptive, worst 10 s after the first", bound: ">=", limit: 58, unit: "tasks/s", value: settled },
+        { what: "memory, adaptive, peak", bound: "<=", limit: megabytesAllowed, unit: "MB", value: pressure.peakMemory }
+      ]
+  })
+
+const limited = (policy: string) =>
+  Effect.runPromise(Effect.scoped(
+    Effect.flatMap(memoryLimit.make(512 * 2 ** 20), (group) => memoryLimit.run(group, "pool.ts", policy))
+  ))
+
+const tableOfLimit = async (): Promise<{ readonly tables: Array<Table>; readonly notes: Array<string> }> => {
+  if (memoryLimit.obstacle !== undefined) {
+    return { tables: [], notes: [`Skipped: no memory limit can be set here (${memoryLimit.obstacle}).`] }
+  }
+  const rows: Array<ReadonlyArray<string>> = []
+  for (const policy of ["fixed", "stepRatio", "adaptive"]) {
+    const { lines, signal } = await limited(policy)
+    const line = lines.at(-1)
+    rows.push([
+      policy === "fixed" ? "50, fixed" : policy,
+      signal === null ? "finished" : `killed (${signal})`,
+      line === undefined ? "–" : Number(line.seconds).toFixed(1),
+      line === undefined ? "–" : String(line.peak)
+    ])
+  }
+  return {
+    notes: [],
+    tables: [{ title: "300 tasks of 40 MB in a 512 MB group", columns: ["", "outcome", "seconds", "peak in flight"], rows }]
+  }
+}
+
+export const pressure: Question = {
+  key: "pressure",
+  title: "Do the policies do on a real machine what they do in simulation?",
+  ask: async (effort) => {
+    const seconds = effort === "Quick" ? 10 : Number(process.env.PRESSURE_SECONDS ?? 60)
+    const measured: Array<Measured> = []
+    for (const workload of ["mixed", "memory"] as const) {
+      for (const contender of contenders[workload]) {
+        if (effort === "Quick" && contender !== "adaptive") continue
+        measured.push(await measure(workload, contender, seconds))
+      }
+    }
+    const { notes, tables } = effort === "Quick" ? { notes: [], tables: [] } : await tableOfLimit()
+    return {
+      notes: [`${seconds} s each; PRESSURE_SECONDS in the environment sets it.`, ...notes],
+      tables: [tableOf(measured), ...tables],
+      goals: effort === "Quick" ? [] : goalsOf(measured)
+    }
+  }
+}
