@@ -461,6 +461,25 @@ describe("AutoscaledPool: abort", () => {
     assert.isTrue(hasEnded(run))
   })
 
+  test("from inside a task of a pool that was built inside a task, and runs elsewhere, waits for the finalizers", function*() {
+    const { play, pool: outer } = yield* scene()
+    const built: Array<AutoscaledPool.AutoscaledPool<unknown>> = []
+    const { work } = jobs(1, () => outer.abort)
+    const build = Effect.map(AutoscaledPool.make(work), (pool) => built.push(pool))
+    play.left = 1
+    play.body = () =>
+      Effect.andThen(
+        Effect.orDie(Effect.provide(build, SystemStatus.layerTest)),
+        withSlowFinalizer(Effect.never, () => void play.finalized++)
+      )
+    yield* begin(outer.run)
+    const inner = yield* begin(built[0].run)
+    assert.isFalse(hasEnded(inner))
+    yield* after("1 second")
+    assert.isTrue(hasEnded(inner))
+    assert.strictEqual(play.finalized, 1)
+  })
+
   test("a cleanup that fails does not fail the abort, and is not dropped: it is logged once the run has ended", function*() {
     const { layer, lines } = log()
     const { play, pool } = yield* scene()

@@ -99,14 +99,6 @@ describe("ClientErrors.signal", () => {
     yield* after("1 second")
     for (const snapshots of readers) assert.deepStrictEqual(snapshots.map(({ load }) => load), [0, 2])
   })
-
-  clientTest("two readers of one signal each see every answer", function*() {
-    const signal = yield* ClientErrors.signal()
-    const readers = [yield* follow(signal), yield* follow(signal)]
-    yield* reports(6)
-    yield* after("1 second")
-    for (const snapshots of readers) assert.deepStrictEqual(snapshots.map(({ load }) => load), [0, 2])
-  })
 })
 
 describe("ClientErrors.report", () => {

@@ -3,12 +3,13 @@
  *
  * @since 0.1.0
  */
+import type * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as Result from "effect/Result"
-import * as Schedule from "effect/Schedule"
-import * as Stream from "effect/Stream"
+import type * as Stream from "effect/Stream"
 import type { InvalidOptionsError } from "./InvalidOptionsError.ts"
 import * as rules from "./internal/rules.ts"
 import { millisOf } from "./internal/monotonic.ts"
@@ -165,19 +166,20 @@ export const makeEffect = <E>(
 
 const fromOptions = <E>(options: Parameters<typeof make<E>>[0]): Result.Result<LoadSignal, InvalidOptionsError> =>
   Result.map(parse(options), ({ every, name, overloadedRatio, target }) => {
-    const report = options.sample.pipe(
-      Effect.timeout(Duration.max(every, sampleTimeLimit)),
+    const report = within(Duration.max(every, sampleTimeLimit), options.sample).pipe(
       Effect.zipWith(Clock.monotonicTimeNanos, (sample, nanos): signalReports.Report<LoadSnapshot> => ({
         _tag: "Snapshot",
         snapshot: snapshotOf(sample, target, millisOf(nanos))
       })),
       Effect.catchCause((cause) => Effect.succeed<signalReports.Report<LoadSnapshot>>({ _tag: "Outage", cause }))
     )
-    return signalReports.make(
-      { name, overloadedRatio, target },
-      Stream.fromEffectSchedule(report, Schedule.spaced(every))
-    )
+    return signalReports.make({ name, overloadedRatio, target }, { every, report })
   })
+
+/** An effect that may take so long and no longer. Most samples are synchronous, and cost no timer. */
+const within = <A, E>(limit: Duration.Duration, effect: Effect.Effect<A, E>): Effect.Effect<A, E | Cause.TimeoutError> =>
+  Effect.flatMap(Effect.forkChild(effect, { startImmediately: true }), (fiber) =>
+    fiber.pollUnsafe() ?? Fiber.join(fiber).pipe(Effect.timeout(limit), Effect.ensuring(Fiber.interrupt(fiber))))
 
 /**
  * Turns the reports of a window, oldest first, into a verdict.

@@ -14,16 +14,16 @@ import * as Layer from "effect/Layer"
 import * as PubSub from "effect/PubSub"
 import * as Record from "effect/Record"
 import * as Result from "effect/Result"
-import * as Schedule from "effect/Schedule"
 import * as Stream from "effect/Stream"
 import * as SubscriptionRef from "effect/SubscriptionRef"
 import { InvalidOptionsError } from "./InvalidOptionsError.ts"
 import { reader as monotonicReader } from "./internal/monotonic.ts"
 import * as rules from "./internal/rules.ts"
 import * as signalReports from "./internal/signalReports.ts"
+import { nextBeat } from "./internal/steadyPace.ts"
 import { SignalWindow, type Windows } from "./internal/signalWindow.ts"
 import { VerdictBoard } from "./internal/verdictBoard.ts"
-import type { LoadSignal, SignalInfo } from "./LoadSignal.ts"
+import type { LoadSignal, LoadSnapshot, SignalInfo } from "./LoadSignal.ts"
 
 /**
  * What all signals together say.
@@ -115,25 +115,24 @@ const make = Effect.fnUntraced(function*(options: Parameters<typeof layer>[0]) {
   const published = yield* PubSub.sliding<SystemInfo>({ capacity: 16, replay: 1 })
   let told: SystemInfo | undefined
   const publish = Effect.suspend(() => PubSub.publish(published, told = board.read().current))
+  const watched = board.windows.map((window) => ({ window, log: signalReports.outageLog(window.signal.name) }))
 
-  const follow = (window: SignalWindow, log: signalReports.OutageLog) =>
-    Stream.runForEach(signalReports.of(window.signal), (report) =>
-      Effect.suspend(() => {
-        board.record(window, report)
-        const line = report._tag === "Outage" ? log.failed(report.cause) : log.recovered
-        return Effect.andThen(line, publish)
-      }))
-  const watchSilence = (window: SignalWindow, log: signalReports.OutageLog) =>
-    Effect.schedule(Effect.suspend(() => window.isSilent(now()) ? log.silent : Effect.void), watchSchedule)
-  // Time alone changes a verdict where a feed is dead: whoever waits for the end of an overload must hear of it.
-  const watchAgeing = Effect.schedule(Effect.suspend(() => board.read().current === told ? Effect.void : publish), watchSchedule)
+  const hear = (window: SignalWindow, log: signalReports.OutageLog) => (report: signalReports.Report<LoadSnapshot>) =>
+    Effect.suspend(() => {
+      board.record(window, report)
+      return Effect.andThen(report._tag === "Outage" ? log.failed(report.cause) : log.recovered, publish)
+    })
+  // Where a feed is dead, only time changes a verdict: whoever waits for the end of an overload must hear of it.
+  const watch = Effect.suspend(() => {
+    const silent = watched.filter(({ window }) => window.isSilent(now()))
+    const logged = Effect.forEach(silent, ({ log }) => log.silent, { discard: true })
+    return board.read().current === told ? logged : Effect.andThen(publish, logged)
+  })
 
-  for (const window of board.windows) {
-    const log = signalReports.outageLog(window.signal.name)
-    yield* Effect.forkScoped(follow(window, log))
-    yield* Effect.forkScoped(watchSilence(window, log))
+  for (const { log, window } of watched) {
+    yield* Effect.forkScoped(signalReports.follow(window.signal, hear(window, log)))
   }
-  yield* Effect.forkScoped(watchAgeing)
+  yield* Effect.forkScoped(Effect.forever(Effect.andThen(nextBeat(watchInterval), watch)))
 
   return SystemStatus.of({
     current: Effect.sync(() => board.read().current),
@@ -152,7 +151,7 @@ const infoOf = (signals: Readonly<Record<string, SignalInfo>>, createdAt: number
   }
 }
 
-const watchSchedule = Schedule.spaced("1 second")
+const watchInterval = Duration.seconds(1)
 
 const parse = (options: Parameters<typeof layer>[0]): Result.Result<Windows, InvalidOptionsError> =>
   Result.gen(function*() {

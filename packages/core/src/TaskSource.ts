@@ -89,7 +89,7 @@ export const fromQueue = <A, E>(queue: Queue.Dequeue<A, E>): TaskSource<A, Pull.
  * **Details**
  *
  * A chunk is pulled when all of the last one has started. The stream is opened by the first take of a run and closed at
- * the end of that run: another run begins it anew.
+ * the end of that run: another run begins it anew, and elements of interrupted tasks are not given back.
  *
  * @category constructors
  * @since 0.1.0

@@ -11,7 +11,7 @@ import { print } from "./PoolProgram.ts"
 import { check, replay } from "./PoolProperty.ts"
 import { regressions } from "./PoolRegressions.ts"
 
-const programs = Number(process.env["PROGRAMS"] ?? 1_500)
+const programs = Number(process.env["PROGRAMS"] ?? 2_000)
 const seed = Number(process.env["SEED"] ?? 1)
 
 /** Enough time for as many programs as were asked for. */

@@ -775,7 +775,16 @@ interface Ended {
   readonly isFresh: boolean
 }
 
-const nothingObserved = (since: number) => ({ since, area: 0, saturated: 0, ended: [] as Array<Ended> })
+interface Observing {
+  readonly since: number
+  /** Tasks in flight, times milliseconds. */
+  area: number
+  /** Milliseconds in which the concurrency was used. */
+  saturated: number
+  ended: Array<Ended>
+}
+
+const nothingObserved = (since: number): Observing => ({ since, area: 0, saturated: 0, ended: [] })
 
 const does = (_effect: unknown): true => true
 

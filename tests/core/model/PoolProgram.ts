@@ -6,7 +6,7 @@
  */
 import { Arbitrary, Schema } from "effect"
 
-/** What a task does besides taking time; `add` puts items into the source. */
+/** What a task may do, besides taking time; `add` puts items into the source. */
 export type Action =
   | { readonly do: "pause" | "resume" | "notify" | "abort" | "close" }
   | { readonly do: "add"; readonly count: number }
@@ -149,16 +149,16 @@ export const inTurn = <A>(list: ReadonlyArray<A>, n: number, fallback: A): A =>
 
 /** The literal that `replay` takes: defaults are left out. */
 export const print = (program: Program): string => {
-  const given = Object.entries(program).filter(([key, value]) =>
-    JSON.stringify(value) !== JSON.stringify(defaults[key as keyof Program])
+  const usual: Readonly<Record<string, unknown>> = { ...defaults }
+  const given = Object.entries(program).filter(([key, value]) => JSON.stringify(value) !== JSON.stringify(usual[key]))
+  const fields = given.map(([key, value]) =>
+    `  ${key}: ${key === "steps" || key === "tasks" ? column(value) : literal(value)}`
   )
-  const lines = given.map(([key, value]) =>
-    key === "steps" || key === "tasks"
-      ? `  ${key}: [${(value as ReadonlyArray<object>).map((entry) => `\n    ${literal(entry)}`).join(",")}\n  ]`
-      : `  ${key}: ${literal(value)}`
-  )
-  return `replay({\n${lines.join(",\n")}\n})`
+  return `replay({\n${fields.join(",\n")}\n})`
 }
+
+const column = (entries: unknown): string =>
+  Array.isArray(entries) ? `[${entries.map((entry) => `\n    ${literal(entry)}`).join(",")}\n  ]` : literal(entries)
 
 const literal = (value: unknown): string => {
   if (Array.isArray(value)) return `[${value.map(literal).join(", ")}]`
@@ -178,8 +178,8 @@ const pick = <const A>(choices: ReadonlyArray<A>): Arbitrary.Arbitrary<A> =>
   Arbitrary.map(evenly(choices.length), (index) => choices[index])
 
 /** Mostly the first, otherwise one of the rest. */
-const rarely = <A>(usual: A, unusual: Arbitrary.Arbitrary<A>, oneIn: number): Arbitrary.Arbitrary<A> =>
-  Arbitrary.map(Arbitrary.all([evenly(oneIn), unusual]), ([n, value]) => n === oneIn - 1 ? value : usual)
+const rarely = <A>(usual: A, other: Arbitrary.Arbitrary<A>, oneIn: number): Arbitrary.Arbitrary<A> =>
+  Arbitrary.map(Arbitrary.all([evenly(oneIn), other]), ([n, value]) => n === oneIn - 1 ? value : usual)
 
 /** Durations of very different scale, seldom the same one twice. */
 const duration = (scales: ReadonlyArray<number>): Arbitrary.Arbitrary<number> =>
@@ -232,6 +232,12 @@ const step: Arbitrary.Arbitrary<Step> = Arbitrary.map(
   ([after, first, more]) => ({ after, actions: [first, ...more] })
 )
 
+/** What a task has that a task does not usually have. */
+const unusual = (task: TaskSpec): Partial<TaskSpec> => {
+  const usual: Readonly<Record<string, unknown>> = { ...defaultTask }
+  return Object.fromEntries(Object.entries(task).filter(([key, value]) => value !== usual[key]))
+}
+
 const task: Arbitrary.Arbitrary<Partial<TaskSpec>> = Arbitrary.map(
   Arbitrary.all({
     wait: duration([0, 53, 307, 1_103, 2_903, 2_903]),
@@ -240,7 +246,7 @@ const task: Arbitrary.Arbitrary<Partial<TaskSpec>> = Arbitrary.map(
     act: rarely(null, action, 8),
     end: rarely("succeed", pick(["fail", "die", "interrupt"]), 10)
   }),
-  (task) => without(task, defaultTask)
+  unusual
 )
 
 const policy: Arbitrary.Arbitrary<PolicySpec> = Arbitrary.map(
@@ -271,11 +277,6 @@ const faultAmong = (first: number) =>
   )
 
 const thinking = Arbitrary.array(duration([0, 0, 61, 503, 1_409]), { maxLength: 5 })
-
-const without = <A extends object>(value: A, usual: A): Partial<A> =>
-  Object.fromEntries(
-    Object.entries(value).filter(([key, of]) => of !== usual[key as keyof A])
-  ) as Partial<A> // what is left of an object is a part of it
 
 /** Random programs that begin with a run. */
 export const arbitrary: Arbitrary.Arbitrary<Program> = Arbitrary.map(

@@ -19,6 +19,8 @@ import { makeMoment, nameFailures, nearly, type Observed, type Trace, type View 
 
 type Script = Extract<Program["policy"], { readonly law: "script" }>
 
+type Seen = "Item" | "Empty" | "Done"
+
 type Pool = AutoscaledPool.AutoscaledPool<unknown>
 
 /** Puts something between the program and its pool: how the property is shown to be able to fail. */
@@ -283,7 +285,7 @@ class PoolRun {
   }
 
   /** Looks at what there is, thinks, and then says what it saw. */
-  private ask(what: "ready" | "finished" | "take"): Effect.Effect<"Item" | "Empty" | "Done", Failure> {
+  private ask(what: "ready" | "finished" | "take"): Effect.Effect<Seen, Failure> {
     return Effect.suspend(() => {
       const isFinal = what === "finished"
       const number = isFinal ? this.finals++ : this.questions++
@@ -292,14 +294,11 @@ class PoolRun {
       this.isAsking = what !== "take"
       if (isFinal && this.running.size > 0) this.breaks("isFinished was asked while a task ran")
       this.events.push(what === "take" ? `takes ${number} at ${this.now()}` : `asks ${what} ${number} at ${this.now()}`)
-      const seen = this.items.length > 0 ? "Item" : this.isClosed ? "Done" : "Empty"
+      const seen: Seen = this.items.length > 0 ? "Item" : this.isClosed ? "Done" : "Empty"
       const { finalFault, finals, questionFault, questions } = this.program
       const fault = isFinal ? finalFault : questionFault
-      const answer = fault?.at === number ? endOf(fault.how, isFinal ? "final" : "question") : Effect.succeed(seen)
-      const pending = after(
-        inTurn(isFinal ? finals : questions, number, 0),
-        answer as Effect.Effect<typeof seen, Failure>
-      )
+      const end = fault?.at === number ? endOf(fault.how, isFinal ? "final" : "question") : Exit.void
+      const pending = after(inTurn(isFinal ? finals : questions, number, 0), Effect.as(end, seen))
       return what === "take" ? pending : Effect.ensuring(pending, Effect.sync(() => void (this.isAsking = false)))
     })
   }

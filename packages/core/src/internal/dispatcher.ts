@@ -160,7 +160,11 @@ export class Dispatcher<A> implements FeedHost {
 
   ages(now: number): ReadonlyArray<number> {
     const running = this.slots.filter((slot) => slot.fiber !== undefined)
-    return running.map((slot) => now - slot.startedAt).sort((a, b) => b - a)
+    return running.map((slot) => now - slot.startedAt).toSorted((a, b) => b - a)
+  }
+
+  desired(): number {
+    return this.governor.desired
   }
 
   free(): number {
@@ -184,7 +188,7 @@ export class Dispatcher<A> implements FeedHost {
   }
 
   fork<B, E>(effect: Effect.Effect<B, E>, onExit: (exit: Exit.Exit<B, E>) => void): Fiber.Fiber<B, E> | undefined {
-    if (Exit.isExit(effect)) {
+    if (isEnded(effect)) {
       onExit(effect as Exit.Exit<B, E>) // an effect that is an exit is its own exit
       return undefined
     }

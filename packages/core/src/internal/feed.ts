@@ -24,6 +24,8 @@ export interface FeedHost {
     effect: Effect.Effect<A, E>,
     onExit: (exit: Exit.Exit<A, E>) => void
   ) => Fiber.Fiber<A, E> | undefined
+  /** How many tasks should be in flight. */
+  readonly desired: () => number
   /** How many tasks could start now. */
   readonly free: () => number
   /** An answer has arrived: looks at the gate again in a later turn. */

@@ -19,9 +19,9 @@ export interface Lease<A> {
   readonly item: A
   readonly context: Context.Context<never>
   settle: (exit: Exit.Exit<unknown, unknown>) => void
+  readonly take: Take
   fiber: Fiber.Fiber<unknown, unknown> | undefined
   isRevoked: boolean
-  isSettled: boolean
 }
 
 interface Take {
@@ -29,6 +29,8 @@ interface Take {
   readonly news: number
   fiber: Fiber.Fiber<unknown, unknown> | undefined
   isWithdrawn: boolean
+  /** The task of its item has ended, and the source is told so. */
+  isAcknowledging: boolean
 }
 
 /** How many takes may begin before others get their turn: a source that passes items over may end each of them at once. */
@@ -46,6 +48,8 @@ export class LeaseFeed<A> implements Feed<Lease<A>> {
   /** Leases that wait for a slot, oldest first. */
   private readonly arrived: Array<Lease<A>> = []
   item!: Lease<A>
+  /** Takes that acknowledge. They hold no slot, but where they pile up nothing is taken. */
+  private acknowledging = 0
   private saidEmpty = false
   private saidDone = false
   private news = 0
@@ -63,7 +67,7 @@ export class LeaseFeed<A> implements Feed<Lease<A>> {
   pull(room: Room): Pulled {
     const slots = this.slotsOf(room)
     for (let takes = 0; this.waiting.size + this.arrived.length < slots; takes++) {
-      if (this.saidEmpty || this.saidDone) break
+      if (this.saidEmpty || this.saidDone || this.acknowledging > this.host.desired()) break
       if (takes >= takesPerTurn) {
         this.host.wakeLater()
         break
@@ -75,7 +79,7 @@ export class LeaseFeed<A> implements Feed<Lease<A>> {
       this.item = lease
       return "Item"
     }
-    if (this.waiting.size > 0) return "Waiting"
+    if (this.waiting.size > 0 || this.acknowledging > 0) return "Waiting"
     if (!this.saidDone) return "Empty"
     return this.takes > 0 ? "Waiting" : "Done"
   }
@@ -93,7 +97,8 @@ export class LeaseFeed<A> implements Feed<Lease<A>> {
   }
 
   settle(lease: Lease<A>, exit: Exit.Exit<unknown, unknown>): void {
-    lease.isSettled = true
+    lease.take.isAcknowledging = true
+    this.acknowledging++
     this.poke("Notified") // first: the end of the lease may begin a take, which is not behind the news
     lease.settle(exit)
   }
@@ -124,7 +129,7 @@ export class LeaseFeed<A> implements Feed<Lease<A>> {
   }
 
   private take(): void {
-    const take: Take = { news: this.news, fiber: undefined, isWithdrawn: false }
+    const take: Take = { news: this.news, fiber: undefined, isWithdrawn: false, isAcknowledging: false }
     this.takes++
     this.waiting.add(take)
     take.fiber = this.host.fork(
@@ -143,9 +148,9 @@ export class LeaseFeed<A> implements Feed<Lease<A>> {
           // The slot that the task gets is not the take's: what a task reports must reach its own record.
           context: Context.omit(CurrentTask)(context),
           settle: resume,
+          take,
           fiber: undefined,
-          isRevoked: false,
-          isSettled: false
+          isRevoked: false
         }
         this.waiting.delete(take)
         this.arrived.push(lease)
@@ -157,7 +162,7 @@ export class LeaseFeed<A> implements Feed<Lease<A>> {
 
   private revoke(lease: Lease<A>): Effect.Effect<void> {
     return Effect.callback((resume) => {
-      if (lease.isSettled) return resume(Effect.void)
+      if (lease.take.isAcknowledging) return resume(Effect.void)
       const index = this.arrived.indexOf(lease)
       if (index >= 0) {
         this.arrived.splice(index, 1)
@@ -171,6 +176,7 @@ export class LeaseFeed<A> implements Feed<Lease<A>> {
 
   private end(take: Take, exit: Exit.Exit<"Taken" | "Empty" | "Done", unknown>): void {
     this.takes--
+    if (take.isAcknowledging) this.acknowledging--
     this.waiting.delete(take)
     if (Exit.isFailure(exit)) {
       if (take.isWithdrawn && Cause.hasInterruptsOnly(exit.cause)) return

@@ -1,7 +1,7 @@
 /**
  * The pool behind the interface: owns the governor, and at most one run at a time.
  */
-import * as Cause from "effect/Cause"
+import type * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
@@ -159,7 +159,7 @@ export class Pool<A, E> implements AutoscaledPool<E> {
     yield* Effect.addFinalizer(() => this.work.close)
     this.publish({ _tag: "RunStarted" })
 
-    yield* orFail(dispatcher, this.governor.prepare)
+    yield* this.governor.prepare
     yield* supervise(dispatcher, this.governor.regulate)
     if (dispatcher.isOpaque) yield* supervise(dispatcher, this.keepAsking(dispatcher))
     if (this.plan.loggingInterval !== null) yield* supervise(dispatcher, this.keepLogging(this.plan.loggingInterval))
@@ -202,15 +202,12 @@ const laterTurns = Effect.withFiber((fiber) => {
   return Effect.succeed((turn: () => void) => turns.scheduleTask(turn, 0))
 })
 
-/** A failure of the effect ends the run. */
-const orFail = <A>(dispatcher: Dispatcher<A>, effect: Effect.Effect<unknown, unknown>): Effect.Effect<unknown> =>
-  Effect.catchCause(effect, (cause) => Effect.sync(() => dispatcher.fail(cause)))
-
 /** Runs beside the tasks for as long as the run does; a failure of it ends the run. */
 const supervise = <A>(
   dispatcher: Dispatcher<A>,
   effect: Effect.Effect<unknown, unknown>
-): Effect.Effect<unknown, never, Scope.Scope> => Effect.forkScoped(orFail(dispatcher, effect))
+): Effect.Effect<unknown, never, Scope.Scope> =>
+  Effect.forkScoped(Effect.catchCause(effect, (cause) => Effect.sync(() => dispatcher.fail(cause))))
 
 /** Begins the run and waits until nothing is left of it; interrupting the wait interrupts the run. */
 const drained = <A>(dispatcher: Dispatcher<A>): Effect.Effect<void> =>

@@ -2,12 +2,21 @@
  * What a signal tells its `SystemStatus` beyond its snapshots: that it cannot measure, and why.
  */
 import * as Cause from "effect/Cause"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Schedule from "effect/Schedule"
 import * as Stream from "effect/Stream"
+import { nextBeat } from "./steadyPace.ts"
 
 export type Report<S> =
   | { readonly _tag: "Snapshot"; readonly snapshot: S }
   | { readonly _tag: "Outage"; readonly cause: Cause.Cause<unknown> }
+
+/** Takes a sample, again and again, with a pause in between. */
+export interface Sampler<S> {
+  readonly every: Duration.Duration
+  readonly report: Effect.Effect<Report<S>>
+}
 
 interface Measure {
   readonly load: number
@@ -19,7 +28,7 @@ interface Reporting<S> {
   readonly snapshots: Stream.Stream<S>
 }
 
-const Reports: unique symbol = Symbol.for("@autoscaled-pool/core/LoadSignal/reports")
+const Sampled: unique symbol = Symbol.for("@autoscaled-pool/core/LoadSignal/sampler")
 
 /** What was measured, unless it is no number: compared with any limit it would look healthy. */
 const measured = <S extends Measure>(snapshot: S): Report<S> =>
@@ -27,18 +36,21 @@ const measured = <S extends Measure>(snapshot: S): Report<S> =>
     ? { _tag: "Outage", cause: Cause.die("its load is not a number") }
     : { _tag: "Snapshot", snapshot }
 
-/** A signal of these reports; whoever reads only its snapshots sees the outages in the log. */
+/** A signal that is sampled; whoever reads only its snapshots sees the outages in the log. */
 export const make = <S extends Measure, Properties extends { readonly name: string }>(
   properties: Properties,
-  taken: Stream.Stream<Report<S>>
+  { every, report }: Sampler<S>
 ) => {
-  const reports = Stream.map(taken, (report) => report._tag === "Snapshot" ? measured(report.snapshot) : report)
+  const sampler: Sampler<S> = {
+    every,
+    report: Effect.map(report, (report) => report._tag === "Snapshot" ? measured(report.snapshot) : report)
+  }
   return {
     ...properties,
-    [Reports]: reports,
+    [Sampled]: sampler,
     snapshots: Stream.unwrap(Effect.sync(() => {
       const log = outageLog(properties.name)
-      return reports.pipe(
+      return Stream.fromEffectSchedule(sampler.report, Schedule.spaced(every)).pipe(
         Stream.tap((report) => report._tag === "Outage" ? log.failed(report.cause) : log.recovered),
         Stream.flatMap((report) => report._tag === "Snapshot" ? Stream.succeed(report.snapshot) : Stream.empty)
       )
@@ -46,14 +58,23 @@ export const make = <S extends Measure, Properties extends { readonly name: stri
   }
 }
 
-/** The reports of any signal: one that its caller wrote has snapshots only, and an outage where its stream ends. */
-export const of = <S extends Measure>(signal: Reporting<S>): Stream.Stream<Report<S>> => {
-  const reports = Reports in signal
-    ? (signal[Reports] as Stream.Stream<Report<S>>) // only `make` gives a signal this property
-    : Stream.map(signal.snapshots, measured)
-  return reports.pipe(
+/**
+ * Hears the reports of any signal. One that its caller wrote has snapshots only, and an outage where its stream ends; one
+ * that is sampled is sampled here, which costs a fraction of what a stream does.
+ */
+export const follow = <S extends Measure>(
+  signal: Reporting<S>,
+  hear: (report: Report<S>) => Effect.Effect<void>
+): Effect.Effect<void> => {
+  if (Sampled in signal) {
+    const { every, report } = signal[Sampled] as Sampler<S> // only `make` gives a signal this property
+    return Effect.forever(Effect.andThen(Effect.flatMap(report, hear), nextBeat(every)))
+  }
+  return signal.snapshots.pipe(
+    Stream.map(measured),
     Stream.catchCause((cause) => Stream.succeed<Report<S>>({ _tag: "Outage", cause })),
-    Stream.concat(Stream.succeed<Report<S>>({ _tag: "Outage", cause: Cause.die("its stream of snapshots has ended") }))
+    Stream.concat(Stream.succeed<Report<S>>({ _tag: "Outage", cause: Cause.die("its stream of snapshots has ended") })),
+    Stream.runForEach(hear)
   )
 }
 

@@ -27,11 +27,13 @@ export const initial: Loads = { inFlight: null, uses: {} }
 /** The signal of a service's rate limits is a matter of losses: it is no resource of ours. */
 const isResource = (name: string): boolean => name !== "client"
 
-// A task uses a resource in bursts, so that a mean must span some tasks to tell what a task uses.
+// A task uses a resource in bursts, and tasks that began together do so together: a mean must span some tasks, and a
+// part of a task's time, to tell what a task uses.
 const span = (time: number, inFlight: number): number =>
-  clamp(fewestTasks * time / Math.max(1, inFlight), 1000, Math.max(3000, time))
+  clamp(Math.max(fewestTasks / Math.max(1, inFlight), leastPart) * time, 1000, Math.max(3000, time))
 
 const fewestTasks = 8
+const leastPart = 0.25
 
 export const observe = (loads: Loads, observation: Observation, elapsed: number, time: number): Loads => {
   const share = approach(elapsed, span(time, loads.inFlight ?? 0))

@@ -213,7 +213,7 @@ const warmUp = (state: State, phase: ColdStart, view: View): State => {
   const isKnown = state.pace.finished >= 5
   const limit = Math.min(coldLimit(view), view.lowest.concurrency)
   if (isKnown && state.level >= 0.98 * limit) return { ...state, phase: slowStart.initial }
-  if (view.now - phase.raisedAt < (isKnown ? clamp(view.time, 500, 5000) : 1000)) return state
+  if (view.now - phase.raisedAt < clamp(isKnown ? view.time : 0, 500, 5000)) return state
   const level = Math.min(2 * state.level, limit)
   if (level <= state.level) return state
   return at({ ...state, phase: { ...phase, raisedAt: view.now } }, level, view)
@@ -225,18 +225,15 @@ const follow = (state: State, phase: tracking.Tracking, view: View): State => {
     const next = lowest.concurrency > 1.6 * state.level ? slowStart.initial : settle(state, view)
     return { ...state, phase: next, since: view.now, measurement: null }
   }
-  const use = state.loads.uses[phase.signal]
-  const target = view.observation.currentInfo.signals[phase.signal]?.target ?? 1
-  if (use !== undefined && use.load < 0.75 * target && lowest.concurrency > 1.03 * state.level) {
-    return { ...state, phase: slowStart.initial, since: view.now, measurement: null }
-  }
+  const use = state.loads.uses[phase.signal] ?? { load: 0, own: 0 }
   const outcome = tracking.follow(phase, {
     now: view.now,
     elapsed: view.elapsed,
     time: view.time,
     level: state.level,
     inFlight: state.loads.inFlight ?? 0,
-    use: use?.own ?? 0,
+    use: use.own,
+    usedShare: use.load / (view.observation.currentInfo.signals[phase.signal]?.target ?? 1),
     ceiling: lowest.concurrency
   })
   if (outcome._tag === "Refuted") return at({ ...state, phase: probing.initial(outcome.level) }, outcome.level, view)

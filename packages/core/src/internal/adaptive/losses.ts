@@ -55,6 +55,9 @@ export const initial = (now: number): Losses => ({
 const tolerated = 0.01
 const fewest = 2
 
+/** Tasks that a period without significant losses must have seen end before the next begins. */
+const enough = 40
+
 const firstWait = 4000
 const longestWait = 60_000
 
@@ -63,7 +66,7 @@ export const coolingSlots = ({ cooling }: Losses): number => cooling.reduce((sum
 /** Counts what ended. A slot that a rejected task leaves cools down for about a task's duration. */
 export const observe = (losses: Losses, completions: CompletionStats, now: number, time: number): Losses => {
   const cooling = losses.cooling.filter(([until]) => until > now)
-  if (completions.rejections > 0) cooling.push([now + clamp(time === 0 ? 1000 : time, 250, 5000), completions.rejections])
+  if (completions.rejections > 0) cooling.push([now + clamp(time === 0 ? 1000 : time, 250, 15_000), completions.rejections])
   const served = servedCount(completions)
   return {
     ...losses,
@@ -98,7 +101,7 @@ export const judge = (losses: Losses, at: Circumstances): readonly [Verdict, Los
     if (backoff !== null && at.now - backoff.cutAt < clamp(at.time, 500, 2000)) return ["None", judged]
     return ["Cut", { ...judged, backoff: cut(backoff, servedConcurrency(losses, elapsed, at), at) }]
   }
-  const next = elapsed < 5 * period ? losses : judged
+  const next = elapsed < 5 * period || lost + served < enough ? losses : judged
   if (backoff === null || lost > tolerated * (lost + served) || !isUsed(losses, backoff, at) || !isDue(backoff, at)) {
     return ["None", next]
   }
@@ -148,9 +151,7 @@ const isBelowLoss = ({ cap, lostAt }: Backoff): boolean => cap < 0.9 * lostAt
 const isDue = (backoff: Backoff, { now, time }: Circumstances): boolean => {
   const wait = isBelowLoss(backoff)
     ? clamp(1.5 * time, 750, 5000)
-    : backoff.step > 1
-    ? Math.max(3 * time, 1500)
-    : Math.max(3 * time, backoff.interval)
+    : Math.max(clamp(3 * time, 1500, 8000), backoff.step > 1 ? 0 : backoff.interval)
   return now - Math.max(backoff.cutAt, backoff.probedAt ?? 0) >= wait
 }
 

@@ -7,25 +7,28 @@
  */
 import type { SignalInfo } from "../../LoadSignal.ts"
 import { approach, clamp } from "./numbers.ts"
-import { type Pace, turnover, variation } from "./pace.ts"
+import { type Pace, variation } from "./pace.ts"
 
 /**
  * Use as a fraction of the limit.
  *
  * - `base`: what the process uses without tasks; unknown until the first decision.
  * - `own`, `rise`: what the process uses now, and what that has risen by per millisecond.
- * - `seen`: averages over the seconds that memory takes to be freed; unknown until tasks ran.
+ * - `candidates`: what use tells of a task, by how long tasks may grow; unknown until tasks ran.
+ * - `seen`: the truest of them.
  */
 export interface MemoryModel {
   readonly base: number | null
   readonly own: number
   readonly rise: number
+  readonly candidates: ReadonlyArray<Seen> | null
   readonly seen: Seen | null
 }
 
 /**
  * - `used`, `grown`: what tasks use together, and how many grown tasks they amount to.
  * - `usual`: how far grown a task in flight is on average, where as many start as end.
+ * - `renewed`: the share of the tasks in flight that others replace before a change of their kind shows.
  * - `perTask`: what such a task uses.
  * - `variance`: that of a task's use. Tasks are many and independent, so that it adds up over them.
  */
@@ -33,11 +36,12 @@ export interface Seen {
   readonly used: number
   readonly grown: number
   readonly usual: number
+  readonly renewed: number
   readonly perTask: number
   readonly variance: number
 }
 
-export const initial: MemoryModel = { base: null, own: 0, rise: 0, seen: null }
+export const initial: MemoryModel = { base: null, own: 0, rise: 0, candidates: null, seen: null }
 
 const newborn = 0.2
 
@@ -60,8 +64,14 @@ export const usualMaturity = (pace: Pace, growth: number): number => {
   return Math.max(newborn, alike + Math.min(1, variation(pace) ** 2) * (varied - alike))
 }
 
-/** How long tasks grow, in milliseconds: long, as long as none has finished to tell. */
-const growthTime = (pace: Pace): number => pace.finished < 5 ? 5000 : clamp(turnover(pace, pace.duration), 500, 5000)
+/**
+ * How long tasks may take to grow, as shares of the time they take. Which of them it is shows in use: the truest explains
+ * it with the least variance. Long, as long as few have finished to tell.
+ */
+const growths: ReadonlyArray<number> = [0.25, 0.75, 2]
+
+const growthTime = ({ duration, finished }: Pace, share: number): number =>
+  finished < 5 ? 5000 : clamp(share * duration, 250, 15_000)
 
 export const observe = (
   model: MemoryModel,
@@ -74,8 +84,15 @@ export const observe = (
   const { own } = signal
   const base = baseOf(model, own, ages.length)
   const rise = model.base !== null && elapsed > 0 ? (own - model.own) / elapsed : 0
-  return { base, own, rise, seen: ages.length === 0 ? model.seen : see(model.seen, own - base, ages, elapsed, pace) }
+  if (ages.length === 0) return { ...model, base, own, rise }
+  const candidates = growths.map((share, i) => {
+    const before = model.candidates === null ? null : model.candidates[i]
+    return see(before, own - base, ages, elapsed, growthTime(pace, share), pace)
+  })
+  return { base, own, rise, candidates, seen: candidates.reduce((best, one) => strayness(one) < strayness(best) ? one : best) }
 }
+
+const strayness = ({ perTask, variance }: Seen): number => variance / Math.max(negligible, perTask) ** 2
 
 // A few tasks that have just begun add little. Where many run at first sight the base is unknown: as 0 it makes tasks
 // look dear, which is safe.
@@ -85,21 +102,25 @@ const baseOf = ({ base }: MemoryModel, own: number, current: number): number => 
   return Math.min(base, own)
 }
 
+/** How long a change of the kind of tasks goes unseen, in milliseconds. */
+const unseen = 1000
+
 const see = (
   before: Seen | null,
   used: number,
   ages: ReadonlyArray<number>,
   elapsed: number,
+  growth: number,
   pace: Pace
 ): Seen => {
-  const growth = growthTime(pace)
   const grown = grownTasks(ages, growth)
   const usual = usualMaturity(pace, growth)
+  const renewed = Math.min(1, unseen / Math.max(1, pace.duration))
   if (before === null) {
     const perTask = used / grown * usual
-    return { used, grown, usual, perTask, variance: perTask ** 2 }
+    return { used, grown, usual, renewed, perTask, variance: perTask ** 2 }
   }
-  const share = approach(elapsed, Math.max(6000, 2 * growth))
+  const share = approach(elapsed, Math.max(6000, 2 * pace.duration))
   const lately = {
     used: before.used + approach(elapsed, 2000) * (used - before.used),
     grown: before.grown + approach(elapsed, 2000) * (grown - before.grown)
@@ -107,14 +128,17 @@ const see = (
   const perTask = before.perTask + share * (lately.used / lately.grown * usual - before.perTask)
   const deviation = used - perTask * grown / usual
   const variance = before.variance + share * (deviation ** 2 * usual / grown - before.variance)
-  return { ...lately, usual, perTask, variance }
+  return { ...lately, usual, renewed, perTask, variance }
 }
 
 /** How far the use of so many tasks together may stray from its mean by chance. */
 export const stray = ({ variance }: Seen, tasks: number): number => Math.sqrt(variance * Math.max(1, tasks))
 
-/** How much more tasks that are still young may come to use, should they be of another kind than those before them. */
-export const doubt = ({ variance }: Seen, young: number): number => 0.4 * Math.sqrt(variance) * young
+/**
+ * How much more tasks that are still young may come to use, should they be of another kind than those before them. Where
+ * tasks last long, few have begun before that shows.
+ */
+export const doubt = ({ renewed, variance }: Seen, young: number): number => 0.5 * renewed * Math.sqrt(variance) * young
 
 /** What is not ours to give: the process's base, and what others use. */
 export const taken = ({ base }: MemoryModel, { load, own }: SignalInfo): number => Math.max(0, load - own) + (base ?? 0)

@@ -12,13 +12,15 @@ export interface Check {
   readonly at: number
 }
 
+/** `slackSince`: since when the resource has been far below its target, which is none of a resource that binds. */
 export interface Tracking {
   readonly _tag: "Tracking"
   readonly signal: string
   readonly check: Check | null
+  readonly slackSince: number | null
 }
 
-export const initial = (signal: string): Tracking => ({ _tag: "Tracking", signal, check: null })
+export const initial = (signal: string): Tracking => ({ _tag: "Tracking", signal, check: null, slackSince: null })
 
 /** Whether the ceiling is low enough to come down to. */
 export const isExceeded = (ceiling: number, level: number): boolean => ceiling < 0.97 * level
@@ -33,11 +35,13 @@ export interface Circumstances {
   readonly level: number
   readonly inFlight: number
   readonly use: number
+  /** Use by all, as a share of the target. */
+  readonly usedShare: number
   /** The lowest of all ceilings. */
   readonly ceiling: number
 }
 
-/** `Refuted`: use did not follow tasks; `level` is where it last did. */
+/** `Refuted`: use did not follow tasks, or does not bind any more; `level` is where it did last. */
 export type Outcome =
   | { readonly _tag: "Follow"; readonly next: Tracking; readonly level: number }
   | { readonly _tag: "Refuted"; readonly level: number }
@@ -50,7 +54,9 @@ export const follow = (tracking: Tracking, at: Circumstances): Outcome => {
     if (isRefuted(check, at)) return { _tag: "Refuted", level: check.inFlight }
     check = here
   }
-  const next: Tracking = { ...tracking, check }
+  const slackSince = at.usedShare < 0.75 ? tracking.slackSince ?? at.now : null
+  if (slackSince !== null && at.now - slackSince > Math.max(3000, at.time)) return { _tag: "Refuted", level: at.level }
+  const next: Tracking = { ...tracking, check, slackSince }
   if (at.ceiling <= 1.03 * at.level) return { _tag: "Follow", next, level: at.level }
   const rise = (at.ceiling - at.level) * approach(at.elapsed, clamp(at.time, 2000, 10_000))
   const level = Math.min(2 * check.level, at.level + Math.min(rise, 0.25 * at.level))

@@ -1,0 +1,19 @@
+/**
+ * Waits for the next beat of a pace: whatever keeps the same pace, or a multiple of it, wakes in the same turn of the event
+ * loop, and an idle process is woken once instead of once for each.
+ */
+import * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import { millisOf } from "./monotonic.ts"
+
+export const nextBeat = (every: Duration.Duration): Effect.Effect<void> => {
+  const interval = Duration.toMillis(every)
+  return Effect.flatMap(Clock.monotonicTimeNanos, (nanos) => Effect.sleep(untilBeat(millisOf(nanos), interval)))
+}
+
+/** A timer may be early: a beat that is nearly here is taken for the one that was waited for. */
+const untilBeat = (now: number, interval: number): number => {
+  const rest = interval - now % interval
+  return rest < interval / 2 ? rest + interval : rest
+}
