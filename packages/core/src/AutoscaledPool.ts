@@ -9,7 +9,8 @@ import * as Layer from "effect/Layer"
 import * as PubSub from "effect/PubSub"
 import * as Governor from "./ConcurrencyGovernor.ts"
 import { DirectFeed } from "./internal/directFeed.ts"
-import { directOf } from "./internal/directSource.ts"
+import { directOf, type DirectSource } from "./internal/directSource.ts"
+import { IterableSource } from "./internal/iterableSource.ts"
 import { type Lease, LeaseFeed } from "./internal/leaseFeed.ts"
 import { Pool, type PoolWork } from "./internal/pool.ts"
 import { AlreadyRunningError, TaskTimeoutError } from "./internal/poolErrors.ts"
@@ -18,7 +19,7 @@ import * as poolOptions from "./internal/poolOptions.ts"
 import { ReadinessFeed } from "./internal/readinessFeed.ts"
 import { InvalidOptionsError } from "./InvalidOptionsError.ts"
 import type { SystemStatus } from "./SystemStatus.ts"
-import * as TaskSource from "./TaskSource.ts"
+import type * as TaskSource from "./TaskSource.ts"
 
 export { AlreadyRunningError, InvalidOptionsError, TaskTimeoutError }
 export type * from "./internal/poolModel.ts"
@@ -117,21 +118,13 @@ export const fromSource = <A, E1, R1, E2, R2, E3 = never, R3 = never>(
   InvalidOptionsError,
   SystemStatus | R1 | R2 | R3
 > => {
-  const { taskSpan } = options
-  const handler = handle as (item: A) => Effect.Effect<unknown, E2> // the pool runs it as `inPool` says
-  const task = taskSpan === undefined ? handler : (item: A) => withTaskSpan(handler(item), taskSpan)
+  const task = taskOf(handle, options)
   const direct = directOf(source)
-  if (direct === undefined) {
-    return build<Lease<A>, E1 | E2 | E3, R1 | R2 | R3>(options, {
-      makeFeed: (host) => new LeaseFeed(host, source, task),
-      onTimeLimit: (error, { item }) => afterTimeout(options, error, item),
-      close: Effect.void
-    })
-  }
-  return build<A, E1 | E2 | E3, R1 | R2 | R3>(options, {
-    makeFeed: (host) => new DirectFeed(host, direct, task),
-    onTimeLimit: (error, item) => afterTimeout(options, error, item),
-    close: direct.close
+  if (direct !== undefined) return buildDirect<A, E1 | E2 | E3, R1 | R2 | R3>(direct, task, options)
+  return build<Lease<A>, E1 | E2 | E3, R1 | R2 | R3>(options, {
+    makeFeed: (host) => new LeaseFeed(host, source, task),
+    onTimeLimit: (error, { item }) => afterTimeout(options, error, item),
+    close: Effect.void
   })
 }
 
@@ -175,23 +168,22 @@ export function forEach<A, B, E, R, E2 = never, R2 = never>(
 ): Effect.Effect<Array<B> | void, E | E2 | TaskTimeoutError | InvalidOptionsError, SystemStatus | R | R2> {
   return Effect.suspend(() => {
     const results: Array<B> = []
-    const keep = options.discard === true
-      ? <E, R>(task: Effect.Effect<B, E, R>) => task
-      : <E, R>(task: Effect.Effect<B, E, R>, index: number) =>
-        Effect.map(task, (result) => void (results[index] = result))
-    const { onTaskTimeout } = options
+    const { discard, onTaskTimeout } = options
     const enumerated = new Enumerated(items)
-    const pool = fromSource(
-      TaskSource.fromIterable(enumerated),
-      ({ index, item }) => keep(f(item, index), index),
-      {
-        ...options,
-        onTaskTimeout: onTaskTimeout && ((error, { index, item }) => keep(onTaskTimeout(error, item), index))
-      } as PoolOptions<Numbered<A>, E2, R2> // spreading a union of options loses which of its members it is
+    const ofNumbered = {
+      ...options,
+      onTaskTimeout: onTaskTimeout && ((error, { item }) => onTaskTimeout(error, item))
+    } as PoolOptions<Numbered<A>, E2, R2, B> // spreading a union of options loses which of its members it is
+    const pool = buildDirect<Numbered<A>, E | E2, R | R2>(
+      new IterableSource(enumerated),
+      taskOf(({ index, item }) => f(item, index), ofNumbered),
+      ofNumbered,
+      // Tasks and what stands in for them after a timeout give a `B`.
+      discard === true ? undefined : ({ index }, result) => void (results[index] = result as B)
     )
     return Effect.flatMap(pool, (pool) => neverTwice(pool.run)).pipe(
       Effect.ensuring(Effect.sync(() => enumerated.close())),
-      Effect.map(() => options.discard === true ? undefined : results)
+      Effect.map(() => discard === true ? undefined : results)
     )
   })
 }
@@ -279,6 +271,28 @@ const build = Effect.fnUntraced(function*<A, E, R>(
   const onTimeLimit = (item: A) => work.onTimeLimit(new TaskTimeoutError({ limit: plan.taskTimeout }), item)
   return new Pool<A, E | TaskTimeoutError>(plan, { ...work, onTimeLimit }, governor, context, published)
 })
+
+/** A pool over a source that can be polled. */
+const buildDirect = <A, E, R>(
+  source: DirectSource<A, unknown, unknown>,
+  task: (item: A) => Effect.Effect<unknown, unknown>,
+  options: PoolOptions<A, unknown, unknown>,
+  onResult?: (item: A, result: unknown) => void
+) =>
+  build<A, E, R>(options, {
+    makeFeed: (host) => new DirectFeed(host, source, task, onResult),
+    onTimeLimit: (error, item) => afterTimeout(options, error, item),
+    close: source.close
+  })
+
+/** The task of an item, with its span where one is asked for. */
+const taskOf = <A, E, R>(
+  handle: (item: A) => Effect.Effect<unknown, E, R>,
+  { taskSpan }: PoolOptions<never, unknown, unknown>
+): (item: A) => Effect.Effect<unknown, E> => {
+  const task = handle as (item: A) => Effect.Effect<unknown, E> // the pool runs it as `inPool` says
+  return taskSpan === undefined ? task : (item) => withTaskSpan(task(item), taskSpan)
+}
 
 /** The pool runs an effect in the context of where it was built, which has whatever the effect requires. */
 const inPool = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E> => effect as Effect.Effect<A, E>

@@ -12,18 +12,21 @@ export class DirectFeed<A, E> implements Feed<A> {
   private readonly source: DirectSource<A, E, unknown>
   private readonly arrival: Effect.Effect<void, E>
   private readonly handler: (item: A) => Effect.Effect<unknown, unknown>
+  private readonly onResult: ((item: A, result: unknown) => void) | undefined
   private isArriving = false
   private isDone = false
 
   constructor(
     host: FeedHost,
     source: DirectSource<A, E, unknown>,
-    handler: (item: A) => Effect.Effect<unknown, unknown>
+    handler: (item: A) => Effect.Effect<unknown, unknown>,
+    onResult?: (item: A, result: unknown) => void
   ) {
     this.host = host
     this.source = source
     this.arrival = source.arrival as Effect.Effect<void, E> // the host forks in the pool's context, which has the rest
     this.handler = handler
+    this.onResult = onResult
   }
 
   get item(): A {
@@ -49,8 +52,9 @@ export class DirectFeed<A, E> implements Feed<A> {
     return false
   }
 
-  settle(item: A, _exit: Exit.Exit<unknown, unknown>, isWithdrawn: boolean): void {
+  settle(item: A, exit: Exit.Exit<unknown, unknown>, isWithdrawn: boolean): void {
     if (isWithdrawn) this.source.giveBack(item)
+    else if (this.onResult !== undefined && Exit.isSuccess(exit)) this.onResult(item, exit.value)
   }
 
   mayEnd(): boolean {
