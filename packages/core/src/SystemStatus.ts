@@ -71,7 +71,8 @@ export class SystemStatus extends Context.Service<SystemStatus, {
  * **Details**
  *
  * - `signals`: any number, each name once; a name that appears twice is an `InvalidOptionsError`.
- * - `currentWindow`: what `current` looks back on, default 5 seconds. A signal silent for longer is stale.
+ * - `currentWindow`: what `current` looks back on, default 5 seconds. A signal silent for longer is stale. It is wider
+ *   for a signal that is sampled so seldom that it would hold less than two samples.
  * - `historyWindow`: what `historical` looks back on, default 30 seconds.
  *
  * An outage of a signal is logged as one warning when it begins and one line when it ends.
@@ -111,7 +112,11 @@ export const layer = (options: {
 const make = Effect.fnUntraced(function*(options: Parameters<typeof layer>[0]) {
   const windows = yield* Effect.fromResult(parse(options))
   const now = yield* monotonicReader
-  const board = new VerdictBoard(options.signals.map((signal) => new SignalWindow(signal, windows, now())), now, infoOf)
+  const board = new VerdictBoard(
+    options.signals.map((signal) => new SignalWindow(signal, wideEnough(windows, signal), now())),
+    now,
+    infoOf
+  )
   const published = yield* PubSub.sliding<SystemInfo>({ capacity: 16, replay: 1 })
   let told: SystemInfo | undefined
   const publish = Effect.suspend(() => PubSub.publish(published, told = board.read().current))
@@ -140,6 +145,13 @@ const make = Effect.fnUntraced(function*(options: Parameters<typeof layer>[0]) {
     changes: Stream.fromPubSub(published)
   })
 })
+
+/** A window that holds more than one report of a signal, so that it does not look silent between two. */
+const wideEnough = ({ current, history }: Windows, signal: LoadSignal): Windows => {
+  const interval = signalReports.intervalOf(signal)
+  const least = interval === undefined ? 0 : 2 * Duration.toMillis(interval)
+  return { current: Math.max(current, least), history: Math.max(history, least) }
+}
 
 const infoOf = (signals: Readonly<Record<string, SignalInfo>>, createdAt: number): SystemInfo => {
   const all = Object.values(signals)

@@ -58,6 +58,10 @@ export const make = <S extends Measure, Properties extends { readonly name: stri
   }
 }
 
+/** The pause between two reports, where it is known. */
+export const intervalOf = <S>(signal: Reporting<S>): Duration.Duration | undefined =>
+  Sampled in signal ? (signal[Sampled] as Sampler<S>).every : undefined // only `make` gives a signal this property
+
 /**
  * Hears the reports of any signal. One that its caller wrote has snapshots only, and an outage where its stream ends; one
  * that is sampled is sampled here, which costs a fraction of what a stream does.

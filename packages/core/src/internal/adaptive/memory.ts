@@ -132,13 +132,13 @@ const see = (
 }
 
 /** How far the use of so many tasks together may stray from its mean by chance. */
-export const stray = ({ variance }: Seen, tasks: number): number => 1.5 * Math.sqrt(variance * Math.max(1, tasks))
+export const stray = ({ variance }: Seen, tasks: number): number => 1.3 * Math.sqrt(variance * Math.max(1, tasks))
 
 /**
  * How much more tasks that are still young may come to use, should they be of another kind than those before them. Where
  * tasks last long, few have begun before that shows.
  */
-export const doubt = ({ renewed, variance }: Seen, young: number): number => 0.8 * renewed * Math.sqrt(variance) * young
+export const doubt = ({ renewed, variance }: Seen, young: number): number => 0.4 * renewed * Math.sqrt(variance) * young
 
 /** What is not ours to give: the process's base, and what others use. */
 export const taken = ({ base }: MemoryModel, { load, own }: SignalInfo): number => Math.max(0, load - own) + (base ?? 0)

@@ -158,14 +158,13 @@ const proceed = (probing: Probing, reading: Reading, bounds: Bounds): Outcome =>
   }
   if (slope + 1.2 * error < 0.5 || slope < 0.25) return at(raise(probing, slope, bounds))
   if (slope - 0.6 * error > 0.7) return at(lower(probing, slope, bounds))
-  const longest = clamp(20_000 / clamp(bounds.time, 1000, 10_000), 2, 12)
   return at({
     ...probing,
     stage: "Hold",
     ups: 0,
     wantsMore: false,
     hold: Math.round(probing.interval),
-    interval: Math.min(longest, 1.6 * probing.interval)
+    interval: Math.min(longestHold(bounds.time), 1.6 * probing.interval)
   })
 }
 
@@ -174,9 +173,13 @@ const raise = (probing: Probing, slope: number, { most, time }: Bounds): Probing
   const center = Math.min(most, Math.max(probing.center + 1, probing.center * (ups >= 2 && slope < 0.15 ? 1.5 : 1.2)))
   const next = { ...moved(probing, center), ups, downs: 0, wantsMore: center >= 0.98 * most }
   if (center < 0.98 * most) return next
-  const interval = clamp(20_000 / clamp(time, 1000, 10_000), 2, 12)
-  return { ...next, hold: Math.round(interval), interval }
+  // At a bound, there is nothing to gain by trying: the more often that was seen, the longer it is left alone.
+  const interval = longestHold(time)
+  return { ...next, hold: Math.round(interval * Math.min(4, ups)), interval }
 }
+
+/** Readings to wait at most between two probes: about 20 seconds' worth. */
+const longestHold = (time: number): number => clamp(20_000 / clamp(time, 1000, 10_000), 2, 12)
 
 const lower = (probing: Probing, slope: number, { least }: Bounds): Probing => {
   const downs = probing.downs + 1

@@ -37,7 +37,7 @@ export const step = ({ readings, unsure }: SlowStart, latest: Reading, variation
     if (value > congested && value < 2.5 * error && times < mostUnsure) {
       return { _tag: "Wait", next: { _tag: "SlowStart", readings, unsure: { reading, times } } }
     }
-    if (value > congested && value > 1.2 * error) {
+    if (value > congested && value > 1.8 * error) {
       return lower.length > 1 ? { _tag: "Land", level: landing(lower, reading) } : { _tag: "Descend", from: lower[0] }
     }
   }
