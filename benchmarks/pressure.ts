@@ -30,13 +30,22 @@ const mean = (values: ReadonlyArray<number>) => values.reduce((sum, value) => su
 
 const tableOf = (measured: ReadonlyArray<Measured>): Table => ({
   title: "Endless work",
-  columns: ["workload", "contender", "tasks/s", "first 10 s", "10 to 20 s", "last 10 s", "peak in flight", "late p99, ms", "peak MB"],
+  columns: [
+    "workload",
+    "contender",
+    "tasks/s",
+    "first 10 s",
+    "10 to 20 s",
+    "last 10 s",
+    "peak in flight",
+    "late p99, ms",
+    "peak MB"
+  ],
   rows: measured.map(({ contender, pressure, workload }) => [
     workload,
     contender,
-    ...[mean(pressure.perSecond), pressure.perSecond[0], pressure.perSecond[1] ?? NaN, pressure.perSecond.at(-1) ?? NaN].map((rate) =>
-      rate.toFixed(1)
-    ),
+    ...[mean(pressure.perSecond), pressure.perSecond[0], pressure.perSecond[1] ?? NaN, pressure.perSecond.at(-1) ?? NaN]
+      .map((rate) => rate.toFixed(1)),
     String(pressure.maxConcurrency),
     pressure.lateness.p99.toFixed(0),
     pressure.peakMemory.toFixed(0)
@@ -48,11 +57,29 @@ const goalsOf = (measured: ReadonlyArray<Measured>): ReadonlyArray<Goal> =>
     const settled = Math.min(...pressure.perSecond.slice(1))
     return workload === "mixed"
       ? [
-        { what: "mixed, adaptive, worst 10 s after the first", bound: ">=", limit: 46, unit: "tasks/s", value: settled },
-        { what: "mixed, adaptive, event loop late p99", bound: "<=", limit: 50, unit: "ms", value: pressure.lateness.p99 }
+        {
+          what: "mixed, adaptive, worst 10 s after the first",
+          bound: ">=",
+          limit: 46,
+          unit: "tasks/s",
+          value: settled
+        },
+        {
+          what: "mixed, adaptive, event loop late p99",
+          bound: "<=",
+          limit: 50,
+          unit: "ms",
+          value: pressure.lateness.p99
+        }
       ]
       : [
-        { what: "memory, adaptive, worst 10 s after the first", bound: ">=", limit: 58, unit: "tasks/s", value: settled },
+        {
+          what: "memory, adaptive, worst 10 s after the first",
+          bound: ">=",
+          limit: 58,
+          unit: "tasks/s",
+          value: settled
+        },
         { what: "memory, adaptive, peak", bound: "<=", limit: megabytesAllowed, unit: "MB", value: pressure.peakMemory }
       ]
   })
@@ -79,7 +106,11 @@ const tableOfLimit = async (): Promise<{ readonly tables: Array<Table>; readonly
   }
   return {
     notes: [],
-    tables: [{ title: "300 tasks of 40 MB in a 512 MB group", columns: ["", "outcome", "seconds", "peak in flight"], rows }]
+    tables: [{
+      title: "300 tasks of 40 MB in a 512 MB group",
+      columns: ["", "outcome", "seconds", "peak in flight"],
+      rows
+    }]
   }
 }
 

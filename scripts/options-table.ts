@@ -103,7 +103,19 @@ export const tables = async (): Promise<(module: string, name: string) => string
     const loaded = await import(path.join(root, sourceOf(sources, module).path))
     defaults.set(module, loaded.defaults ?? {})
   }
-  return (module, name) => table(optionsOf(sourceOf(sources, module), name), defaults.get(module))
+  return (module, name) => {
+    const file = declaring(sources, sourceOf(sources, module), name)
+    return table(optionsOf(file, name), defaults.get(module))
+  }
+}
+
+/** The file that declares an export: the module itself, or one whose exports it hands on. */
+const declaring = (sources: ReadonlyArray<SourceFile>, file: SourceFile, name: string): SourceFile => {
+  const { body } = parseSync(file.path, file.text).program
+  if (body.some((node) => exportedName(node) === name)) return file
+  const handedOn = body.flatMap((node) => node.type === "ExportAllDeclaration" ? [node.source.value] : [])
+  const files = handedOn.map((from) => path.join(path.dirname(file.path), from))
+  return sources.find((source) => files.includes(source.path) && exportsOf(source).includes(name)) ?? file
 }
 
 const sourceOf = (sources: ReadonlyArray<SourceFile>, module: string): SourceFile => {

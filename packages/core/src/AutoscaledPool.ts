@@ -236,8 +236,16 @@ export interface ServiceClass<Self, Key extends string, E, LE, LR>
 export const Service = <Self>() =>
 <
   const Key extends string,
-  E1 = never, R1 = never, E2 = never, R2 = never, E3 = never, R3 = never, E4 = never, R4 = never,
-  EX = never, RX = never
+  E1 = never,
+  R1 = never,
+  E2 = never,
+  R2 = never,
+  E3 = never,
+  R3 = never,
+  E4 = never,
+  R4 = never,
+  EX = never,
+  RX = never
 >(
   key: Key,
   options:

@@ -8,9 +8,9 @@ import * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import type { InvalidOptionsError } from "./InvalidOptionsError.ts"
 import { CurrentTask } from "./internal/currentTask.ts"
 import * as rules from "./internal/rules.ts"
+import type { InvalidOptionsError } from "./InvalidOptionsError.ts"
 import * as LoadSignal from "./LoadSignal.ts"
 
 /**

@@ -6,8 +6,8 @@
  */
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
-import { InvalidOptionsError } from "./InvalidOptionsError.ts"
 import * as rules from "./internal/rules.ts"
+import { InvalidOptionsError } from "./InvalidOptionsError.ts"
 
 /**
  * Validated settings: whoever holds one may rely on `1 <= minConcurrency <= desiredConcurrency <= maxConcurrency`.
@@ -76,8 +76,9 @@ export const defaults: ConcurrencySettings = {
  * @category constructors
  * @since 0.1.0
  */
-export const make = (input: Partial<ConcurrencySettings> = {}): Effect.Effect<ConcurrencySettings, InvalidOptionsError> =>
-  Effect.fromResult(parse(input))
+export const make = (
+  input: Partial<ConcurrencySettings> = {}
+): Effect.Effect<ConcurrencySettings, InvalidOptionsError> => Effect.fromResult(parse(input))
 
 /**
  * Applies a change to settings that are in use, under the rules of {@link make}.

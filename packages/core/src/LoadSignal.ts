@@ -10,10 +10,10 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Result from "effect/Result"
 import type * as Stream from "effect/Stream"
-import type { InvalidOptionsError } from "./InvalidOptionsError.ts"
-import * as rules from "./internal/rules.ts"
 import { millisOf } from "./internal/monotonic.ts"
+import * as rules from "./internal/rules.ts"
 import * as signalReports from "./internal/signalReports.ts"
+import type { InvalidOptionsError } from "./InvalidOptionsError.ts"
 
 /**
  * One report of a resource.
@@ -177,9 +177,15 @@ const fromOptions = <E>(options: Parameters<typeof make<E>>[0]): Result.Result<L
   })
 
 /** An effect that may take so long and no longer. Most samples are synchronous, and cost no timer. */
-const within = <A, E>(limit: Duration.Duration, effect: Effect.Effect<A, E>): Effect.Effect<A, E | Cause.TimeoutError> =>
-  Effect.flatMap(Effect.forkChild(effect, { startImmediately: true }), (fiber) =>
-    fiber.pollUnsafe() ?? Fiber.join(fiber).pipe(Effect.timeout(limit), Effect.ensuring(Fiber.interrupt(fiber))))
+const within = <A, E>(
+  limit: Duration.Duration,
+  effect: Effect.Effect<A, E>
+): Effect.Effect<A, E | Cause.TimeoutError> =>
+  Effect.flatMap(
+    Effect.forkChild(effect, { startImmediately: true }),
+    (fiber) =>
+      fiber.pollUnsafe() ?? Fiber.join(fiber).pipe(Effect.timeout(limit), Effect.ensuring(Fiber.interrupt(fiber)))
+  )
 
 /**
  * Turns the reports of a window, oldest first, into a verdict.
@@ -249,7 +255,12 @@ const parse = (options: {
   readonly target: number
   readonly every: Duration.Input
 }): Result.Result<
-  { readonly name: string; readonly overloadedRatio: number; readonly target: number; readonly every: Duration.Duration },
+  {
+    readonly name: string
+    readonly overloadedRatio: number
+    readonly target: number
+    readonly every: Duration.Duration
+  },
   InvalidOptionsError
 > =>
   Result.all({

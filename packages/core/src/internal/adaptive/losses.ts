@@ -66,7 +66,9 @@ export const coolingSlots = ({ cooling }: Losses): number => cooling.reduce((sum
 /** Counts what ended. A slot that a rejected task leaves cools down for about a task's duration. */
 export const observe = (losses: Losses, completions: CompletionStats, now: number, time: number): Losses => {
   const cooling = losses.cooling.filter(([until]) => until > now)
-  if (completions.rejections > 0) cooling.push([now + clamp(time === 0 ? 1000 : time, 250, 15_000), completions.rejections])
+  if (completions.rejections > 0) {
+    cooling.push([now + clamp(time === 0 ? 1000 : time, 250, 15_000), completions.rejections])
+  }
   const served = servedCount(completions)
   return {
     ...losses,

@@ -89,7 +89,13 @@ export const observe = (
     const before = model.candidates === null ? null : model.candidates[i]
     return see(before, own - base, ages, elapsed, growthTime(pace, share), pace)
   })
-  return { base, own, rise, candidates, seen: candidates.reduce((best, one) => strayness(one) < strayness(best) ? one : best) }
+  return {
+    base,
+    own,
+    rise,
+    candidates,
+    seen: candidates.reduce((best, one) => strayness(one) < strayness(best) ? one : best)
+  }
 }
 
 const strayness = ({ perTask, variance }: Seen): number => variance / Math.max(negligible, perTask) ** 2
@@ -132,7 +138,7 @@ const see = (
 }
 
 /** How far the use of so many tasks together may stray from its mean by chance. */
-export const stray = ({ variance }: Seen, tasks: number): number => 1.3 * Math.sqrt(variance * Math.max(1, tasks))
+export const stray = ({ variance }: Seen, tasks: number): number => 1.1 * Math.sqrt(variance * Math.max(1, tasks))
 
 /**
  * How much more tasks that are still young may come to use, should they be of another kind than those before them. Where

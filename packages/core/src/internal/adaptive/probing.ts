@@ -50,8 +50,7 @@ export const descendFrom = (reading: Reading, wantsMore = false): Probing => ({
   samples: [sampleOf(reading)]
 })
 
-export const levelBelow = (center: number, least: number): number =>
-  Math.max(least, Math.min(center - 1, center / far))
+export const levelBelow = (center: number, least: number): number => Math.max(least, Math.min(center - 1, center / far))
 
 /** Within which bounds to probe, and by what clock. */
 export interface Bounds {
@@ -92,11 +91,25 @@ const surprise = ({ center, samples }: Probing, sample: Sample, count: number, v
   return Math.abs(error) > Math.max(0.3, 3 * variation / Math.sqrt(count)) ? error : 0
 }
 
-const moved = (probing: Probing, center: number): Probing => ({ ...probing, center, stage: "Hold", hold: 0, interval: 1 })
+const moved = (probing: Probing, center: number): Probing => ({
+  ...probing,
+  center,
+  stage: "Hold",
+  hold: 0,
+  interval: 1
+})
 
 // Durations rose: by congestion or not? Far below the center tells quickly.
 const startDescent = (probing: Probing, sample: Sample, bounds: Bounds): Outcome => {
-  const next: Probing = { ...probing, stage: "Descend", surprises: 0, ups: 0, downs: 0, wantsMore: false, samples: [sample] }
+  const next: Probing = {
+    ...probing,
+    stage: "Descend",
+    surprises: 0,
+    ups: 0,
+    downs: 0,
+    wantsMore: false,
+    samples: [sample]
+  }
   return { _tag: "Probe", next, level: levelBelow(probing.center, bounds.least) }
 }
 

@@ -31,7 +31,8 @@ export const make = (options: GradientOptions): Result.Result<ScalingPolicy<Grad
     decide: (state, { completions, meanConcurrency, settings }) => {
       const sample = add(state.sample, completions)
       const mean = meanOf(sample)
-      const keep = (summary: string, next: GradientState) => [{ desired: state.limit, reason: { summary } }, next] as const
+      const keep = (summary: string, next: GradientState) =>
+        [{ desired: state.limit, reason: { summary } }, next] as const
       if (!isEnough(sample) || mean === 0) return keep("too few tasks have ended", { ...state, sample })
       const weight = state.seen < warmUp ? 1 / (state.seen + 1) : 2 / (span + 1)
       const average = state.longTerm + weight * (mean - state.longTerm)

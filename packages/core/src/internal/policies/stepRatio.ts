@@ -44,7 +44,9 @@ export const make = (options: StepRatioOptions): Result.Result<ScalingPolicy<und
       if (current < Math.floor(desiredConcurrencyRatio * desired)) {
         return decide(desired, { summary: `only ${current} of ${desired} are in use` })
       }
-      return decide(desired + Math.ceil(scaleUpStepRatio * desired), { summary: "the system is idle and all is in use" })
+      return decide(desired + Math.ceil(scaleUpStepRatio * desired), {
+        summary: "the system is idle and all is in use"
+      })
     }
   }))
 
