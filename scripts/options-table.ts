@@ -114,8 +114,8 @@ const declaring = (sources: ReadonlyArray<SourceFile>, file: SourceFile, name: s
   const { body } = parseSync(file.path, file.text).program
   if (body.some((node) => exportedName(node) === name)) return file
   const handedOn = body.flatMap((node) => node.type === "ExportAllDeclaration" ? [node.source.value] : [])
-  const files = handedOn.map((from) => path.join(path.dirname(file.path), from))
-  return sources.find((source) => files.includes(source.path) && exportsOf(source).includes(name)) ?? file
+  const files = new Set(handedOn.map((from) => path.join(path.dirname(file.path), from)))
+  return sources.find((source) => files.has(source.path) && exportsOf(source).includes(name)) ?? file
 }
 
 const sourceOf = (sources: ReadonlyArray<SourceFile>, module: string): SourceFile => {

@@ -148,7 +148,7 @@ export interface AutoscaledPool<out E> {
  * - `maybeRunInterval`: time after which a check that said no is asked again, if nothing else makes it worth asking,
  *   default 500 milliseconds.
  * - `taskSpan`: the name of a span around every task, default none; a span costs more than a short task.
- * - `policy`: the control law, default `ScalingPolicy.stepRatio`.
+ * - `policy`: the control law, default that of Crawlee, `ScalingPolicy.stepRatio`.
  * - `autoscaleInterval`: time between two decisions of the default law, default 10 seconds.
  * - `desiredConcurrencyRatio`: the share of the desired concurrency that must be in use before the default law raises it,
  *   above 0 and at most 1, default 0.9.

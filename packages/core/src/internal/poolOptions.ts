@@ -55,8 +55,9 @@ const readPolicy = (
   const { autoscaleInterval, desiredConcurrencyRatio, policy, scaleDownStepRatio, scaleUpStepRatio } = options
   const ofDefaultPolicy = { autoscaleInterval, desiredConcurrencyRatio, scaleUpStepRatio, scaleDownStepRatio }
   if (policy === undefined) {
+    const every = autoscaleInterval ?? "10 seconds"
     return Result.mapError(
-      stepRatio.make({ every: autoscaleInterval, desiredConcurrencyRatio, scaleUpStepRatio, scaleDownStepRatio }),
+      stepRatio.make({ every, desiredConcurrencyRatio, scaleUpStepRatio, scaleDownStepRatio }),
       ({ field, remedy, value }) =>
         new InvalidOptionsError({ field: field === "every" ? "autoscaleInterval" : field, value, remedy })
     )

@@ -1,70 +1,16 @@
 /**
  * The whole law: which of its parts speaks when.
  */
-import type { ConcurrencySettings } from "../../ConcurrencySettings.ts"
 import type { Observation, ScalingDecision } from "../../ScalingPolicy.ts"
-import { expectedCompletions, memoryBound, paceBound } from "./allowance.ts"
-import * as ceilings from "./ceilings.ts"
+import { describe } from "./decision.ts"
 import * as losses from "./losses.ts"
-import { add, begin, finish, isVoid, type Measurement, type Plan, planOfGrowth, planOfProbe } from "./measurement.ts"
-import * as memory from "./memory.ts"
+import { add, begin, finish, isVoid, type Plan, planOfGrowth, planOfProbe } from "./measurement.ts"
 import { clamp } from "./numbers.ts"
-import * as pace from "./pace.ts"
-import type { ColdStart, Phase } from "./phase.ts"
 import * as probing from "./probing.ts"
-import { reasonOf } from "./reason.ts"
 import * as slowStart from "./slowStart.ts"
+import type { ColdStart, Parameters, Phase, State } from "./state.ts"
 import * as tracking from "./tracking.ts"
-
-/**
- * - `at`: the last decision.
- * - `level`: the concurrency in force, unrounded.
- * - `since`: since when it has been in force and made full use of.
- */
-export interface State {
-  readonly at: number | null
-  readonly level: number
-  readonly since: number
-  readonly phase: Phase
-  readonly pace: pace.Pace
-  readonly loads: ceilings.Loads
-  readonly memory: memory.MemoryModel
-  readonly losses: losses.Losses
-  readonly measurement: Measurement | null
-}
-
-export const initial = (settings: ConcurrencySettings): State => ({
-  at: null,
-  level: Math.min(settings.desiredConcurrency, Math.max(2, settings.minConcurrency)),
-  since: 0,
-  phase: { _tag: "ColdStart", raisedAt: 0 },
-  pace: pace.initial,
-  loads: ceilings.initial,
-  memory: memory.initial,
-  losses: losses.initial(0),
-  measurement: null
-})
-
-export interface Parameters {
-  /** Milliseconds between two decisions. */
-  readonly every: number
-  /** The share of the memory target that is left free. */
-  readonly memoryHeadroom: number
-}
-
-/** What a decision rests on, beside the state. */
-interface View {
-  readonly now: number
-  readonly elapsed: number
-  readonly time: number
-  readonly turnover: number
-  readonly variation: number
-  readonly isSaturated: boolean
-  readonly observation: Observation
-  readonly ceilings: Readonly<Record<string, number>>
-  readonly lowest: { readonly name: string; readonly concurrency: number }
-  readonly least: number
-}
+import { look, perceive, type View } from "./view.ts"
 
 export const decide = (
   parameters: Parameters,
@@ -82,59 +28,11 @@ export const decide = (
     least: observation.settings.minConcurrency
   })
   const view = look(parameters, { ...perceived, losses: judged }, observation, elapsed)
-  const answered = answerLosses({ ...perceived, losses: judged }, verdict, view)
-  const state = verdict === "None" ? steer(answered, view) : answered
+  const known = { ...perceived, losses: judged }
+  const next = verdict === "None" ? steer(known, view) : answerLosses(known, verdict, view)
+  const state = observation.currentInfo.isStale ? { ...next, level: Math.min(next.level, before.level) } : next
   return [describe(parameters, state, view), state]
 }
-
-const perceive = (state: State, observation: Observation, elapsed: number): State => {
-  const { completions, currentInfo, inFlightAges, now } = observation
-  const known = pace.observe(state.pace, completions)
-  const signal = currentInfo.signals["memory"]
-  return {
-    ...state,
-    at: now,
-    pace: known,
-    loads: ceilings.observe(state.loads, observation, elapsed, known.duration),
-    memory: signal === undefined
-      ? state.memory
-      : memory.observe(state.memory, signal, inFlightAges, elapsed, known),
-    losses: losses.observe(state.losses, completions, now, known.duration)
-  }
-}
-
-const look = (parameters: Parameters, state: State, observation: Observation, elapsed: number): View => {
-  const time = pace.taskTime(state.pace, observation.inFlightAges)
-  const { maxConcurrency, minConcurrency } = observation.settings
-  const isSaturated = observation.saturatedShare >= 0.5
-  const found: Record<string, number> = {}
-  for (const [name, use] of Object.entries(state.loads.uses)) {
-    const signal = observation.currentInfo.signals[name]
-    if (signal === undefined) continue
-    const ceiling = name === "memory"
-      ? memory.ceiling(state.memory, signal, memoryAim(parameters, signal.target), observation.current)
-      : ceilings.ceiling(use, signal, state.loads.inFlight ?? 0, state.level, isSaturated)
-    if (ceiling !== undefined) found[name] = ceiling
-  }
-  if (state.losses.backoff !== null) found["losses"] = state.losses.backoff.cap
-  return {
-    now: observation.now,
-    elapsed,
-    time,
-    turnover: pace.turnover(state.pace, time),
-    variation: pace.variation(state.pace),
-    isSaturated,
-    observation,
-    ceilings: found,
-    lowest: ceilings.lowest({ ...found, maxConcurrency }) ?? { name: "maxConcurrency", concurrency: maxConcurrency },
-    least: minConcurrency
-  }
-}
-
-const memoryAim = ({ memoryHeadroom }: Parameters, target: number): number => target * (1 - memoryHeadroom)
-
-/** Past this load nothing starts: a quarter of the way from the target to the limit. */
-const memoryMost = (target: number): number => target + 0.25 * Math.max(0, 1 - target)
 
 const at = (state: State, level: number, { least, now, observation }: View): State => {
   const next = clamp(level, least, observation.settings.maxConcurrency)
@@ -149,8 +47,7 @@ const drift = (state: State, level: number, view: View): State => {
 }
 
 const answerLosses = (state: State, verdict: losses.Verdict, view: View): State => {
-  const backoff = state.losses.backoff
-  if (verdict === "None") return state
+  const { backoff } = state.losses
   if (backoff === null) return { ...state, phase: slowStart.initial }
   const { phase } = state
   const next = verdict === "Raised" && phase._tag === "Probing"
@@ -198,13 +95,13 @@ const comeDown = (state: State, view: View): State => {
 
 /** A resource that tasks use up is followed. Where it is memory that limits, less may be enough all the same. */
 const phaseBelow = (phase: Phase, level: number, { lowest }: View): Phase => {
-  if (isUsedUp(lowest.name)) {
+  if (isConsumed(lowest.name)) {
     return phase._tag === "Tracking" && phase.signal === lowest.name ? phase : tracking.initial(lowest.name)
   }
   return phase._tag === "Probing" ? probing.giveWay(phase, level) : probing.initial(level, true)
 }
 
-const isUsedUp = (name: string): boolean => name !== "memory" && name !== "losses" && name !== "maxConcurrency"
+const isConsumed = (name: string): boolean => name !== "memory" && name !== "losses" && name !== "maxConcurrency"
 
 /** How many may run before anything is known. */
 const coldLimit = (view: View): number => clamp(view.observation.settings.desiredConcurrency, 8, 16)
@@ -244,7 +141,7 @@ const follow = (state: State, phase: tracking.Tracking, view: View): State => {
 const settle = (state: State, { lowest, observation }: View, wantsMore = false): Phase => {
   const use = state.loads.uses[lowest.name]
   const target = observation.currentInfo.signals[lowest.name]?.target ?? Infinity
-  if (use !== undefined && isUsedUp(lowest.name) && use.load > 0.85 * target) return tracking.initial(lowest.name)
+  if (use !== undefined && isConsumed(lowest.name) && use.load > 0.85 * target) return tracking.initial(lowest.name)
   return probing.initial(state.level, wantsMore)
 }
 
@@ -302,39 +199,3 @@ const settleBelow = (state: State, { readings }: slowStart.SlowStart, view: View
   const descent = probing.descendFrom(readings[0], true)
   return at({ ...state, phase: descent }, probing.levelBelow(descent.center, view.least), view)
 }
-
-const describe = (parameters: Parameters, state: State, view: View): ScalingDecision => {
-  const { current, currentInfo, desired: previous } = view.observation
-  const level = Math.round(state.level)
-  const desired = currentInfo.isStale ? Math.min(level, previous) : level
-  const expected = expectedCompletions(state.pace, desired, parameters.every)
-  const paced = paceBound(desired, current, losses.coolingSlots(state.losses), expected)
-  const foreseen = startsByMemory(state, view, desired, expected)
-  return {
-    desired,
-    startAllowance: Math.min(paced, foreseen),
-    reason: reasonOf({
-      phase: state.phase,
-      desired,
-      current,
-      isSaturated: view.isSaturated,
-      staleSignals: Object.keys(currentInfo.signals).filter((name) => currentInfo.signals[name].isStale),
-      isBackedOff: view.lowest.name === "losses" && view.lowest.concurrency < 1.05 * state.level,
-      isHeldByMemory: foreseen < desired - current,
-      ceilings: view.ceilings,
-      lowest: bindingSignal(state, view)
-    })
-  }
-}
-
-const startsByMemory = (state: State, { observation }: View, desired: number, expected: number): number => {
-  const signal = observation.currentInfo.signals["memory"]
-  if (signal === undefined || signal.isStale) return Infinity
-  const budget = { model: state.memory, signal, most: memoryMost(signal.target) }
-  return memoryBound(budget, observation.current, desired, expected)
-}
-
-const bindingSignal = ({ level }: State, { lowest, observation }: View): string | undefined =>
-  lowest.concurrency < 1.05 * level && observation.currentInfo.signals[lowest.name] !== undefined
-    ? lowest.name
-    : undefined

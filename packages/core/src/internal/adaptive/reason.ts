@@ -2,7 +2,7 @@
  * Says in a sentence what the law is doing, and why.
  */
 import type { ScalingReason } from "../../ScalingPolicy.ts"
-import type { Phase } from "./phase.ts"
+import type { Phase } from "./state.ts"
 
 /**
  * What a decision came of.

@@ -6,9 +6,10 @@ import * as Result from "effect/Result"
 import type { InvalidOptionsError } from "../../InvalidOptionsError.ts"
 import type { AdaptiveOptions, ScalingPolicy } from "../../ScalingPolicy.ts"
 import * as law from "../adaptive/law.ts"
+import { initial, type State } from "../adaptive/state.ts"
 import * as rules from "../rules.ts"
 
-export const make = (options: AdaptiveOptions): Result.Result<ScalingPolicy<law.State>, InvalidOptionsError> =>
+export const make = (options: AdaptiveOptions): Result.Result<ScalingPolicy<State>, InvalidOptionsError> =>
   Result.map(parse(options), ({ every, memoryHeadroom }) => {
     const parameters = { every: Duration.toMillis(every), memoryHeadroom }
     return {
@@ -16,7 +17,7 @@ export const make = (options: AdaptiveOptions): Result.Result<ScalingPolicy<law.
       every,
       decidesAtStart: true,
       boundsStarts: true,
-      initial: law.initial,
+      initial,
       decide: (state, observation) => law.decide(parameters, state, observation)
     }
   })

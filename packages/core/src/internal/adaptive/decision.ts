@@ -1,0 +1,46 @@
+/**
+ * The decision that a state amounts to: how many may run, how many may start until the next one, and why.
+ */
+import { clamp as clampInto } from "../../ConcurrencySettings.ts"
+import type { ScalingDecision } from "../../ScalingPolicy.ts"
+import { expectedCompletions, memoryBound, paceBound } from "./allowance.ts"
+import * as losses from "./losses.ts"
+import { reasonOf } from "./reason.ts"
+import type { Parameters, State } from "./state.ts"
+import { memoryMost, type View } from "./view.ts"
+
+export const describe = (parameters: Parameters, state: State, view: View): ScalingDecision => {
+  const { current, currentInfo, desired: previous, settings } = view.observation
+  const level = Math.round(state.level)
+  const desired = clampInto(settings, currentInfo.isStale ? Math.min(level, previous) : level)
+  const expected = expectedCompletions(state.pace, desired, parameters.every)
+  const paced = paceBound(desired, current, losses.coolingSlots(state.losses), expected)
+  const foreseen = startsByMemory(state, view, desired, expected)
+  return {
+    desired,
+    startAllowance: Math.min(paced, foreseen),
+    reason: reasonOf({
+      phase: state.phase,
+      desired,
+      current,
+      isSaturated: view.isSaturated,
+      staleSignals: Object.keys(currentInfo.signals).filter((name) => currentInfo.signals[name].isStale),
+      isBackedOff: view.lowest.name === "losses" && view.lowest.concurrency < 1.05 * state.level,
+      isHeldByMemory: foreseen < desired - current,
+      ceilings: view.ceilings,
+      lowest: bindingSignal(state, view)
+    })
+  }
+}
+
+const startsByMemory = (state: State, { observation }: View, desired: number, expected: number): number => {
+  const signal = observation.currentInfo.signals["memory"]
+  if (signal === undefined || signal.isStale) return Infinity
+  const budget = { model: state.memory, signal, most: memoryMost(signal.target) }
+  return memoryBound(budget, observation.current, desired, expected)
+}
+
+const bindingSignal = ({ level }: State, { lowest, observation }: View): string | undefined =>
+  lowest.concurrency < 1.05 * level && observation.currentInfo.signals[lowest.name] !== undefined
+    ? lowest.name
+    : undefined

@@ -1,0 +1,56 @@
+/**
+ * What the law remembers between two decisions: plain data, which survives JSON.
+ */
+import type { ConcurrencySettings } from "../../ConcurrencySettings.ts"
+import * as ceilings from "./ceilings.ts"
+import * as losses from "./losses.ts"
+import type { Measurement } from "./measurement.ts"
+import * as memory from "./memory.ts"
+import * as pace from "./pace.ts"
+import type { Probing } from "./probing.ts"
+import type { SlowStart } from "./slowStart.ts"
+import type { Tracking } from "./tracking.ts"
+
+/** Nothing is known yet; `raisedAt`: when the level was raised last. */
+export interface ColdStart {
+  readonly _tag: "ColdStart"
+  readonly raisedAt: number
+}
+
+export type Phase = ColdStart | SlowStart | Tracking | Probing
+
+/**
+ * - `at`: the last decision.
+ * - `level`: the concurrency in force, unrounded.
+ * - `since`: since when it has been in force and made full use of.
+ */
+export interface State {
+  readonly at: number | null
+  readonly level: number
+  readonly since: number
+  readonly phase: Phase
+  readonly pace: pace.Pace
+  readonly loads: ceilings.Loads
+  readonly memory: memory.MemoryModel
+  readonly losses: losses.Losses
+  readonly measurement: Measurement | null
+}
+
+export const initial = (settings: ConcurrencySettings): State => ({
+  at: null,
+  level: Math.min(settings.desiredConcurrency, Math.max(2, settings.minConcurrency)),
+  since: 0,
+  phase: { _tag: "ColdStart", raisedAt: 0 },
+  pace: pace.initial,
+  loads: ceilings.initial,
+  memory: memory.initial,
+  losses: losses.initial(0),
+  measurement: null
+})
+
+export interface Parameters {
+  /** Milliseconds between two decisions. */
+  readonly every: number
+  /** The share of the memory target that is left free. */
+  readonly memoryHeadroom: number
+}

@@ -1,0 +1,77 @@
+/**
+ * What a decision rests on: the observation taken into the state, and what follows from both.
+ */
+import type { Observation } from "../../ScalingPolicy.ts"
+import * as ceilings from "./ceilings.ts"
+import * as losses from "./losses.ts"
+import * as memory from "./memory.ts"
+import * as pace from "./pace.ts"
+import type { Parameters, State } from "./state.ts"
+
+/**
+ * - `elapsed`: milliseconds since the last decision.
+ * - `time`, `turnover`, `variation`: of tasks, see `Pace`.
+ * - `isSaturated`: whether the limit was made use of.
+ * - `ceilings`, `lowest`: the concurrency that each signal and losses allow, and the lowest of these and the maximum.
+ */
+export interface View {
+  readonly now: number
+  readonly elapsed: number
+  readonly time: number
+  readonly turnover: number
+  readonly variation: number
+  readonly isSaturated: boolean
+  readonly observation: Observation
+  readonly ceilings: Readonly<Record<string, number>>
+  readonly lowest: { readonly name: string; readonly concurrency: number }
+  readonly least: number
+}
+
+export const perceive = (state: State, observation: Observation, elapsed: number): State => {
+  const { completions, currentInfo, inFlightAges, now } = observation
+  const known = pace.observe(state.pace, completions)
+  const signal = currentInfo.signals["memory"]
+  return {
+    ...state,
+    at: now,
+    pace: known,
+    loads: ceilings.observe(state.loads, observation, elapsed, known.duration),
+    memory: signal === undefined
+      ? state.memory
+      : memory.observe(state.memory, signal, inFlightAges, elapsed, known),
+    losses: losses.observe(state.losses, completions, now, known.duration)
+  }
+}
+
+export const look = (parameters: Parameters, state: State, observation: Observation, elapsed: number): View => {
+  const time = pace.taskTime(state.pace, observation.inFlightAges)
+  const { maxConcurrency, minConcurrency } = observation.settings
+  const isSaturated = observation.saturatedShare >= 0.5
+  const found: Record<string, number> = {}
+  for (const [name, use] of Object.entries(state.loads.uses)) {
+    const signal = observation.currentInfo.signals[name]
+    if (signal === undefined || signal.isStale) continue
+    const ceiling = name === "memory"
+      ? memory.ceiling(state.memory, signal, memoryAim(parameters, signal.target), observation.current)
+      : ceilings.ceiling(use, signal, state.loads.inFlight ?? 0, state.level, isSaturated)
+    if (ceiling !== undefined) found[name] = ceiling
+  }
+  if (state.losses.backoff !== null) found["losses"] = state.losses.backoff.cap
+  return {
+    now: observation.now,
+    elapsed,
+    time,
+    turnover: pace.turnover(state.pace, time),
+    variation: pace.variation(state.pace),
+    isSaturated,
+    observation,
+    ceilings: found,
+    lowest: ceilings.lowest({ ...found, maxConcurrency }) ?? { name: "maxConcurrency", concurrency: maxConcurrency },
+    least: minConcurrency
+  }
+}
+
+const memoryAim = ({ memoryHeadroom }: Parameters, target: number): number => target * (1 - memoryHeadroom)
+
+/** Past this load nothing starts: a quarter of the way from the target to the limit. */
+export const memoryMost = (target: number): number => target + 0.25 * Math.max(0, 1 - target)
