@@ -10,8 +10,8 @@ import * as PubSub from "effect/PubSub"
 import * as Governor from "./ConcurrencyGovernor.ts"
 import { DirectFeed } from "./internal/directFeed.ts"
 import { directOf, type DirectSource } from "./internal/directSource.ts"
-import { IterableSource } from "./internal/iterableSource.ts"
 import { type Lease, LeaseFeed } from "./internal/leaseFeed.ts"
+import { type Numbered, NumberedSource } from "./internal/numberedSource.ts"
 import { Pool, type PoolWork } from "./internal/pool.ts"
 import { AlreadyRunningError, TaskTimeoutError } from "./internal/poolErrors.ts"
 import type { AutoscaledPool, PoolEvent, PoolOptions, Work } from "./internal/poolModel.ts"
@@ -169,21 +169,20 @@ export function forEach<A, B, E, R, E2 = never, R2 = never>(
   return Effect.suspend(() => {
     const results: Array<B> = []
     const { discard, onTaskTimeout } = options
-    const enumerated = new Enumerated(items)
     const ofNumbered = {
       ...options,
       onTaskTimeout: onTaskTimeout && ((error, { item }) => onTaskTimeout(error, item))
     } as PoolOptions<Numbered<A>, E2, R2, B> // spreading a union of options loses which of its members it is
     const pool = buildDirect<Numbered<A>, E | E2, R | R2>(
-      new IterableSource(enumerated),
+      new NumberedSource(items),
       taskOf(({ index, item }) => f(item, index), ofNumbered),
       ofNumbered,
       // Tasks and what stands in for them after a timeout give a `B`.
       discard === true ? undefined : ({ index }, result) => void (results[index] = result as B)
     )
-    return Effect.flatMap(pool, (pool) => neverTwice(pool.run)).pipe(
-      Effect.ensuring(Effect.sync(() => enumerated.close())),
-      Effect.map(() => discard === true ? undefined : results)
+    return Effect.map(
+      Effect.flatMap(pool, (pool) => neverTwice(pool.run)),
+      () => discard === true ? undefined : results
     )
   })
 }
@@ -318,34 +317,3 @@ const afterTimeout = <A, E, R>(
 /** A pool that nobody else holds cannot be running already. */
 const neverTwice = <A, E>(run: Effect.Effect<A, E | AlreadyRunningError>): Effect.Effect<A, E> =>
   run as Effect.Effect<A, E>
-
-interface Numbered<A> {
-  readonly item: A
-  readonly index: number
-}
-
-/** The items of an iterable with their numbers; an iterator that is not used up can be closed. */
-class Enumerated<A> implements IterableIterator<Numbered<A>> {
-  private readonly iterator: Iterator<A>
-  private index = 0
-  private isUsedUp = false
-
-  constructor(items: Iterable<A>) {
-    this.iterator = items[Symbol.iterator]()
-  }
-
-  [Symbol.iterator](): this {
-    return this
-  }
-
-  next(): IteratorResult<Numbered<A>> {
-    const next = this.iterator.next()
-    if (next.done !== true) return { done: false, value: { item: next.value, index: this.index++ } }
-    this.isUsedUp = true
-    return next
-  }
-
-  close(): void {
-    if (!this.isUsedUp) this.iterator.return?.()
-  }
-}

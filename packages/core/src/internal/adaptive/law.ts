@@ -104,7 +104,7 @@ const phaseBelow = (phase: Phase, level: number, { lowest }: View): Phase => {
 const isConsumed = (name: string): boolean => name !== "memory" && name !== "losses" && name !== "maxConcurrency"
 
 /** How many may run before anything is known. */
-const coldLimit = (view: View): number => clamp(view.observation.settings.desiredConcurrency, 8, 16)
+const coldLimit = (view: View): number => clamp(view.observation.settings.desiredConcurrency, 8, 10)
 
 const warmUp = (state: State, phase: ColdStart, view: View): State => {
   const isKnown = state.pace.finished >= 5

@@ -54,8 +54,8 @@ export const follow = (tracking: Tracking, at: Circumstances): Outcome => {
     if (isRefuted(check, at)) return { _tag: "Refuted", level: check.inFlight }
     check = here
   }
-  const slackSince = at.usedShare < 0.75 ? tracking.slackSince ?? at.now : null
-  if (slackSince !== null && at.now - slackSince > Math.max(3000, at.time)) return { _tag: "Refuted", level: at.level }
+  const slackSince = at.usedShare < 0.85 ? tracking.slackSince ?? at.now : null
+  if (slackSince !== null && at.now - slackSince > clamp(at.time / 4, 3000, 10_000)) return { _tag: "Refuted", level: at.level }
   const next: Tracking = { ...tracking, check, slackSince }
   if (at.ceiling <= 1.03 * at.level) return { _tag: "Follow", next, level: at.level }
   const rise = (at.ceiling - at.level) * approach(at.elapsed, clamp(at.time, 2000, 10_000))

@@ -1,0 +1,36 @@
+/**
+ * The items of an iterable with their numbers. An iterator that is not used up when the run ends is closed.
+ */
+import * as Effect from "effect/Effect"
+import { ReturningSource } from "./directSource.ts"
+
+export interface Numbered<A> {
+  readonly item: A
+  readonly index: number
+}
+
+export class NumberedSource<A> extends ReturningSource<Numbered<A>, never, never> {
+  readonly arrival: Effect.Effect<void> = Effect.void
+  private readonly iterator: Iterator<A>
+  private index = 0
+  private isUsedUp = false
+
+  constructor(items: Iterable<A>) {
+    super()
+    this.iterator = items[Symbol.iterator]()
+  }
+
+  protected pollNext(): "Item" | "Done" {
+    const next = this.iterator.next()
+    if (next.done) {
+      this.isUsedUp = true
+      return "Done"
+    }
+    this.item = { item: next.value, index: this.index++ }
+    return "Item"
+  }
+
+  override readonly close: Effect.Effect<void> = Effect.sync(() => {
+    if (!this.isUsedUp) this.iterator.return?.()
+  })
+}
