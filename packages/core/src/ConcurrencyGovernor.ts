@@ -14,6 +14,7 @@ import * as ConcurrencySettings from "./ConcurrencySettings.ts"
 import { CompletionTally, type TaskOutcome } from "./internal/completionTally.ts"
 import { ConcurrencyMeter, type ConcurrencyTotals } from "./internal/concurrencyMeter.ts"
 import { reader as monotonicReader } from "./internal/monotonic.ts"
+import { afterNextBeat } from "./internal/steadyPace.ts"
 import { StartPace } from "./internal/startPace.ts"
 import type { InvalidOptionsError } from "./InvalidOptionsError.ts"
 import type { Observation, ScalingDecision, ScalingPolicy, ScalingReason } from "./ScalingPolicy.ts"
@@ -225,9 +226,12 @@ export class ConcurrencyGovernor {
     })
   )
 
-  private readonly askPolicy: Effect.Effect<unknown> = Effect.suspend(() =>
-    Effect.schedule(this.decide, Schedule.spaced(this.policy.every))
-  )
+  private readonly askPolicy: Effect.Effect<unknown> = Effect.suspend(() => {
+    const { boundsStarts, every } = this.policy
+    // What bounds starts by single samples must know how many tasks they are samples of: those in flight right now.
+    if (boundsStarts === true) return Effect.forever(Effect.andThen(afterNextBeat(every), this.decide))
+    return Effect.schedule(this.decide, Schedule.spaced(every))
+  })
 
   /** Whether an overloaded signal keeps all but the minimum from starting. */
   private get isHeldBack(): boolean {

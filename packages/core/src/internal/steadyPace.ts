@@ -7,9 +7,18 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { millisOf } from "./monotonic.ts"
 
-export const nextBeat = (every: Duration.Duration): Effect.Effect<void> => {
+export const nextBeat = (every: Duration.Duration): Effect.Effect<void> => at(every, 0)
+
+/** Waits until shortly after the next beat, when whatever samples on the beat has done so. */
+export const afterNextBeat = (every: Duration.Duration): Effect.Effect<void> => at(every, sampling)
+
+/** Milliseconds that taking the samples of a beat may last. */
+const sampling = 5
+
+const at = (every: Duration.Duration, delay: number): Effect.Effect<void> => {
   const interval = Duration.toMillis(every)
-  return Effect.flatMap(Clock.monotonicTimeNanos, (nanos) => Effect.sleep(untilBeat(millisOf(nanos), interval)))
+  return Effect.flatMap(Clock.monotonicTimeNanos, (nanos) =>
+    Effect.sleep(untilBeat(millisOf(nanos) - delay, interval)))
 }
 
 /** A timer may be early: a beat that is nearly here is taken for the one that was waited for. */

@@ -19,7 +19,9 @@ export interface Fit {
 }
 
 const reach = 0.22
-const ridge = 0.6
+
+/** How much evidence it takes: more where durations vary, as for a slope that is expected within about 1 of 0. */
+const doubt = 0.8
 const heaviest = 200
 const most = 24
 
@@ -51,7 +53,7 @@ export const fit = (samples: ReadonlyArray<Sample>, level: number, variation: nu
   }
   const meanX = sumX / total
   const meanY = sumY / total
-  let spread = ridge, common = 0
+  let spread = doubt * variation * variation, common = 0
   for (const sample of samples) {
     const weight = near(sample)
     spread += weight * (sample.x - meanX) ** 2

@@ -135,9 +135,9 @@ const servedConcurrency = (
   return trust * taskTime / elapsed + (1 - trust) * share
 }
 
-const cut = (before: Backoff | null, served: number, { inFlight, least, level, now }: Circumstances): Backoff => {
+const cut = (before: Backoff | null, served: number, { inFlight, least, level, now, time }: Circumstances): Backoff => {
   const lostAt = Math.min(level, Math.max(1, inFlight))
-  const probeFailed = before !== null && before.probedAt !== null && now - before.probedAt < 3000
+  const probeFailed = before !== null && before.probedAt !== null && now - before.probedAt < Math.max(3000, 3 * time)
   return {
     cap: Math.max(least, Math.min(lostAt - 0.5, clamp(0.97 * served, 0.5 * lostAt, 0.98 * lostAt))),
     lostAt,

@@ -47,15 +47,12 @@ export type Outcome =
   | { readonly _tag: "Refuted"; readonly level: number }
 
 export const follow = (tracking: Tracking, at: Circumstances): Outcome => {
-  const here: Check = { level: at.level, inFlight: at.inFlight, use: at.use, at: at.now }
-  let check = tracking.check
-  if (check === null || at.level < 0.9 * check.level) check = here
-  else if (at.now - check.at > Math.max(1500, 1.25 * at.time)) {
-    if (isRefuted(check, at)) return { _tag: "Refuted", level: check.inFlight }
-    check = here
-  }
+  const check = checked(tracking.check, at)
+  if (check === "Refuted") return { _tag: "Refuted", level: tracking.check?.inFlight ?? at.level }
   const slackSince = at.usedShare < 0.85 ? tracking.slackSince ?? at.now : null
-  if (slackSince !== null && at.now - slackSince > clamp(at.time / 4, 3000, 10_000)) return { _tag: "Refuted", level: at.level }
+  if (slackSince !== null && at.now - slackSince > clamp(at.time / 4, 3000, 10_000)) {
+    return { _tag: "Refuted", level: at.level }
+  }
   const next: Tracking = { ...tracking, check, slackSince }
   if (at.ceiling <= 1.03 * at.level) return { _tag: "Follow", next, level: at.level }
   const rise = (at.ceiling - at.level) * approach(at.elapsed, clamp(at.time, 2000, 10_000))
@@ -63,8 +60,15 @@ export const follow = (tracking: Tracking, at: Circumstances): Outcome => {
   return { _tag: "Follow", next, level: Math.max(at.level, level) }
 }
 
-// Three tenths of a proportional rise is the least that counts as one.
-const isRefuted = (check: Check, { inFlight, use }: Circumstances): boolean => {
-  const growth = inFlight / check.inFlight - 1
-  return growth > 0.15 && use - check.use < 0.3 * growth * check.use
+/** The check to go on from, once there was time for use to answer to a growth worth judging. */
+const checked = (check: Check | null, at: Circumstances): Check | "Refuted" => {
+  const here: Check = { level: at.level, inFlight: at.inFlight, use: at.use, at: at.now }
+  // Fewer tasks, or tasks that use less: what was checked tells nothing of these.
+  if (check === null || at.level < 0.9 * check.level || at.use < 0.8 * check.use) return here
+  const wait = Math.max(1500, 1.25 * at.time)
+  if (at.now - check.at <= wait) return check
+  const growth = at.inFlight / Math.max(1, check.inFlight) - 1
+  // Three tenths of a proportional rise is the least that counts as one.
+  if (growth > 0.15) return at.use - check.use < 0.3 * growth * check.use ? "Refuted" : here
+  return at.now - check.at > 8 * wait ? here : check
 }

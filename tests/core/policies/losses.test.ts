@@ -1,0 +1,118 @@
+/**
+ * What rejections, timeouts and failures do to the limit.
+ */
+import { assert, describe, it } from "@effect/vitest"
+import * as losses from "../../../packages/core/src/internal/adaptive/losses.ts"
+import { between, stats } from "./support.ts"
+
+interface Round {
+  readonly served?: number
+  readonly rejected?: number
+  readonly timedOut?: number
+  readonly level?: number
+  readonly inFlight?: number
+}
+
+/** Rounds of half a second, of tasks that take 300 ms. */
+const run = (rounds: ReadonlyArray<Round>, from = losses.initial(0), start = 0) => {
+  let state = from
+  const verdicts: Array<losses.Verdict> = []
+  rounds.forEach(({ inFlight = 30, level = 30, rejected = 0, served = 50, timedOut = 0 }, i) => {
+    const now = start + 500 * (i + 1)
+    const count = served + rejected + timedOut
+    const completions = stats(count, { rejections: rejected, timeouts: timedOut, meanDuration: served > 0 ? 300 : 0 })
+    state = losses.observe(state, completions, now, 300)
+    const [verdict, next] = losses.judge(state, { now, time: 300, inFlight, current: inFlight, level, least: 1 })
+    state = next
+    verdicts.push(verdict)
+  })
+  return { state, verdicts }
+}
+
+describe("losses", () => {
+  it("puts up with one in a hundred, and with chance", () => {
+    assert.notInclude(run(Array.from({ length: 40 }, (_, i) => ({ rejected: i % 8 === 0 ? 1 : 0 }))).verdicts, "Cut")
+  })
+
+  it("cuts to what is being served", () => {
+    const { state, verdicts } = run([{ served: 40, rejected: 30, inFlight: 32, level: 32 }])
+    assert.deepStrictEqual(verdicts, ["Cut"])
+    // 40 tasks of 300 ms in half a second: 24 were being served.
+    assert.isTrue((state.backoff?.cap ?? 0) > 20 && (state.backoff?.cap ?? 0) < 30)
+    assert.strictEqual(state.backoff?.lostAt, 32)
+  })
+
+  it("takes timeouts for losses as well", () => {
+    assert.deepStrictEqual(run([{ served: 40, timedOut: 10 }]).verdicts, ["Cut"])
+  })
+
+  it("never cuts below half at once, nor below the minimum", () => {
+    assert.approximately(run([{ served: 0, rejected: 50, inFlight: 30 }]).state.backoff?.cap ?? 0, 0.97 * 30, 1e-9)
+    assert.strictEqual(run([{ served: 0, timedOut: 50, inFlight: 30 }]).state.backoff?.cap, 15)
+    assert.strictEqual(run([{ served: 0, timedOut: 50, inFlight: 1, level: 1 }]).state.backoff?.cap, 1)
+  })
+
+  it("returns to below the loss, then probes with growing pauses after each that failed", () => {
+    let state = run([{ served: 30, timedOut: 20 }]).state
+    const pauses: Array<number> = []
+    let now = 500
+    let cutAt = now
+    for (let i = 0; i < 800; i++) {
+      const level = state.backoff?.cap ?? 30
+      const isOver = level > 30
+      const round = run(
+        [{ level, inFlight: level, served: 50, rejected: isOver ? 10 : 0 }],
+        state,
+        now
+      )
+      now += 500
+      state = round.state
+      if (round.verdicts[0] === "Cut") {
+        pauses.push(now - cutAt)
+        cutAt = now
+      }
+    }
+    assert.isAbove(pauses.length, 3)
+    assert.isAbove(pauses[pauses.length - 1], 3 * pauses[1])
+    assert.isAtMost(Math.max(...pauses), 90_000)
+  })
+
+  it("does not raise a cap that nothing presses against", () => {
+    const { state } = run([{ served: 40, rejected: 30 }])
+    const calm = run(Array.from({ length: 100 }, () => ({ inFlight: 2, level: 25 })), state, 500)
+    assert.deepStrictEqual([...new Set(calm.verdicts)], ["None"])
+  })
+
+  it("forgets a loss that has not come back at twice the concurrency", () => {
+    let { state } = run([{ served: 40, rejected: 30 }])
+    let now = 500
+    const verdicts: Array<losses.Verdict> = []
+    for (let i = 0; i < 400 && state.backoff !== null; i++) {
+      const level: number = state.backoff.cap
+      const round = run([{ level, inFlight: level }], state, now)
+      now += 500
+      state = round.state
+      verdicts.push(...round.verdicts)
+    }
+    assert.include(verdicts, "Over")
+    assert.isNull(state.backoff)
+  })
+
+  it("cools the slots of rejected tasks for about a task's duration", () => {
+    const { state } = run([{ rejected: 7 }])
+    assert.strictEqual(losses.coolingSlots(state), 7)
+    assert.strictEqual(losses.coolingSlots(losses.observe(state, stats(0), 900, 300)), 0)
+    // However long a task is, a slot is tried again.
+    const long = losses.observe(losses.initial(0), stats(3, { rejections: 3 }), 0, 600_000)
+    assert.strictEqual(losses.coolingSlots(losses.observe(long, stats(0), 60_000, 600_000)), 0)
+  })
+
+  it.prop("keeps the cap between the minimum and what was in flight", [
+    between(0, 100),
+    between(2, 100),
+    between(1, 200)
+  ], ([served, rejected, inFlight]) => {
+    const { backoff } = run([{ served, rejected, inFlight, level: inFlight }]).state
+    if (backoff !== null) assert.isTrue(backoff.cap >= 1 && backoff.cap <= Math.max(1, inFlight))
+  })
+})

@@ -1,0 +1,61 @@
+/**
+ * How long tasks take, and how long to wait for what a change of concurrency does.
+ */
+import { assert, describe, it } from "@effect/vitest"
+import * as pace from "../../../packages/core/src/internal/adaptive/pace.ts"
+import { between, stats } from "./support.ts"
+
+const after = (...durations: ReadonlyArray<number>) =>
+  durations.reduce((known, meanDuration) => pace.observe(known, stats(1, { meanDuration })), pace.initial)
+
+describe("pace", () => {
+  it("tells served from lost", () => {
+    const some = stats(10, { failures: 1, timeouts: 2, rejections: 3 })
+    assert.strictEqual(pace.servedCount(some), 4)
+    assert.strictEqual(pace.lostCount(some), 6)
+  })
+
+  it("is a plain mean at first and forgets later", () => {
+    assert.approximately(after(100, 200, 300).duration, 200, 1e-9)
+    const long = Array.from({ length: 400 }, () => 100)
+    assert.approximately(after(...long, ...long.map(() => 500)).duration, 500, 1)
+  })
+
+  it("learns nothing from tasks that were not served", () => {
+    const known = after(100)
+    assert.strictEqual(pace.observe(known, stats(5, { rejections: 5 })), known)
+  })
+
+  it("expects variation until many tasks have shown none", () => {
+    assert.strictEqual(pace.variation(pace.initial), 1)
+    assert.isAbove(pace.variation(after(100, 100)), 0.9)
+    const alike = Array.from({ length: 300 }, () => 100)
+    assert.isBelow(pace.variation(after(...alike)), 0.4)
+    assert.isAbove(pace.variation(after(...alike.flatMap(() => [10, 1000]))), 0.9)
+  })
+
+  it("does not take the first tasks to finish for typical", () => {
+    assert.strictEqual(pace.taskTime(pace.initial, [400, 600]), 500)
+    // One of ten finished after 100 ms, nine have run for as long: a task takes about a second.
+    assert.strictEqual(pace.taskTime(after(100), Array.from({ length: 9 }, () => 100)), 1000)
+    const known = after(...Array.from({ length: 30 }, () => 200))
+    assert.strictEqual(pace.taskTime(known, [50, 50]), known.duration)
+    assert.strictEqual(pace.taskTime(known, [5000]), 5000)
+  })
+
+  it("waits longer where durations vary, for the long ones", () => {
+    const varied = after(...Array.from({ length: 100 }, (_, i) => i % 10 === 0 ? 5000 : 100))
+    assert.isAbove(pace.turnover(varied, varied.duration), 3 * varied.duration)
+    const alike = after(...Array.from({ length: 100 }, () => 500))
+    assert.strictEqual(pace.turnover(alike, 500), 500)
+  })
+
+  it.prop("is never less than nothing, nor not a number", [between(0, 50), between(0, 100_000), between(0, 100_000)], (
+    [count, meanDuration, deviation]
+  ) => {
+    const known = pace.observe(pace.initial, stats(count, { meanDuration, varianceDuration: deviation ** 2 }))
+    for (const value of [known.duration, pace.variation(known), pace.taskTime(known, []), pace.turnover(known, 0)]) {
+      assert.isAtLeast(value, 0)
+    }
+  })
+})

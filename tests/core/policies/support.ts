@@ -1,0 +1,150 @@
+import { ConcurrencySettings, type LoadSignal, type ScalingPolicy } from "@autoscaled-pool/core"
+import { Duration, Schema } from "effect"
+
+export const between = (minimum: number, maximum: number) => Schema.Int.check(Schema.isBetween({ minimum, maximum }))
+
+export const signal = (load: number, options: Partial<LoadSignal.SignalInfo> = {}): LoadSignal.SignalInfo => ({
+  limitRatio: 0.4,
+  actualRatio: 0,
+  isOverloaded: false,
+  isStale: false,
+  load,
+  own: load,
+  target: 0.9,
+  ...options
+})
+
+export const stats = (count: number, options: Partial<ScalingPolicy.CompletionStats> = {}) => ({
+  count,
+  failures: 0,
+  timeouts: 0,
+  rejections: 0,
+  meanDuration: 0,
+  varianceDuration: 0,
+  ...options
+})
+
+export const observation = (
+  { signals = {}, ...options }:
+    & Partial<ScalingPolicy.Observation>
+    & { readonly signals?: Readonly<Record<string, LoadSignal.SignalInfo>> } = {}
+): ScalingPolicy.Observation => {
+  const all = Object.values(signals)
+  const info = {
+    signals,
+    isSystemIdle: !all.some(({ isOverloaded }) => isOverloaded),
+    isStale: all.some(({ isStale }) => isStale),
+    createdAt: options.now ?? 0
+  }
+  return {
+    now: 0,
+    settings: ConcurrencySettings.defaults,
+    desired: 10,
+    current: 10,
+    meanConcurrency: 10,
+    saturatedShare: 1,
+    currentInfo: info,
+    historicalInfo: info,
+    completions: stats(0),
+    fresh: stats(0),
+    inFlightAges: [],
+    ...options
+  }
+}
+
+/** What tasks meet at a time: all of it may change between two decisions. */
+export interface Conditions {
+  /** Tasks that there are to run; default as many as may. */
+  readonly demand?: number
+  /** Milliseconds that a task takes where it need not wait. */
+  readonly duration: number
+  /** How many tasks at once are served without waiting. */
+  readonly knee?: number
+  /** How many tasks are accepted at once; the others are rejected. */
+  readonly accepted?: number
+  /** The share of each signal's limit that a task uses, and that others use. */
+  readonly uses?: Readonly<Record<string, readonly [perTask: number, others: number]>>
+  readonly isStale?: boolean
+}
+
+export interface Step {
+  readonly at: number
+  readonly inFlight: number
+  readonly decision: ScalingPolicy.ScalingDecision
+}
+
+/**
+ * Drives a policy with a fluid in place of tasks: durations, use and completions are what they are on average, so that a
+ * run depends on the policy alone.
+ */
+export const drive = <S>(
+  policy: ScalingPolicy.ScalingPolicy<S>,
+  seconds: number,
+  conditionsAt: (second: number) => Conditions,
+  options: {
+    readonly settings?: Partial<ConcurrencySettings.ConcurrencySettings>
+    readonly copy?: (state: S) => S
+    readonly seen?: (observation: ScalingPolicy.Observation) => void
+  } = {}
+): ReadonlyArray<Step> => {
+  const settings = { ...ConcurrencySettings.defaults, ...options.settings }
+  const every = Duration.toMillis(policy.every)
+  const steps: Array<Step> = []
+  let state = policy.initial(settings)
+  let desired = settings.desiredConcurrency
+  let inFlight = 0
+  let unfinished = 0
+  let completions = stats(0)
+  for (let now = 0; now <= seconds * 1000; now += every) {
+    const conditions = conditionsAt(now / 1000)
+    const { accepted = Infinity, demand = Infinity, knee = Infinity, uses = {} } = conditions
+    const served = Math.min(inFlight, accepted)
+    // What wants more of a resource than others leave of it takes longer.
+    const crowding = Object.values(uses).map(([perTask, others]) => inFlight * perTask / (1 - others))
+    const duration = conditions.duration * Math.max(1, served / knee, ...crowding)
+    const seen = observation({
+      now,
+      settings,
+      desired,
+      current: Math.round(inFlight),
+      meanConcurrency: inFlight,
+      saturatedShare: inFlight >= 0.9 * desired ? 1 : 0,
+      signals: Object.fromEntries(
+        Object.entries(uses).map(([name, [perTask, others]]) => {
+          const own = Math.min(1 - others, inFlight * perTask)
+          return [name, signal(own + others, { own, isStale: conditions.isStale ?? false })]
+        })
+      ),
+      completions,
+      inFlightAges: Array.from(
+        { length: Math.round(inFlight) },
+        (_, i) => duration * (1 - (i + 0.5) / Math.round(inFlight))
+      )
+    })
+    options.seen?.(seen)
+    const [decision, next] = policy.decide(state, seen)
+    state = options.copy === undefined ? next : options.copy(next)
+    desired = Math.min(settings.maxConcurrency, Math.max(settings.minConcurrency, Math.floor(decision.desired)))
+    steps.push({ at: now / 1000, inFlight, decision })
+    const wanted = Math.min(desired, demand)
+    // What ended is replaced; what is more than that, the allowance limits.
+    const ended = unfinished + served * every / duration
+    const rejected = Math.max(0, Math.min(wanted, inFlight + (decision.startAllowance ?? Infinity)) - accepted)
+    const started = Math.min(Math.max(0, wanted - inFlight + ended), decision.startAllowance ?? Infinity)
+    inFlight = Math.max(0, Math.min(wanted, inFlight - ended + started))
+    unfinished = ended % 1
+    completions = stats(Math.floor(ended) + Math.ceil(rejected), {
+      rejections: Math.ceil(rejected),
+      meanDuration: Math.floor(ended) > 0 ? duration : 0
+    })
+  }
+  return steps
+}
+
+export const desiredAt = (steps: ReadonlyArray<Step>, second: number): number =>
+  steps.findLast(({ at }) => at <= second)?.decision.desired ?? 0
+
+export const meanDesired = (steps: ReadonlyArray<Step>, from: number, to: number): number => {
+  const those = steps.filter(({ at }) => at >= from && at <= to)
+  return those.reduce((sum, { decision }) => sum + decision.desired, 0) / those.length
+}
