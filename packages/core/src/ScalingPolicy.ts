@@ -6,160 +6,21 @@
  *
  * @since 0.1.0
  */
-import type * as Duration from "effect/Duration"
 import * as Result from "effect/Result"
-import type { ConcurrencySettings } from "./ConcurrencySettings.ts"
+import type { AdaptiveOptions } from "./internal/policies/adaptive.ts"
 import * as adaptiveLaw from "./internal/policies/adaptive.ts"
+import type { AimdOptions } from "./internal/policies/aimd.ts"
 import * as aimdLaw from "./internal/policies/aimd.ts"
+import type { GradientOptions } from "./internal/policies/gradient.ts"
 import * as gradientLaw from "./internal/policies/gradient.ts"
+import type { StepRatioOptions } from "./internal/policies/stepRatio.ts"
 import * as stepRatioLaw from "./internal/policies/stepRatio.ts"
+import type { VegasOptions } from "./internal/policies/vegas.ts"
 import * as vegasLaw from "./internal/policies/vegas.ts"
-import type { SystemInfo } from "./SystemStatus.ts"
+import type { ScalingPolicy } from "./internal/scalingModel.ts"
 
-/**
- * What ended since a moment.
- *
- * **Details**
- *
- * - `count`: tasks that ended, however they did.
- * - `failures`: of those, the ones that failed.
- * - `timeouts`: of those, the ones that `onTaskTimeout` absorbed.
- * - `rejections`: of those, the ones that reported a rate-limit answer (`ClientErrors.report`).
- * - `meanDuration`, `varianceDuration`: of those that succeeded without meeting a rate limit, in milliseconds and
- *   milliseconds squared; 0 where there are none.
- *
- * @category models
- * @since 0.1.0
- */
-export interface CompletionStats {
-  readonly count: number
-  readonly failures: number
-  readonly timeouts: number
-  readonly rejections: number
-  readonly meanDuration: number
-  readonly varianceDuration: number
-}
-
-/**
- * What a policy sees at a decision.
- *
- * **Details**
- *
- * - `now`: monotonic milliseconds.
- * - `settings`: the bounds in force.
- * - `desired`: the concurrency desired until now.
- * - `current`: tasks in flight now.
- * - `meanConcurrency`: tasks in flight, time-weighted, since the last decision.
- * - `saturatedShare`: the share of that time, 0 to 1, in which `current >= desiredConcurrencyRatio * desired`.
- * - `currentInfo`, `historicalInfo`: the verdicts of the `SystemStatus`.
- * - `completions`: tasks that ended since the last decision.
- * - `fresh`: of those, the ones that started after `desired` last changed.
- * - `inFlightAges`: milliseconds since the start of each running task, oldest first.
- *
- * @category models
- * @since 0.1.0
- */
-export interface Observation {
-  readonly now: number
-  readonly settings: ConcurrencySettings
-  readonly desired: number
-  readonly current: number
-  readonly meanConcurrency: number
-  readonly saturatedShare: number
-  readonly currentInfo: SystemInfo
-  readonly historicalInfo: SystemInfo
-  readonly completions: CompletionStats
-  readonly fresh: CompletionStats
-  readonly inFlightAges: ReadonlyArray<number>
-}
-
-/**
- * Why a policy decided as it did, for a person to read.
- *
- * **Details**
- *
- * - `summary`: one sentence.
- * - `phase`: the state of the law (`"steady"`, `"slow start"`, ...), where it has several.
- * - `bindingSignal`: the name of the signal that limits, where one does.
- * - `ceilings`: the concurrency that each signal allows, by name, where the law computes one.
- *
- * @category models
- * @since 0.1.0
- */
-export interface ScalingReason {
-  readonly summary: string
-  readonly phase?: string | undefined
-  readonly bindingSignal?: string | undefined
-  readonly ceilings?: Readonly<Record<string, number>> | undefined
-}
-
-/**
- * What a policy decides.
- *
- * **Details**
- *
- * - `desired`: the concurrency to aim at; whoever applies it rounds down and clamps into the bounds.
- * - `startAllowance`: how many tasks may start before the next decision; no bound where it is left out.
- * - `reason`: why.
- *
- * @category models
- * @since 0.1.0
- */
-export interface ScalingDecision {
-  readonly desired: number
-  readonly startAllowance?: number | undefined
-  readonly reason: ScalingReason
-}
-
-/**
- * A control law with a state of its own.
- *
- * **Details**
- *
- * - `name`: for logs and reports.
- * - `every`: how often `decide` is asked; the first time this long after the run begins.
- * - `decidesAtStart`: whether `decide` is asked before the first task of a run as well, default `false`.
- * - `boundsStarts`: whether `startAllowance` takes the place of the current verdict: then an overloaded signal does not
- *   close the gate by itself, default `false`. A policy that holds each `load` at its `target` needs this, for there a
- *   signal is overloaded half of the time.
- * - `desiredConcurrencyRatio`: the share of `desired` that counts as saturated in observations, default 0.9.
- * - `initial`: the state to begin with.
- * - `decide`: the next decision and the next state; must be pure.
- *
- * @category models
- * @since 0.1.0
- */
-// The state is private to the policy: whoever holds a policy of unknown state only hands back what it was given, which
-// no type but `any` lets a policy of a known state be assigned to.
-// oxlint-disable-next-line typescript/no-explicit-any
-export interface ScalingPolicy<S = any> {
-  readonly name: string
-  readonly every: Duration.Duration
-  readonly decidesAtStart?: boolean | undefined
-  readonly boundsStarts?: boolean | undefined
-  readonly desiredConcurrencyRatio?: number | undefined
-  readonly initial: (settings: ConcurrencySettings) => S
-  readonly decide: (state: S, observation: Observation) => readonly [ScalingDecision, S]
-}
-
-/**
- * Options of {@link stepRatio}.
- *
- * **Details**
- *
- * - `every`: time between two decisions, longer than 0, default 10 seconds.
- * - `desiredConcurrencyRatio`: the share of `desired` that must be in flight before it grows, 0 to 1, default 0.9.
- * - `scaleUpStepRatio`, `scaleDownStepRatio`: the share of `desired` to move by, above 0 and at most 1, default 0.05.
- *
- * @category models
- * @since 0.1.0
- */
-export interface StepRatioOptions {
-  readonly every?: Duration.Input | undefined
-  readonly desiredConcurrencyRatio?: number | undefined
-  readonly scaleUpStepRatio?: number | undefined
-  readonly scaleDownStepRatio?: number | undefined
-}
+export type * from "./internal/scalingModel.ts"
+export type { AdaptiveOptions, AimdOptions, GradientOptions, StepRatioOptions, VegasOptions }
 
 /**
  * The default law, Crawlee's: one step up while the system has been idle and the concurrency is used, one step down
@@ -188,23 +49,6 @@ export interface StepRatioOptions {
  */
 export const stepRatio = (options: StepRatioOptions = {}): ScalingPolicy<undefined> =>
   Result.getOrThrow(stepRatioLaw.make(options))
-
-/**
- * Options of {@link adaptive}. What to aim at is no option of the law but the `target` of each signal.
- *
- * **Details**
- *
- * - `every`: time between two decisions, longer than 0, default 250 milliseconds, as often as memory is sampled.
- * - `memoryHeadroom`: the share of the memory signal's target to leave free, 0 to 1, default 0.05. More where a task's
- *   footprint can be many times the usual one.
- *
- * @category models
- * @since 0.1.0
- */
-export interface AdaptiveOptions {
-  readonly every?: Duration.Input | undefined
-  readonly memoryHeadroom?: number | undefined
-}
 
 /**
  * Finds the concurrency at which throughput is best, within what each resource can bear, and stays there.
@@ -247,22 +91,6 @@ export interface AdaptiveOptions {
 export const adaptive = (options: AdaptiveOptions = {}): ScalingPolicy => Result.getOrThrow(adaptiveLaw.make(options))
 
 /**
- * Options of {@link aimd}.
- *
- * **Details**
- *
- * - `every`: time between two decisions, longer than 0, default 1 second.
- * - `decreaseRatio`: what a loss multiplies the limit by, above 0 and at most 1, default 0.9.
- *
- * @category models
- * @since 0.1.0
- */
-export interface AimdOptions {
-  readonly every?: Duration.Input | undefined
-  readonly decreaseRatio?: number | undefined
-}
-
-/**
  * Additive increase, multiplicative decrease: one more as long as nothing is lost, a tenth less where something is.
  *
  * **Details**
@@ -284,20 +112,6 @@ export interface AimdOptions {
  * @since 0.1.0
  */
 export const aimd = (options: AimdOptions = {}): ScalingPolicy<number> => Result.getOrThrow(aimdLaw.make(options))
-
-/**
- * Options of {@link vegas}.
- *
- * **Details**
- *
- * - `every`: time between two decisions, longer than 0, default 1 second.
- *
- * @category models
- * @since 0.1.0
- */
-export interface VegasOptions {
-  readonly every?: Duration.Input | undefined
-}
 
 /**
  * The law of TCP Vegas: estimates from durations how many tasks queue, and keeps that number between two bounds.
@@ -322,24 +136,6 @@ export interface VegasOptions {
  * @since 0.1.0
  */
 export const vegas = (options: VegasOptions = {}): ScalingPolicy => Result.getOrThrow(vegasLaw.make(options))
-
-/**
- * Options of {@link gradient}.
- *
- * **Details**
- *
- * - `every`: time between two decisions, longer than 0, default 1 second.
- * - `tolerance`: by what durations may exceed their long-term mean before the limit shrinks, above 0, default 1.5.
- * - `queueSize`: the queue that is added, in tasks, above 0, default 4.
- *
- * @category models
- * @since 0.1.0
- */
-export interface GradientOptions {
-  readonly every?: Duration.Input | undefined
-  readonly tolerance?: number | undefined
-  readonly queueSize?: number | undefined
-}
 
 /**
  * Gradient2: shrinks the limit by the ratio of the long-term to the present duration, and adds a small queue.

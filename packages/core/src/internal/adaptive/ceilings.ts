@@ -7,7 +7,7 @@
  * to every neighbour ends with nothing.
  */
 import type { SignalInfo } from "../../LoadSignal.ts"
-import type { Observation } from "../../ScalingPolicy.ts"
+import type { Observation } from "../scalingModel.ts"
 import { approach, clamp } from "./numbers.ts"
 
 /** Use of a resource, smoothed. */

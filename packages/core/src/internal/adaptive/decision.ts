@@ -2,7 +2,7 @@
  * The decision that a state amounts to: how many may run, how many may start until the next one, and why.
  */
 import { clamp as clampInto } from "../../ConcurrencySettings.ts"
-import type { ScalingDecision } from "../../ScalingPolicy.ts"
+import type { ScalingDecision } from "../scalingModel.ts"
 import { expectedCompletions, memoryBound, paceBound } from "./allowance.ts"
 import * as losses from "./losses.ts"
 import { reasonOf } from "./reason.ts"

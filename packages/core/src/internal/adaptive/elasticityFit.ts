@@ -53,7 +53,7 @@ export const fit = (samples: ReadonlyArray<Sample>, level: number, variation: nu
   }
   const meanX = sumX / total
   const meanY = sumY / total
-  let spread = doubt * variation * variation, common = 0
+  let spread = Math.min(0.6, doubt * variation * variation), common = 0
   for (const sample of samples) {
     const weight = near(sample)
     spread += weight * (sample.x - meanX) ** 2

@@ -1,7 +1,7 @@
 /**
  * The whole law: which of its parts speaks when.
  */
-import type { Observation, ScalingDecision } from "../../ScalingPolicy.ts"
+import type { Observation, ScalingDecision } from "../scalingModel.ts"
 import { describe } from "./decision.ts"
 import * as losses from "./losses.ts"
 import { add, begin, finish, isVoid, type Plan, planOfGrowth, planOfProbe } from "./measurement.ts"

@@ -4,7 +4,7 @@
  * A loss cuts concurrency to what is being served, by Little's law on the tasks that were. From there the limit returns
  * quickly to just below where the loss began, and then probes upward, waiting longer after each probe that failed.
  */
-import type { CompletionStats } from "../../ScalingPolicy.ts"
+import type { CompletionStats } from "../scalingModel.ts"
 import { clamp } from "./numbers.ts"
 import { lostCount, servedCount } from "./pace.ts"
 

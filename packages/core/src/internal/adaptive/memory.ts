@@ -109,7 +109,7 @@ const baseOf = ({ base }: MemoryModel, own: number, current: number): number => 
 }
 
 /** How long a change of the kind of tasks goes unseen, in milliseconds. */
-const unseen = 1000
+const unseen = 3000
 
 const see = (
   before: Seen | null,

@@ -64,7 +64,7 @@ export const follow = (tracking: Tracking, at: Circumstances): Outcome => {
 const checked = (check: Check | null, at: Circumstances): Check | "Refuted" => {
   const here: Check = { level: at.level, inFlight: at.inFlight, use: at.use, at: at.now }
   // Fewer tasks, or tasks that use less: what was checked tells nothing of these.
-  if (check === null || at.level < 0.9 * check.level || at.use < 0.8 * check.use) return here
+  if (check === null || at.level < 0.9 * check.level || at.use < 0.95 * check.use) return here
   const wait = Math.max(1500, 1.25 * at.time)
   if (at.now - check.at <= wait) return check
   const growth = at.inFlight / Math.max(1, check.inFlight) - 1

@@ -4,10 +4,27 @@
 import * as Duration from "effect/Duration"
 import * as Result from "effect/Result"
 import type { InvalidOptionsError } from "../../InvalidOptionsError.ts"
-import type { AdaptiveOptions, ScalingPolicy } from "../../ScalingPolicy.ts"
+import type { ScalingPolicy } from "../scalingModel.ts"
 import * as law from "../adaptive/law.ts"
 import { initial, type State } from "../adaptive/state.ts"
 import * as rules from "../rules.ts"
+
+/**
+ * Options of `ScalingPolicy.adaptive`. What to aim at is no option of the law but the `target` of each signal.
+ *
+ * **Details**
+ *
+ * - `every`: time between two decisions, longer than 0, default 250 milliseconds, as often as memory is sampled.
+ * - `memoryHeadroom`: the share of the memory signal's target to leave free, 0 to 1, default 0.05. More where a task's
+ *   footprint can be many times the usual one.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface AdaptiveOptions {
+  readonly every?: Duration.Input | undefined
+  readonly memoryHeadroom?: number | undefined
+}
 
 export const make = (options: AdaptiveOptions): Result.Result<ScalingPolicy<State>, InvalidOptionsError> =>
   Result.map(parse(options), ({ every, memoryHeadroom }) => {

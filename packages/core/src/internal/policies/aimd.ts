@@ -5,9 +5,25 @@ import type * as Duration from "effect/Duration"
 import * as Result from "effect/Result"
 import { clamp } from "../../ConcurrencySettings.ts"
 import type { InvalidOptionsError } from "../../InvalidOptionsError.ts"
-import type { AimdOptions, ScalingPolicy } from "../../ScalingPolicy.ts"
+import type { ScalingPolicy } from "../scalingModel.ts"
 import { lostCount } from "../adaptive/pace.ts"
 import * as rules from "../rules.ts"
+
+/**
+ * Options of `ScalingPolicy.aimd`.
+ *
+ * **Details**
+ *
+ * - `every`: time between two decisions, longer than 0, default 1 second.
+ * - `decreaseRatio`: what a loss multiplies the limit by, above 0 and at most 1, default 0.9.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface AimdOptions {
+  readonly every?: Duration.Input | undefined
+  readonly decreaseRatio?: number | undefined
+}
 
 export const make = (options: AimdOptions): Result.Result<ScalingPolicy<number>, InvalidOptionsError> =>
   Result.map(parse(options), ({ decreaseRatio, every }) => ({

@@ -5,7 +5,7 @@ import type * as Duration from "effect/Duration"
 import * as Result from "effect/Result"
 import { clamp } from "../../ConcurrencySettings.ts"
 import type { InvalidOptionsError } from "../../InvalidOptionsError.ts"
-import type { GradientOptions, ScalingPolicy } from "../../ScalingPolicy.ts"
+import type { ScalingPolicy } from "../scalingModel.ts"
 import * as rules from "../rules.ts"
 import { add, type DurationSample, empty, isEnough, meanOf } from "./durationSample.ts"
 
@@ -22,6 +22,24 @@ const span = 600
 const warmUp = 10
 
 const smoothing = 0.2
+
+/**
+ * Options of `ScalingPolicy.gradient`.
+ *
+ * **Details**
+ *
+ * - `every`: time between two decisions, longer than 0, default 1 second.
+ * - `tolerance`: by what durations may exceed their long-term mean before the limit shrinks, above 0, default 1.5.
+ * - `queueSize`: the queue that is added, in tasks, above 0, default 4.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface GradientOptions {
+  readonly every?: Duration.Input | undefined
+  readonly tolerance?: number | undefined
+  readonly queueSize?: number | undefined
+}
 
 export const make = (options: GradientOptions): Result.Result<ScalingPolicy<GradientState>, InvalidOptionsError> =>
   Result.map(parse(options), ({ every, queueSize, tolerance }) => ({

@@ -5,9 +5,28 @@ import type * as Duration from "effect/Duration"
 import * as Result from "effect/Result"
 import { clamp } from "../../ConcurrencySettings.ts"
 import type { InvalidOptionsError } from "../../InvalidOptionsError.ts"
-import type { ScalingPolicy, ScalingReason, StepRatioOptions } from "../../ScalingPolicy.ts"
+import type { ScalingPolicy, ScalingReason } from "../scalingModel.ts"
 import type { SystemInfo } from "../../SystemStatus.ts"
 import * as rules from "../rules.ts"
+
+/**
+ * Options of `ScalingPolicy.stepRatio`.
+ *
+ * **Details**
+ *
+ * - `every`: time between two decisions, longer than 0, default 10 seconds.
+ * - `desiredConcurrencyRatio`: the share of `desired` that must be in flight before it grows, 0 to 1, default 0.9.
+ * - `scaleUpStepRatio`, `scaleDownStepRatio`: the share of `desired` to move by, above 0 and at most 1, default 0.05.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface StepRatioOptions {
+  readonly every?: Duration.Input | undefined
+  readonly desiredConcurrencyRatio?: number | undefined
+  readonly scaleUpStepRatio?: number | undefined
+  readonly scaleDownStepRatio?: number | undefined
+}
 
 export const parse = (options: StepRatioOptions): Result.Result<
   {

@@ -5,7 +5,7 @@ import type * as Duration from "effect/Duration"
 import * as Result from "effect/Result"
 import { clamp } from "../../ConcurrencySettings.ts"
 import type { InvalidOptionsError } from "../../InvalidOptionsError.ts"
-import type { ScalingPolicy, VegasOptions } from "../../ScalingPolicy.ts"
+import type { ScalingPolicy } from "../scalingModel.ts"
 import * as rules from "../rules.ts"
 import { add, type DurationSample, empty, isEnough, meanOf } from "./durationSample.ts"
 
@@ -22,6 +22,20 @@ export interface VegasState {
 
 /** After so many tasks for each that may run, the baseline is measured anew. */
 const baselineLife = 30
+
+/**
+ * Options of `ScalingPolicy.vegas`.
+ *
+ * **Details**
+ *
+ * - `every`: time between two decisions, longer than 0, default 1 second.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface VegasOptions {
+  readonly every?: Duration.Input | undefined
+}
 
 export const make = (options: VegasOptions): Result.Result<ScalingPolicy<VegasState>, InvalidOptionsError> =>
   Result.map(parse(options), ({ every }) => ({
