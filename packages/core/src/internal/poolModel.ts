@@ -8,9 +8,9 @@ import type * as Stream from "effect/Stream"
 import type { GovernorEvent } from "../ConcurrencyGovernor.ts"
 import type { ConcurrencySettings } from "../ConcurrencySettings.ts"
 import type { InvalidOptionsError } from "../InvalidOptionsError.ts"
-import type { ScalingDecision, ScalingPolicy } from "./scalingModel.ts"
 import type { SystemInfo } from "../SystemStatus.ts"
 import type { AlreadyRunningError, TaskTimeoutError } from "./poolErrors.ts"
+import type { ScalingDecision, ScalingPolicy } from "./scalingModel.ts"
 
 /**
  * Why nothing starts at the moment.

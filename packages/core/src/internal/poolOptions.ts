@@ -6,10 +6,10 @@ import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import * as ConcurrencySettings from "../ConcurrencySettings.ts"
 import { InvalidOptionsError } from "../InvalidOptionsError.ts"
-import type { ScalingPolicy } from "./scalingModel.ts"
 import * as stepRatio from "./policies/stepRatio.ts"
 import type { PoolOptions } from "./poolModel.ts"
 import * as rules from "./rules.ts"
+import type { ScalingPolicy } from "./scalingModel.ts"
 
 export interface PoolPlan {
   readonly settings: ConcurrencySettings.ConcurrencySettings

@@ -17,8 +17,7 @@ const sampling = 5
 
 const at = (every: Duration.Duration, delay: number): Effect.Effect<void> => {
   const interval = Duration.toMillis(every)
-  return Effect.flatMap(Clock.monotonicTimeNanos, (nanos) =>
-    Effect.sleep(untilBeat(millisOf(nanos) - delay, interval)))
+  return Effect.flatMap(Clock.monotonicTimeNanos, (nanos) => Effect.sleep(untilBeat(millisOf(nanos) - delay, interval)))
 }
 
 /** A timer may be early: a beat that is nearly here is taken for the one that was waited for. */

@@ -20,11 +20,11 @@ import * as References from "effect/References"
 import * as Schedule from "effect/Schedule"
 import * as Scheduler from "effect/Scheduler"
 import type { SensorFaults } from "../SensorFaults.ts"
-import type { DecisionPoint, SimulationResult, TracePoint } from "../Simulation.ts"
 import type { Workload } from "../Workload.ts"
 import * as arrivals from "./arrivals.ts"
 import { type Outcome, Plant, restartMillis } from "./plant.ts"
 import * as sensors from "./sensors.ts"
+import type { DecisionPoint, SimulationResult, TracePoint } from "./simulationResult.ts"
 import { VirtualTime } from "./virtualTime.ts"
 
 const tracePace = Schedule.spaced("500 millis")

@@ -5,8 +5,8 @@ import type * as Duration from "effect/Duration"
 import * as Result from "effect/Result"
 import { clamp } from "../../ConcurrencySettings.ts"
 import type { InvalidOptionsError } from "../../InvalidOptionsError.ts"
-import type { ScalingPolicy } from "../scalingModel.ts"
 import * as rules from "../rules.ts"
+import type { ScalingPolicy } from "../scalingModel.ts"
 import { add, type DurationSample, empty, isEnough, meanOf } from "./durationSample.ts"
 
 /**

@@ -2,7 +2,7 @@
  * A run at the resolution of the page: means over equal stretches of time, and the decisions that say something new.
  */
 import type { ScalingReason } from "@autoscaled-pool/core/ScalingPolicy"
-import type { DecisionPoint, SimulationResult, TracePoint } from "../../Simulation.ts"
+import type { DecisionPoint, SimulationResult, TracePoint } from "../simulationResult.ts"
 
 const stretches = 450
 
