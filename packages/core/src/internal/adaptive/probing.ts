@@ -170,7 +170,7 @@ const proceed = (probing: Probing, reading: Reading, bounds: Bounds): Outcome =>
     return { _tag: "Restart", level: probing.center }
   }
   if (slope + 1.2 * error < 0.5 || slope < 0.25) return at(raise(probing, slope, bounds))
-  if (slope - 0.8 * error > 0.75) return at(lower(probing, slope, bounds))
+  if (slope - 0.6 * error > 0.7) return at(lower(probing, slope, bounds))
   return at({
     ...probing,
     stage: "Hold",
