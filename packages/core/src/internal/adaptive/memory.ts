@@ -144,7 +144,7 @@ export const stray = ({ variance }: Seen, tasks: number): number => 1.1 * Math.s
  * How much more tasks that are still young may come to use, should they be of another kind than those before them. Where
  * tasks last long, few have begun before that shows.
  */
-export const doubt = ({ renewed, variance }: Seen, young: number): number => 0.4 * renewed * Math.sqrt(variance) * young
+export const doubt = ({ renewed, variance }: Seen, young: number): number => 0.6 * renewed * Math.sqrt(variance) * young
 
 /** What is not ours to give: the process's base, and what others use. */
 export const taken = ({ base }: MemoryModel, { load, own }: SignalInfo): number => Math.max(0, load - own) + (base ?? 0)

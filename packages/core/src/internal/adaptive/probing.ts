@@ -13,6 +13,7 @@ import { approach, clamp } from "./numbers.ts"
  * - `ups`, `downs`: moves in one direction so far.
  * - `surprises`: readings in a row that the samples did not foretell.
  * - `wantsMore`: whether more gained throughput when it was tried last, so that only a bound stands in the way.
+ * - `proven`: the center when that was seen.
  * - `samples`: readings, the latest last.
  */
 export interface Probing {
@@ -25,6 +26,7 @@ export interface Probing {
   readonly downs: number
   readonly surprises: number
   readonly wantsMore: boolean
+  readonly proven: number
   readonly samples: ReadonlyArray<Sample>
 }
 
@@ -38,6 +40,7 @@ export const initial = (center: number, wantsMore = false): Probing => ({
   downs: 0,
   surprises: 0,
   wantsMore,
+  proven: center,
   samples: []
 })
 
@@ -127,18 +130,21 @@ const descend = (probing: Probing, sample: Sample, bounds: Bounds): Outcome => {
   return { _tag: "Probe", next, level: probing.center }
 }
 
-/** The center after a bound rose that stood in its way. */
+/** The center after a bound rose that stood in its way. Far from where more was seen to pay, that is tried anew. */
 export const follow = (probing: Probing, most: number, elapsed: number, time: number): Probing => {
-  if (!probing.wantsMore || probing.stage !== "Hold" || most <= 1.03 * probing.center) return probing
-  if (most > 1.6 * probing.center) return { ...probing, wantsMore: false }
-  const rise = (most - probing.center) * approach(elapsed, clamp(time, 2000, 10_000))
-  return { ...probing, center: probing.center + Math.min(rise, 0.25 * probing.center) }
+  const { center, hold, proven, stage, wantsMore } = probing
+  if (!wantsMore || stage !== "Hold" || most <= 1.03 * center) return probing
+  if (most > 1.6 * center) return { ...probing, wantsMore: false }
+  if (center > 1.25 * proven) return hold === 0 ? probing : { ...probing, hold: 0 }
+  const rise = (most - center) * approach(elapsed, clamp(10 * time, 5000, 30_000))
+  return { ...probing, center: center + Math.min(rise, 0.25 * center) }
 }
 
 /** The center after a bound sank below it. */
 export const giveWay = (probing: Probing, level: number): Probing => ({
   ...probing,
   center: Math.min(probing.center, level),
+  proven: Math.min(probing.proven, level),
   stage: "Hold",
   wantsMore: true
 })
@@ -169,12 +175,13 @@ const proceed = (probing: Probing, reading: Reading, bounds: Bounds): Outcome =>
   if (probing.ups >= 2 && slope + error < 0.35 && bounds.most > 2 * probing.center) {
     return { _tag: "Restart", level: probing.center }
   }
-  if (slope + 1.2 * error < 0.5 || slope < 0.25) return at(raise(probing, slope, bounds))
-  if (slope - 0.6 * error > 0.7) return at(lower(probing, slope, bounds))
+  if (slope + 1.2 * error < 0.6 || slope < 0.4) return at(raise(probing, slope, bounds))
+  if (slope > 0.8 && slope - error > 0.4) return at(lower(probing, bounds))
   return at({
     ...probing,
     stage: "Hold",
     ups: 0,
+    downs: 0,
     wantsMore: false,
     hold: Math.round(probing.interval),
     interval: Math.min(longestHold(bounds.time), 1.6 * probing.interval)
@@ -184,7 +191,7 @@ const proceed = (probing: Probing, reading: Reading, bounds: Bounds): Outcome =>
 const raise = (probing: Probing, slope: number, { most, time }: Bounds): Probing => {
   const ups = probing.ups + 1
   const center = Math.min(most, Math.max(probing.center + 1, probing.center * (ups >= 2 && slope < 0.15 ? 1.5 : 1.2)))
-  const next = { ...moved(probing, center), ups, downs: 0, wantsMore: center >= 0.98 * most }
+  const next = { ...moved(probing, center), ups, downs: 0, wantsMore: center >= 0.98 * most, proven: center }
   if (center < 0.98 * most) return next
   // At a bound, there is nothing to gain by trying: the more often that was seen, the longer it is left alone.
   const interval = longestHold(time)
@@ -194,9 +201,10 @@ const raise = (probing: Probing, slope: number, { most, time }: Bounds): Probing
 /** Readings to wait at most between two probes: about 20 seconds' worth. */
 const longestHold = (time: number): number => clamp(20_000 / clamp(time, 1000, 10_000), 2, 12)
 
-const lower = (probing: Probing, slope: number, { least }: Bounds): Probing => {
+// Gently at first: the evidence that calls for it is weak, and the move free.
+const lower = (probing: Probing, { least }: Bounds): Probing => {
   const downs = probing.downs + 1
-  const factor = slope > 0.8 ? (downs >= 2 ? 1.6 : 1.3) : 1.15
+  const factor = downs === 1 ? 1.15 : downs === 2 ? 1.3 : 1.6
   const center = Math.max(least, Math.min(probing.center - 1, probing.center / factor))
   return { ...moved(probing, center), downs, ups: 0, wantsMore: false }
 }

@@ -44,9 +44,15 @@ export const step = ({ readings, unsure }: SlowStart, latest: Reading, variation
   return { _tag: "Grow", next: { _tag: "SlowStart", readings: [...readings, reading], unsure: null } }
 }
 
+// Between the last two levels throughput has ceased to grow: what either shows beyond the other is as much chance.
+const bestThroughput = (before: Reading, last: Reading): number => {
+  const both = (before.count * throughput(before) + last.count * throughput(last)) / (before.count + last.count)
+  return Math.max(throughput(last), both)
+}
+
 /** The bandwidth-delay product, with a little to spare: throughput at its best times duration without congestion. */
 const landing = (lower: ReadonlyArray<Reading>, highest: Reading): number => {
-  const best = Math.max(throughput(highest), ...lower.map(throughput))
+  const best = bestThroughput(lower[lower.length - 1], highest)
   let product = best * Math.min(...lower.map(({ duration }) => duration))
   // One reading may be low by chance: all that lie well below the product share its word on duration.
   for (let i = 0; i < lower.length; i++) {
