@@ -20,8 +20,12 @@ export interface Fit {
 
 const reach = 0.22
 
-/** How much evidence it takes: more where durations vary, as for a slope that is expected within about 1 of 0. */
-const doubt = 0.8
+/**
+ * How strongly the slope is drawn toward 0: more where durations vary, as for a slope that is expected within about 1 of
+ * 0, up to a bound.
+ */
+const ridge = (variation: number): number => Math.min(0.6, 0.8 * variation * variation)
+
 const heaviest = 200
 const most = 24
 
@@ -53,7 +57,7 @@ export const fit = (samples: ReadonlyArray<Sample>, level: number, variation: nu
   }
   const meanX = sumX / total
   const meanY = sumY / total
-  let spread = Math.min(0.6, doubt * variation * variation), common = 0
+  let spread = ridge(variation), common = 0
   for (const sample of samples) {
     const weight = near(sample)
     spread += weight * (sample.x - meanX) ** 2

@@ -137,14 +137,19 @@ const see = (
   return { ...lately, usual, renewed, perTask, variance }
 }
 
+/** How many standard deviations stay free, and by how many each of the young tasks may turn out dearer. */
+const margin = 1.1
+const suspicion = 0.5
+
 /** How far the use of so many tasks together may stray from its mean by chance. */
-export const stray = ({ variance }: Seen, tasks: number): number => 1.1 * Math.sqrt(variance * Math.max(1, tasks))
+export const stray = ({ variance }: Seen, tasks: number): number => margin * Math.sqrt(variance * Math.max(1, tasks))
 
 /**
  * How much more tasks that are still young may come to use, should they be of another kind than those before them. Where
  * tasks last long, few have begun before that shows.
  */
-export const doubt = ({ renewed, variance }: Seen, young: number): number => 0.6 * renewed * Math.sqrt(variance) * young
+export const doubt = ({ renewed, variance }: Seen, young: number): number =>
+  suspicion * renewed * Math.sqrt(variance) * young
 
 /** What is not ours to give: the process's base, and what others use. */
 export const taken = ({ base }: MemoryModel, { load, own }: SignalInfo): number => Math.max(0, load - own) + (base ?? 0)

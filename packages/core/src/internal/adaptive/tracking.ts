@@ -26,7 +26,7 @@ export const initial = (signal: string): Tracking => ({ _tag: "Tracking", signal
 export const isExceeded = (ceiling: number, level: number): boolean => ceiling < 0.97 * level
 
 export const comeDown = (level: number, ceiling: number, elapsed: number, time: number, isUrgent: boolean): number =>
-  level + (ceiling - level) * approach(elapsed, isUrgent ? 2000 : clamp(time / 2, 750, 5000))
+  level + (ceiling - level) * approach(elapsed, isUrgent ? 1000 : clamp(time / 2, 750, 5000))
 
 export interface Circumstances {
   readonly now: number
