@@ -36,12 +36,8 @@ export class VerdictBoard<Info> {
     this.verdicts = undefined
   }
 
-  isOutdated(): boolean {
-    return this.verdicts === undefined || this.now() > this.validUntil
-  }
-
   read(): Verdicts<Info> {
-    if (this.verdicts === undefined || this.isOutdated()) this.verdicts = this.judge(this.now())
+    if (this.verdicts === undefined || this.now() > this.validUntil) this.verdicts = this.judge(this.now())
     return this.verdicts
   }
 
