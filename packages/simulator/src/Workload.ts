@@ -140,6 +140,7 @@ export interface Workload {
   readonly summary: string
   readonly duration: number
   readonly baseMemory: number
+  readonly garbageShare: number
   readonly phases: ReadonlyArray<Phase>
   readonly arrivals: ReadonlyArray<ArrivalPeriod>
   readonly task: (random: TaskRandom, phase: Phase, index: number) => Task
@@ -180,6 +181,8 @@ export interface PhaseOptions {
  * - `summary`: one sentence on what it is, default none.
  * - `duration`: how long a run takes in virtual time, default 15 minutes.
  * - `baseMemory`: megabytes of the process without tasks, default 200.
+ * - `garbageShare`: the share of what a task held, 0 to 1, that stays as garbage when it ends, until it is collected;
+ *   default 0.5.
  * - `phases`: at least one, in the order of time; default one with the defaults of {@link PhaseOptions}.
  * - `arrivals`: periods that repeat. Where they are left out there is always a task to start.
  * - `task`: the task of an index, from its random numbers and the phase in which it starts. It must be pure.
@@ -212,6 +215,7 @@ export const make = (options: {
   readonly summary?: string | undefined
   readonly duration?: Duration.Input | undefined
   readonly baseMemory?: number | undefined
+  readonly garbageShare?: number | undefined
   readonly phases?: ReadonlyArray<PhaseOptions> | undefined
   readonly arrivals?: ReadonlyArray<{ readonly perSecond: number; readonly lasting: Duration.Input }> | undefined
   readonly task: (random: TaskRandom, phase: Phase, index: number) => Task
@@ -220,6 +224,7 @@ export const make = (options: {
   summary: options.summary ?? "",
   duration: positiveMillis("duration", options.duration ?? "15 minutes"),
   baseMemory: atLeastZero("baseMemory", options.baseMemory ?? 200),
+  garbageShare: shareOf("garbageShare", options.garbageShare ?? 0.5),
   phases: phasesOf(options.phases ?? [{}]),
   arrivals: (options.arrivals ?? []).map(({ lasting, perSecond }) => ({
     perSecond: positive("arrivals.perSecond", perSecond),
@@ -331,6 +336,11 @@ const positive = (field: string, value: number): number => {
 const atLeastZero = (field: string, value: number): number => {
   if (value >= 0 && value < Infinity) return value
   throw invalid(field, value, "Use a finite number of at least 0.")
+}
+
+const shareOf = (field: string, value: number): number => {
+  if (value >= 0 && value <= 1) return value
+  throw invalid(field, value, "Use a number from 0 to 1.")
 }
 
 const millisOf = (field: string, input: Duration.Input): number => {

@@ -1,13 +1,12 @@
 /**
  * Memory of one limit: a base, what the neighbour holds, what each running task holds, and garbage.
  *
- * A task holds 15 % of its footprint when it starts and all of it when it is as old as its ramp. When it ends, half of
+ * A task holds 15 % of its footprint when it starts and all of it when it is as old as its ramp. When it ends, a share of
  * what it held stays as garbage, which the collector returns with a time constant of two seconds.
  */
 import type { VirtualTime } from "./virtualTime.ts"
 
 const footprintAtStart = 0.15
-const garbageShare = 0.5
 const collectionMillis = 2000
 
 export interface Holder {
@@ -19,13 +18,15 @@ export interface Holder {
 export class Memory {
   private readonly time: VirtualTime
   private readonly base: number
+  private readonly garbageShare: number
   private readonly holders = new Set<Holder>()
   private garbage = 0
   private collectedAt = 0
 
-  constructor(time: VirtualTime, base: number) {
+  constructor(time: VirtualTime, base: number, garbageShare: number) {
     this.time = time
     this.base = base
+    this.garbageShare = garbageShare
   }
 
   hold(holder: Holder): void {
@@ -35,7 +36,7 @@ export class Memory {
   release(holder: Holder): void {
     if (!this.holders.delete(holder)) return
     this.collect()
-    this.garbage += garbageShare * holder.footprint * this.ramped(holder)
+    this.garbage += this.garbageShare * holder.footprint * this.ramped(holder)
   }
 
   reset(): void {

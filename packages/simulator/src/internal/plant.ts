@@ -84,7 +84,7 @@ export class Plant {
     this.phase = workload.phases[0]
     this.processors = new Processors(time, this.phase.cores, this.phase.neighbourThreads)
     this.jsThread = new JsThread(time)
-    this.memory = new Memory(time, workload.baseMemory)
+    this.memory = new Memory(time, workload.baseMemory, workload.garbageShare)
     this.service = new Service(time, this.phase.downstream)
     for (const phase of workload.phases.slice(1)) time.at(phase.startsAt, () => this.enter(phase))
     time.after(checkMillis, () => this.check())
