@@ -66,6 +66,7 @@ export interface LoadSignal {
  * - `isStale`: the signal has stopped reporting, or has not begun.
  * - `load`, `own`: the latest report's. `own` equals `load` where the signal cannot tell them apart.
  * - `target`: the signal's.
+ * - `at`: the latest report's moment, monotonic milliseconds; `undefined` where there is none.
  *
  * @category models
  * @since 0.1.0
@@ -78,6 +79,7 @@ export interface SignalInfo {
   readonly load: number
   readonly own: number
   readonly target: number
+  readonly at?: number | undefined
 }
 
 /**
@@ -224,7 +226,8 @@ export const evaluate = (snapshots: ReadonlyArray<LoadSnapshot>, limitRatio: num
     isStale: latest === undefined,
     load: latest?.load ?? 0,
     own: latest?.own ?? latest?.load ?? 0,
-    target
+    target,
+    at: latest?.at
   }
 }
 

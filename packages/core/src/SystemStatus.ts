@@ -135,7 +135,7 @@ const make = Effect.fnUntraced(function*(options: Parameters<typeof layer>[0]) {
   })
 
   for (const { log, window } of watched) {
-    yield* Effect.forkScoped(signalReports.follow(window.signal, hear(window, log)))
+    yield* Effect.forkScoped(signalReports.follow(window.signal, hear(window, log)), { startImmediately: true })
   }
   yield* Effect.forkScoped(Effect.forever(Effect.andThen(nextBeat(watchInterval), watch)))
 

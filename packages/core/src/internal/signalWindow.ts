@@ -63,6 +63,7 @@ export class SignalWindow {
       ...verdict,
       load,
       own: latest?.own ?? load,
+      at: latest?.at,
       isStale: this.isOut || latest === undefined || this.isSilent(now)
     }
   }

@@ -4,7 +4,7 @@
  * `desired` says how many may run; the allowance says how fast they may come. Each bound is a number of starts.
  */
 import type { SignalInfo } from "../../LoadSignal.ts"
-import { doubt, type MemoryModel, stray, taken } from "./memory.ts"
+import { doubt, type MemoryModel, type Seen, stray, taken } from "./memory.ts"
 import type { Pace } from "./pace.ts"
 
 /** Completions to expect until the next decision, if as many run as are desired. */
@@ -27,30 +27,44 @@ export interface MemoryBudget {
   readonly most: number
 }
 
-/** How far ahead a rise of memory use is followed, in milliseconds. */
-const foresight = 1000
-
 /** By how much in flight may grow in one decision while memory is short, so that a sample follows each growth. */
-const growth = 0.1
+const growth = 0.15
 
 /**
- * Starts that memory has room for, once what runs has grown. A task that takes the place of one which has ended needs no
+ * Starts that memory has room for, once what runs has grown. A task that takes the place of one of the `ended` needs no
  * room in the long run; where there is less room than there should be, only some of those are replaced.
  */
 export const memoryBound = (
   { model, most, signal }: MemoryBudget,
   current: number,
   desired: number,
-  expected: number
+  ended: number
 ): number => {
   if (signal.load >= most) return 0
-  const { rise, seen } = model
+  const { seen } = model
   if (seen === null || seen.perTask <= 0) return Infinity
-  const others = taken(model, signal)
-  if (Math.max(signal.load, others + seen.perTask * desired) + 3 * stray(seen, desired) < most) return Infinity
-  const margin = Math.max(stray(seen, current), doubt(seen, current - seen.grown))
-  const foreseen = Math.max(signal.load, others + seen.perTask * current) + foresight * Math.max(0, rise)
+  const foreseen = foresee(model, seen, signal, current)
+  const filled = Math.max(foreseen, taken(model, signal) + seen.perTask * desired)
+  if (filled + 3 * stray(seen, desired) < most) return Infinity
+  const margin = Math.max(stray(seen, current), doubt(seen, current - seen.present))
   const room = most - foreseen - margin
-  if (room < 0) return margin > 0 ? Math.floor(expected * Math.max(0, 1 + room / margin)) : 0
-  return Math.floor(Math.min(room / seen.perTask, Math.max(2, growth * current)) + expected)
+  if (room < 0) return margin > 0 ? Math.floor(ended * Math.max(0, 1 + room / margin)) : 0
+  return Math.floor(Math.min(room / seen.perTask, Math.max(2, growth * desired)) + ended)
+}
+
+/** How far ahead a rise of memory use is followed, in milliseconds. */
+const foresight = 1000
+
+/**
+ * What the tasks in flight will come to use: what they do now; what as many do on average; what they will once they are
+ * as far grown as tasks usually are; and what the present rise leads to, up to what that many could if all were dear.
+ */
+const foresee = (model: MemoryModel, seen: Seen, signal: SignalInfo, current: number): number => {
+  const { load } = signal
+  const others = taken(model, signal)
+  const average = others + seen.perTask * current
+  const grown = others + (load - others) * Math.max(1, current * seen.usual / seen.present)
+  const dear = average + 2 * Math.sqrt(seen.variance) * current
+  const risen = Math.min(load + foresight * Math.max(0, model.rise), dear)
+  return Math.max(load, average, grown, risen)
 }

@@ -15,7 +15,7 @@ export const describe = (parameters: Parameters, state: State, view: View): Scal
   const desired = clampInto(settings, currentInfo.isStale ? Math.min(level, previous) : level)
   const expected = expectedCompletions(state.pace, desired, parameters.every)
   const paced = paceBound(desired, current, losses.coolingSlots(state.losses), expected)
-  const foreseen = startsByMemory(state, view, desired, expected)
+  const foreseen = startsByMemory(state, view, desired, state.pace.rate * parameters.every)
   return {
     desired,
     startAllowance: Math.min(paced, foreseen),
@@ -33,11 +33,11 @@ export const describe = (parameters: Parameters, state: State, view: View): Scal
   }
 }
 
-const startsByMemory = (state: State, { observation }: View, desired: number, expected: number): number => {
+const startsByMemory = (state: State, { observation }: View, desired: number, ended: number): number => {
   const signal = observation.currentInfo.signals["memory"]
   if (signal === undefined || signal.isStale) return Infinity
   const budget = { model: state.memory, signal, most: memoryMost(signal.target) }
-  return memoryBound(budget, observation.current, desired, expected)
+  return memoryBound(budget, observation.current, desired, ended)
 }
 
 const bindingSignal = ({ level }: State, { lowest, observation }: View): string | undefined =>

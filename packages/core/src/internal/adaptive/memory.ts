@@ -12,21 +12,30 @@ import { type Pace, variation } from "./pace.ts"
 /**
  * Use as a fraction of the limit.
  *
- * - `base`: what the process uses without tasks; unknown until the first decision.
- * - `own`, `rise`: what the process uses now, and what that has risen by per millisecond.
+ * - `at`: when it was measured last.
+ * - `base`: what the process uses without tasks; unknown until the first measurement.
+ * - `own`: what the process uses now.
+ * - `risen`, `rise`: what that rose by per millisecond since the measurement before, beyond what is explained by tasks
+ *   that started; and the same over the last two measurements, where that is more.
+ * - `isPaced`: whether the duration of tasks was known when the candidates were begun.
  * - `candidates`: what use tells of a task, by how long tasks may grow; unknown until tasks ran.
- * - `seen`: the truest of them.
+ * - `seen`: the one of them that is relied on.
  */
 export interface MemoryModel {
+  readonly at: number | null
   readonly base: number | null
   readonly own: number
+  readonly risen: number
   readonly rise: number
+  readonly isPaced: boolean
   readonly candidates: ReadonlyArray<Seen> | null
   readonly seen: Seen | null
 }
 
 /**
- * - `used`, `grown`: what tasks use together, and how many grown tasks they amount to.
+ * - `used`, `grown`, `strayed`: means over some time of what tasks use together, of how many grown tasks they amount to,
+ *   and of the square of what use is off its expectation by.
+ * - `present`: how many grown tasks those in flight amount to now.
  * - `usual`: how far grown a task in flight is on average, where as many start as end.
  * - `renewed`: the share of the tasks in flight that others replace before a change of their kind shows.
  * - `perTask`: what such a task uses.
@@ -35,13 +44,24 @@ export interface MemoryModel {
 export interface Seen {
   readonly used: number
   readonly grown: number
+  readonly strayed: number
+  readonly present: number
   readonly usual: number
   readonly renewed: number
   readonly perTask: number
   readonly variance: number
 }
 
-export const initial: MemoryModel = { base: null, own: 0, rise: 0, candidates: null, seen: null }
+export const initial: MemoryModel = {
+  at: null,
+  base: null,
+  own: 0,
+  risen: 0,
+  rise: 0,
+  isPaced: false,
+  candidates: null,
+  seen: null
+}
 
 const newborn = 0.2
 
@@ -65,40 +85,61 @@ export const usualMaturity = (pace: Pace, growth: number): number => {
 }
 
 /**
- * How long tasks may take to grow, as shares of the time they take. Which of them it is shows in use: the truest explains
- * it with the least variance. Long, as long as few have finished to tell.
+ * How long tasks may take to grow, as shares of the time they take: at once, or for a part of it, or for longer than most
+ * of them last. Which it is shows in use. As long as few have finished to tell how long tasks take, it may be long.
  */
-const growths: ReadonlyArray<number> = [0.25, 0.75, 2]
+const growths: ReadonlyArray<number> = [0.02, 0.25, 0.75, 2]
+
+const few = 5
 
 const growthTime = ({ duration, finished }: Pace, share: number): number =>
-  finished < 5 ? 5000 : clamp(share * duration, 250, 15_000)
+  finished < few ? 5000 : clamp(share * duration, 10, 15_000)
 
 export const observe = (
   model: MemoryModel,
   signal: SignalInfo,
   ages: ReadonlyArray<number>,
-  elapsed: number,
+  now: number,
   pace: Pace
 ): MemoryModel => {
-  if (signal.isStale) return model
-  const { own } = signal
-  const base = baseOf(model, own, ages.length)
-  const rise = model.base !== null && elapsed > 0 ? (own - model.own) / elapsed : 0
-  if (ages.length === 0) return { ...model, base, own, rise }
+  const { at = now, own } = signal
+  if (signal.isStale || at === model.at || isOutdated(model, now - at, pace)) return model
+  const running = ages.map((age) => age - (now - at)).filter((age) => age >= 0)
+  const elapsed = model.at === null ? 0 : at - model.at
+  const base = baseOf(model, own, running.length)
+  const rise = elapsed > 0 ? (own - model.own) / elapsed : 0
+  if (running.length === 0) return { ...model, at, base, own, rise, risen: rise }
+  const isPaced = pace.finished >= few
   const candidates = growths.map((share, i) => {
-    const before = model.candidates === null ? null : model.candidates[i]
-    return see(before, own - base, ages, elapsed, growthTime(pace, share), pace)
+    const before = model.candidates === null || model.isPaced !== isPaced ? null : model.candidates[i]
+    return see(before, own - base, running, elapsed, growthTime(pace, share), pace)
   })
-  return {
-    base,
-    own,
-    rise,
-    candidates,
-    seen: candidates.reduce((best, one) => strayness(one) < strayness(best) ? one : best)
-  }
+  const seen = truest(candidates)
+  const risen = rise - explained(model.seen, seen, elapsed)
+  return { at, base, own, risen, rise: Math.max(risen, (risen + model.risen) / 2), isPaced, candidates, seen }
+}
+
+/** Of a measurement that is older than this it is not known any more which tasks it measured. */
+const isOutdated = ({ at }: MemoryModel, lag: number, { duration }: Pace): boolean =>
+  at !== null && lag > Math.max(50, 0.1 * duration)
+
+/** Of candidates that explain use about equally well, the one by which tasks still grow the longest. */
+const truest = (candidates: ReadonlyArray<Seen>): Seen => {
+  const least = Math.min(...candidates.map(strayness))
+  return candidates.findLast((one) => strayness(one) <= 1.5 * least) ?? candidates[0]
 }
 
 const strayness = ({ perTask, variance }: Seen): number => variance / Math.max(negligible, perTask) ** 2
+
+/**
+ * The rise that more or older tasks account for, as far as what a task uses is known: where tasks differ much, a rise may
+ * as well be the first sign of dearer ones.
+ */
+const explained = (before: Seen | null, seen: Seen, elapsed: number): number => {
+  if (before === null || elapsed === 0) return 0
+  const trust = clamp((0.65 - Math.sqrt(strayness(seen))) / 0.25, 0, 1)
+  return trust * Math.max(0, seen.present - before.present) * seen.perTask / seen.usual / elapsed
+}
 
 // A few tasks that have just begun add little. Where many run at first sight the base is unknown: as 0 it makes tasks
 // look dear, which is safe.
@@ -111,6 +152,10 @@ const baseOf = ({ base }: MemoryModel, own: number, current: number): number => 
 /** How long a change of the kind of tasks goes unseen, in milliseconds. */
 const unseen = 3000
 
+/** A mean must span some tasks of each kind, and the longest ones are the last to be seen. */
+const span = ({ duration }: Pace): number => Math.max(10_000, 3 * duration)
+
+// Sums over sums, so that a moment with many tasks counts for more than one with few.
 const see = (
   before: Seen | null,
   used: number,
@@ -119,26 +164,23 @@ const see = (
   growth: number,
   pace: Pace
 ): Seen => {
-  const grown = grownTasks(ages, growth)
+  const present = grownTasks(ages, growth)
   const usual = usualMaturity(pace, growth)
   const renewed = Math.min(1, unseen / Math.max(1, pace.duration))
-  if (before === null) {
-    const perTask = used / grown * usual
-    return { used, grown, usual, renewed, perTask, variance: perTask ** 2 }
-  }
-  const share = approach(elapsed, Math.max(6000, 2 * pace.duration))
-  const lately = {
-    used: before.used + approach(elapsed, 2000) * (used - before.used),
-    grown: before.grown + approach(elapsed, 2000) * (grown - before.grown)
-  }
-  const perTask = before.perTask + share * (lately.used / lately.grown * usual - before.perTask)
-  const deviation = used - perTask * grown / usual
-  const variance = before.variance + share * (deviation ** 2 * usual / grown - before.variance)
-  return { ...lately, usual, renewed, perTask, variance }
+  const share = before === null ? 1 : approach(elapsed, span(pace))
+  const toward = (from: number | undefined, to: number) => from === undefined ? to : from + share * (to - from)
+  const sums = { used: toward(before?.used, used), grown: toward(before?.grown, present) }
+  const perTask = sums.used / sums.grown * usual
+  const off = before === null ? untold * perTask ** 2 * present / usual : (used - perTask * present / usual) ** 2
+  const strayed = toward(before?.strayed, off)
+  return { ...sums, strayed, present, usual, renewed, perTask, variance: strayed / sums.grown * usual }
 }
 
+/** What the relative variance of a task's use is taken for before there is anything to tell. */
+const untold = 0.5
+
 /** How many standard deviations stay free, and by how many each of the young tasks may turn out dearer. */
-const margin = 1.1
+const margin = 1.3
 const suspicion = 0.5
 
 /** How far the use of so many tasks together may stray from its mean by chance. */
@@ -149,7 +191,7 @@ export const stray = ({ variance }: Seen, tasks: number): number => margin * Mat
  * tasks last long, few have begun before that shows.
  */
 export const doubt = ({ renewed, variance }: Seen, young: number): number =>
-  suspicion * renewed * Math.sqrt(variance) * young
+  suspicion * renewed * Math.sqrt(variance) * Math.max(0, young)
 
 /** What is not ours to give: the process's base, and what others use. */
 export const taken = ({ base }: MemoryModel, { load, own }: SignalInfo): number => Math.max(0, load - own) + (base ?? 0)

@@ -3,21 +3,23 @@
  * that a change of concurrency does is visible sooner.
  */
 import type { CompletionStats } from "../scalingModel.ts"
-import { clamp } from "./numbers.ts"
+import { approach, clamp } from "./numbers.ts"
 
 /**
  * - `finished`: tasks that succeeded so far without meeting a rate limit.
  * - `duration`: their mean duration, recent ones counting more, in milliseconds.
  * - `spread`, `spreadSquare`: the same with a longer memory, of durations and of their squares.
+ * - `rate`: tasks that ended per millisecond, however they did, in the last third of a second or so.
  */
 export interface Pace {
   readonly finished: number
   readonly duration: number
   readonly spread: number
   readonly spreadSquare: number
+  readonly rate: number
 }
 
-export const initial: Pace = { finished: 0, duration: 0, spread: 0, spreadSquare: 0 }
+export const initial: Pace = { finished: 0, duration: 0, spread: 0, spreadSquare: 0, rate: 0 }
 
 /** Of the tasks that ended, the ones that were served: they succeeded and met no rate limit. */
 export const servedCount = ({ count, failures, rejections, timeouts }: CompletionStats): number =>
@@ -26,7 +28,8 @@ export const servedCount = ({ count, failures, rejections, timeouts }: Completio
 /** Of the tasks that ended, the ones that were not served. */
 export const lostCount = (stats: CompletionStats): number => stats.count - servedCount(stats)
 
-export const observe = (pace: Pace, stats: CompletionStats): Pace => {
+export const observe = (before: Pace, stats: CompletionStats, elapsed: number): Pace => {
+  const pace = { ...before, rate: rateAfter(before, stats, elapsed) }
   const count = servedCount(stats)
   if (count === 0) return pace
   const finished = pace.finished + count
@@ -34,12 +37,16 @@ export const observe = (pace: Pace, stats: CompletionStats): Pace => {
   const fast = weightOf(count, finished, 0.03)
   const slow = weightOf(count, finished, 0.01)
   return {
+    ...pace,
     finished,
     duration: pace.duration + fast * (mean - pace.duration),
     spread: pace.spread + slow * (mean - pace.spread),
     spreadSquare: pace.spreadSquare + slow * (mean * mean + stats.varianceDuration - pace.spreadSquare)
   }
 }
+
+const rateAfter = ({ rate }: Pace, { count }: CompletionStats, elapsed: number): number =>
+  elapsed === 0 ? rate : rate + approach(elapsed, 300) * (count / elapsed - rate)
 
 // A plain mean at first, then one that forgets by `rate` with each task.
 const weightOf = (count: number, finished: number, rate: number): number =>

@@ -29,7 +29,7 @@ export interface View {
 
 export const perceive = (state: State, observation: Observation, elapsed: number): State => {
   const { completions, currentInfo, inFlightAges, now } = observation
-  const known = pace.observe(state.pace, completions)
+  const known = pace.observe(state.pace, completions, elapsed)
   const signal = currentInfo.signals["memory"]
   return {
     ...state,
@@ -38,7 +38,7 @@ export const perceive = (state: State, observation: Observation, elapsed: number
     loads: ceilings.observe(state.loads, observation, elapsed, known.duration),
     memory: signal === undefined
       ? state.memory
-      : memory.observe(state.memory, signal, inFlightAges, elapsed, known),
+      : memory.observe(state.memory, signal, inFlightAges, now, known),
     losses: losses.observe(state.losses, completions, now, known.duration)
   }
 }
