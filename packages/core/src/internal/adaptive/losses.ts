@@ -3,6 +3,9 @@
  *
  * A loss cuts concurrency to what is being served, by Little's law on the tasks that were. From there the limit returns
  * quickly to just below where the loss began, and then probes upward, waiting longer after each probe that failed.
+ *
+ * Not every loss is one of concurrency: a service may fail a part of all calls, and no cut cures that. Where a cut has cost
+ * more served tasks than it has saved lost ones, so large a share of losses is put up with.
  */
 import type { CompletionStats } from "../scalingModel.ts"
 import { clamp } from "./numbers.ts"
@@ -12,7 +15,7 @@ import { lostCount, servedCount } from "./pace.ts"
  * The limit after a loss.
  *
  * - `cap`: the limit.
- * - `lostAt`: the concurrency at which the loss occurred.
+ * - `lostAt`, `share`: the concurrency at which the loss occurred, and the share of tasks that were lost.
  * - `cutAt`, `probedAt`: when it was cut, and raised, last.
  * - `step`: the next probe, in probes of the smallest size.
  * - `interval`: how long to wait before the first probe beyond `lostAt`.
@@ -20,6 +23,7 @@ import { lostCount, servedCount } from "./pace.ts"
 export interface Backoff {
   readonly cap: number
   readonly lostAt: number
+  readonly share: number
   readonly cutAt: number
   readonly probedAt: number | null
   readonly step: number
@@ -29,6 +33,7 @@ export interface Backoff {
 /**
  * - `since`, `served`, `lost`, `rejected`, `taskTime`: the period under judgement: its begin, tasks served, their durations in all,
  *   and tasks lost, of which rejected.
+ * - `accepted`: the share of losses that is put up with, because a cut was in vain.
  * - `cooling`: slots of rejected tasks, and until when they stay empty, the next to be free first.
  */
 export interface Losses {
@@ -37,6 +42,7 @@ export interface Losses {
   readonly taskTime: number
   readonly lost: number
   readonly rejected: number
+  readonly accepted: number
   readonly cooling: ReadonlyArray<readonly [until: number, slots: number]>
   readonly backoff: Backoff | null
 }
@@ -47,6 +53,7 @@ export const initial = (now: number): Losses => ({
   taskTime: 0,
   lost: 0,
   rejected: 0,
+  accepted: 0,
   cooling: [],
   backoff: null
 })
@@ -99,12 +106,14 @@ export const judge = (losses: Losses, at: Circumstances): readonly [Verdict, Los
   const { backoff, lost, served } = losses
   if (elapsed < period || served + lost === 0) return ["None", losses]
   const judged: Losses = { ...losses, since: at.now, served: 0, taskTime: 0, lost: 0, rejected: 0 }
-  if (isSignificant(lost, served)) {
+  const share = lost / (lost + served)
+  if (isSignificant(lost, served, borne(losses))) {
     if (backoff !== null && at.now - backoff.cutAt < clamp(at.time, 500, 2000)) return ["None", judged]
-    return ["Cut", { ...judged, backoff: cut(backoff, servedConcurrency(losses, elapsed, at), at) }]
+    if (backoff !== null && isInVain(backoff, share, at)) return ["None", { ...judged, accepted: 1.2 * share }]
+    return ["Cut", { ...judged, backoff: cut(backoff, servedConcurrency(losses, elapsed, at), share, at) }]
   }
   const next = elapsed < 5 * period || lost + served < enough ? losses : judged
-  if (backoff === null || lost > tolerated * (lost + served) || !isUsed(losses, backoff, at) || !isDue(backoff, at)) {
+  if (backoff === null || lost > borne(losses) * (lost + served) || !isUsed(losses, backoff, at) || !isDue(backoff, at)) {
     return ["None", next]
   }
   const raised = probe(backoff, at.now)
@@ -113,9 +122,24 @@ export const judge = (losses: Losses, at: Circumstances): readonly [Verdict, Los
     : ["Raised", { ...judged, backoff: raised }]
 }
 
-/** More than is tolerated, and more than chance would make of what is. */
-const isSignificant = (lost: number, served: number): boolean =>
-  lost >= fewest && lost - 1.5 * Math.sqrt(lost) > tolerated * (lost + served)
+const borne = ({ accepted }: Losses): number => Math.max(tolerated, accepted)
+
+/** More than is borne, and more than chance would make of what is. */
+const isSignificant = (lost: number, served: number, share: number): boolean =>
+  lost >= fewest && lost - 1.5 * Math.sqrt(lost) > share * (lost + served)
+
+/** More than this share of losses is never put up with. */
+const worst = 0.1
+
+/**
+ * Whether the last cut has cost more served tasks than it has saved lost ones, so that another one would, too. With the
+ * share `s` of losses and its elasticity `e` to concurrency, `n (1 - 2 s)` falls with `n` where `2 s e < 1 - 2 s`.
+ */
+const isInVain = ({ lostAt, probedAt, share: before }: Backoff, share: number, { inFlight }: Circumstances): boolean => {
+  if (probedAt !== null || inFlight > 0.97 * lostAt || share > worst) return false
+  const elasticity = Math.log(before / share) / Math.log(lostAt / inFlight)
+  return 2 * before * elasticity < 1 - 2 * before
+}
 
 /** Whether it is the cap that limits, and not what there is to do or another part of the law. */
 const isUsed = (losses: Losses, { cap }: Backoff, { inFlight, level }: Circumstances): boolean =>
@@ -135,12 +159,18 @@ const servedConcurrency = (
   return trust * taskTime / elapsed + (1 - trust) * share
 }
 
-const cut = (before: Backoff | null, served: number, { inFlight, least, level, now, time }: Circumstances): Backoff => {
+const cut = (
+  before: Backoff | null,
+  served: number,
+  share: number,
+  { inFlight, least, level, now, time }: Circumstances
+): Backoff => {
   const lostAt = Math.min(level, Math.max(1, inFlight))
   const probeFailed = before !== null && before.probedAt !== null && now - before.probedAt < Math.max(3000, 3 * time)
   return {
     cap: Math.max(least, Math.min(lostAt - 0.5, clamp(0.97 * served, 0.5 * lostAt, 0.98 * lostAt))),
     lostAt,
+    share,
     cutAt: now,
     probedAt: null,
     step: 1,
