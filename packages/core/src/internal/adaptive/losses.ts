@@ -113,7 +113,9 @@ export const judge = (losses: Losses, at: Circumstances): readonly [Verdict, Los
     return ["Cut", { ...judged, backoff: cut(backoff, servedConcurrency(losses, elapsed, at), share, at) }]
   }
   const next = elapsed < 5 * period || lost + served < enough ? losses : judged
-  if (backoff === null || lost > borne(losses) * (lost + served) || !isUsed(losses, backoff, at) || !isDue(backoff, at)) {
+  if (
+    backoff === null || lost > borne(losses) * (lost + served) || !isUsed(losses, backoff, at) || !isDue(backoff, at)
+  ) {
     return ["None", next]
   }
   const raised = probe(backoff, at.now)
@@ -135,7 +137,11 @@ const worst = 0.1
  * Whether the last cut has cost more served tasks than it has saved lost ones, so that another one would, too. With the
  * share `s` of losses and its elasticity `e` to concurrency, `n (1 - 2 s)` falls with `n` where `2 s e < 1 - 2 s`.
  */
-const isInVain = ({ lostAt, probedAt, share: before }: Backoff, share: number, { inFlight }: Circumstances): boolean => {
+const isInVain = (
+  { lostAt, probedAt, share: before }: Backoff,
+  share: number,
+  { inFlight }: Circumstances
+): boolean => {
   if (probedAt !== null || inFlight > 0.97 * lostAt || share > worst) return false
   const elasticity = Math.log(before / share) / Math.log(lostAt / inFlight)
   return 2 * before * elasticity < 1 - 2 * before

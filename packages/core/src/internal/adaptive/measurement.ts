@@ -41,9 +41,9 @@ const longest = 40_000
 
 /** While doubling: differences are large, so short measurements do. The first is of tasks that all began together. */
 export const planOfGrowth = (time: number, variation: number, isFirst: boolean): Plan => ({
-  settle: Math.min((isFirst ? 1.2 : 0.85) * time, longest),
+  settle: Math.min((isFirst ? 1 : 0.85) * time, longest),
   least: clamp(0.5 * time, 500, longest),
-  most: Math.max(2000, 1.5 * time),
+  most: clamp(1.5 * time, 2000, 1.5 * longest),
   enough: clamp(20 * variation * variation, 10, 60),
   durationOf: isFirst ? perCompletion : balanced
 })
@@ -52,7 +52,7 @@ export const planOfGrowth = (time: number, variation: number, isFirst: boolean):
 export const planOfProbe = (turnover: number, variation: number): Plan => ({
   settle: Math.min(turnover, longest),
   least: clamp(turnover, 1000, longest),
-  most: Math.max(3000, 2.5 * turnover),
+  most: clamp(2.5 * turnover, 3000, 1.5 * longest),
   enough: clamp(200 * variation * variation, 20, 400),
   durationOf: balanced
 })

@@ -180,7 +180,7 @@ const see = (
 const untold = 0.5
 
 /** How many standard deviations stay free, and by how many each of the young tasks may turn out dearer. */
-const margin = 1.3
+const margin = 1.4
 const suspicion = 0.5
 
 /** How far the use of so many tasks together may stray from its mean by chance. */

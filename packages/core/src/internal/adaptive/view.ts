@@ -73,5 +73,5 @@ export const look = (parameters: Parameters, state: State, observation: Observat
 
 const memoryAim = ({ memoryHeadroom }: Parameters, target: number): number => target * (1 - memoryHeadroom)
 
-/** Past this load nothing starts: a quarter of the way from the target to the limit. */
-export const memoryMost = (target: number): number => target + 0.25 * Math.max(0, 1 - target)
+/** Past this load nothing starts: a tenth of the way from the target to the limit. */
+export const memoryMost = (target: number): number => target + 0.1 * Math.max(0, 1 - target)
