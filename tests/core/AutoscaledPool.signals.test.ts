@@ -11,12 +11,12 @@ import { Clock, Duration, Effect, Layer, Queue, type Scope, Stream } from "effec
 import { TestClock } from "effect/testing"
 import { after, begin, hasEnded, jobs, log, resultOf, wallClock } from "./stage.ts"
 
+const calm = Effect.succeed({ load: 0.1 })
+const busy = Effect.succeed({ load: 0.95 })
+
 /** A signal that measures what a test says, once a second. */
 const gauge = (name = "disk") => {
-  const reading: { now: Effect.Effect<LoadSignal.Sample, string>; taken: number } = {
-    now: Effect.succeed({ load: 0.1 }),
-    taken: 0
-  }
+  const reading: { now: Effect.Effect<LoadSignal.Sample, string>; taken: number } = { now: calm, taken: 0 }
   const signal = LoadSignal.make({
     name,
     overloadedRatio: 0.3,
@@ -32,18 +32,18 @@ const gauge = (name = "disk") => {
 
 type Gauge = ReturnType<typeof gauge>
 
-const calm = Effect.succeed({ load: 0.1 })
-const busy = Effect.succeed({ load: 0.95 })
-
+/** A test on a gauge, which reads calm at first or what `first` says. */
 const signalTest = (
   name: string,
   body: (
     stage: Gauge & Omit<ReturnType<typeof log>, "layer">
-  ) => Generator<Effect.Effect<unknown, unknown, SystemStatus.SystemStatus | Scope.Scope>, void, never>
+  ) => Generator<Effect.Effect<unknown, unknown, SystemStatus.SystemStatus | Scope.Scope>, void, never>,
+  first: Effect.Effect<LoadSignal.Sample, string> = calm
 ): void =>
   it.effect(name, () => {
     const { layer, lines } = log()
     const { reading, signal } = gauge()
+    reading.now = first
     return Effect.andThen(
       TestClock.adjust(0),
       Effect.provide(Effect.gen(() => body({ reading, signal, lines })), SystemStatus.layer({ signals: [signal] }))
@@ -107,20 +107,20 @@ describe("AutoscaledPool on signals", () => {
     )
   }
 
-  signalTest("a signal that fails from the first lets what is desired run, and nothing grow", function*({ reading }) {
-    reading.now = Effect.fail("no such disk")
+  signalTest("a signal that fails from the first lets what is desired run, and nothing grow", function*({ lines }) {
     const { pool, tally } = yield* busyPool
+    assert.isTrue((yield* pool.state).system.isStale)
     yield* after("1 minute")
     assert.strictEqual(yield* pool.desiredConcurrency, 10)
     assert.strictEqual(tally.running, 10)
-  })
+    assert.deepStrictEqual(lines.map(({ level }) => level), ["Warn"])
+  }, Effect.fail("no such disk"))
 
-  signalTest("a signal that has not measured yet is not idle for ever: it is stale", function*({ reading }) {
-    reading.now = Effect.never
+  signalTest("a signal that has not measured yet is not idle for ever: it is stale", function*() {
     const { pool } = yield* busyPool
     assert.isTrue((yield* pool.state).system.isStale)
     assert.isTrue((yield* pool.state).system.isSystemIdle)
-  })
+  }, Effect.never)
 
   signalTest("a second outage is a second warning", function*({ lines, reading }) {
     yield* busyPool

@@ -1,7 +1,13 @@
 /**
  * The budget: what opens and closes the gate, who is woken, what a policy is shown and what becomes of its decision.
  */
-import { ConcurrencyGovernor, ConcurrencySettings, type ScalingPolicy, SystemStatus } from "@autoscaled-pool/core"
+import {
+  ConcurrencyGovernor,
+  ConcurrencySettings,
+  LoadSignal,
+  type ScalingPolicy,
+  SystemStatus
+} from "@autoscaled-pool/core"
 import { assert, describe } from "@effect/vitest"
 import { Clock, Duration, Effect, Exit } from "effect"
 import { after, begin, exitOf, settled, test } from "./stage.ts"
@@ -21,7 +27,7 @@ interface Script {
 /** A governor under a policy that decides as a test says, with a record of whom it woke and what it reported. */
 const govern = Effect.fnUntraced(function*(
   settings: Partial<ConcurrencySettings.ConcurrencySettings> = {},
-  options: { readonly decidesAtStart?: boolean; readonly desiredConcurrencyRatio?: number } = {}
+  options: Partial<ScalingPolicy.ScalingPolicy<number>> = {}
 ) {
   const valid = yield* ConcurrencySettings.make(settings)
   const script: Script = { decision: { desired: valid.desiredConcurrency, reason: because }, observed: [] }
@@ -55,6 +61,38 @@ const govern = Effect.fnUntraced(function*(
   const run = Effect.andThen(governor.prepare, begin(governor.regulate))
   return { governor, script, woken, reported, start, end, closed, isOpen, free, run }
 })
+
+/** A clock whose sleepers are woken in one go, in the order of their times, as by an event loop that was blocked. */
+const blockedLoop = Clock.clockWith((clock) =>
+  Effect.sync(() => {
+    let time = 0
+    const sleepers: Array<{ readonly until: number; readonly wake: () => void }> = []
+    const nanos = () => BigInt(time) * 1_000_000n
+    const block = (millis: number) =>
+      Effect.andThen(
+        Effect.sync(() => {
+          time += millis
+          const isLate = ({ until }: { readonly until: number }) => until <= time
+          const late = sleepers.filter(isLate).toSorted((a, b) => a.until - b.until)
+          sleepers.splice(0, Infinity, ...sleepers.filter((sleeper) => !isLate(sleeper)))
+          for (const { wake } of late) wake()
+        }),
+        settled
+      )
+    return {
+      block,
+      clock: {
+        ...clock,
+        monotonicTimeNanosUnsafe: nanos,
+        monotonicTimeNanos: Effect.sync(nanos),
+        sleep: (duration: Duration.Duration) =>
+          Effect.callback<void>((resume) => {
+            sleepers.push({ until: time + Duration.toMillis(duration), wake: () => resume(Effect.void) })
+          })
+      }
+    }
+  })
+)
 
 describe("ConcurrencyGovernor: the gate", () => {
   test("is open below desired and closed at it", function*() {
@@ -245,6 +283,25 @@ describe("ConcurrencyGovernor: decisions", () => {
     yield* run
     assert.strictEqual(script.observed.length, 1)
     assert.strictEqual(governor.desired, 4)
+  })
+
+  test("that bound starts rest on the samples of the same beat, though a blocked event loop makes both late", function*() {
+    const { block, clock } = yield* blockedLoop
+    const memory = LoadSignal.make({
+      name: "memory",
+      overloadedRatio: 0.3,
+      target: 0.9,
+      every: "250 millis",
+      sample: Effect.succeed({ load: 0.5 })
+    })
+    yield* Effect.gen(function*() {
+      const { run, script } = yield* govern({}, { boundsStarts: true, every: Duration.millis(250) })
+      yield* run
+      for (const millis of [255, 400, 350, 1000]) yield* block(millis)
+      const sampledAt = script.observed.map(({ currentInfo }) => currentInfo.signals["memory"].at)
+      assert.deepStrictEqual(sampledAt, [255, 655, 1005, 2005])
+      assert.deepStrictEqual(script.observed.map(({ now }) => now), sampledAt)
+    }).pipe(Effect.provide(SystemStatus.layer({ signals: [memory] })), Effect.provideService(Clock.Clock, clock))
   })
 
   test("are rounded down and clamped, wake the dispatcher and are told", function*() {

@@ -38,7 +38,8 @@ describe("LoadSignal.evaluate", () => {
       isStale: true,
       load: 0,
       own: 0,
-      target: 1
+      target: 1,
+      at: undefined
     })
   })
 
@@ -79,10 +80,10 @@ describe("LoadSignal.evaluate", () => {
     assert.isTrue(LoadSignal.evaluate(snapshots, 0.2).isOverloaded)
   })
 
-  it("load and own are the latest report's; own is load where it cannot be told apart", () => {
+  it("load, own and their moment are the latest report's; own is load where it cannot be told apart", () => {
     const snapshots = [at(0, true, 3), { at: 1, load: 0.5, own: 0.2, isOverloaded: false }]
-    assert.deepInclude(LoadSignal.evaluate(snapshots, 0.2, 0.7), { load: 0.5, own: 0.2, target: 0.7 })
-    assert.deepInclude(LoadSignal.evaluate([at(0, true, 3)], 0.2), { load: 3, own: 3 })
+    assert.deepInclude(LoadSignal.evaluate(snapshots, 0.2, 0.7), { load: 0.5, own: 0.2, target: 0.7, at: 1 })
+    assert.deepInclude(LoadSignal.evaluate([at(0, true, 3)], 0.2), { load: 3, own: 3, at: 0 })
   })
 
   it("agrees with the definition, on any window", () => {

@@ -101,6 +101,53 @@ describe("SystemStatus.layer", () => {
     assert.deepInclude(yield* status.current, { isSystemIdle: true, isStale: true })
   })
 
+  test("a sample that takes no time is known as soon as the layer is built", function*() {
+    yield* after("10 seconds")
+    const disk = LoadSignal.make({
+      name: "disk",
+      overloadedRatio: 0.3,
+      target: 0.8,
+      every: "1 second",
+      sample: Effect.succeed({ load: 0.9 })
+    })
+    const info = yield* Effect.provide(
+      Effect.flatMap(SystemStatus.SystemStatus, ({ current }) => current),
+      SystemStatus.layer({ signals: [disk] }),
+      { local: true }
+    )
+    assert.deepInclude(info, { isSystemIdle: false, isStale: false })
+    assert.deepInclude(info.signals["disk"], { load: 0.9, at: 10_000 })
+  })
+
+  test("a sample that takes its time leaves its signal stale until it is taken", function*() {
+    const disk = LoadSignal.make({
+      name: "disk",
+      overloadedRatio: 0.3,
+      target: 0.8,
+      every: "1 second",
+      sample: Effect.as(Effect.sleep("200 millis"), { load: 0.9 })
+    })
+    const status = yield* build({ signals: [disk] })
+    yield* after("199 millis")
+    assert.deepInclude(yield* status.current, { isSystemIdle: true, isStale: true })
+    yield* after("1 millis")
+    assert.deepInclude(yield* status.current, { isSystemIdle: false, isStale: false })
+    assert.strictEqual((yield* status.current).signals["disk"].at, 200)
+  })
+
+  test("a verdict tells when a signal measured last, however long ago that is", function*() {
+    const disk = yield* manual("disk")
+    const status = yield* build({ signals: [disk.signal] })
+    assert.isUndefined((yield* status.current).signals["disk"].at)
+    yield* after("10 seconds")
+    yield* disk.report(0.1)
+    yield* disk.reportAt(7000, 0.2)
+    yield* after("1 minute")
+    for (const info of [yield* status.current, yield* status.historical]) {
+      assert.deepInclude(info.signals["disk"], { load: 0.1, at: 10_000, isStale: true })
+    }
+  })
+
   test("no signals at all are idle, and not stale", function*() {
     const status = yield* build({ signals: [] })
     assert.deepInclude(yield* status.current, { isSystemIdle: true, isStale: false, signals: {} })

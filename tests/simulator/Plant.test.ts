@@ -97,6 +97,18 @@ describe("Plant", () => {
       assert.approximately(used(), 50 + 50 / Math.E, 1e-6)
     })
 
+    it("leaves as much garbage as the workload says: none, or all that the task held", () => {
+      for (const [garbageShare, left] of [[0, 0], [0.2, 20], [1, 100]]) {
+        const workload = { ...uniform(holding, { memoryLimit: 1000 }, { baseMemory: 50 }), garbageShare }
+        const { plant, time } = begin(workload, 1)
+        time.advanceTo(10_000)
+        assert.strictEqual(plant.inFlight, 0)
+        assert.approximately(plant.memoryUse().used * 1000, 50 + left, 1e-6)
+        time.advanceTo(12_000)
+        assert.approximately(plant.memoryUse().used * 1000, 50 + left / Math.E, 1e-6)
+      }
+    })
+
     it("tells the neighbour's part from the process's own", () => {
       const { plant } = begin(uniform(holding, { memoryLimit: 1000, neighbourMemory: 300 }, { baseMemory: 50 }), 1)
       assert.approximately(plant.memoryUse().used, 0.365, 1e-9)

@@ -8,8 +8,15 @@ const task = () => ({ stages: [Workload.wait(100)] })
 describe("Workload", () => {
   describe("make", () => {
     it("fills in what is left out", () => {
-      const { arrivals, baseMemory, duration, phases } = Workload.make({ name: "plain", task })
-      assert.deepStrictEqual({ arrivals, baseMemory, duration }, { arrivals: [], baseMemory: 200, duration: 900_000 })
+      const { phases, task: _, ...others } = Workload.make({ name: "plain", task })
+      assert.deepStrictEqual(others, {
+        name: "plain",
+        summary: "",
+        arrivals: [],
+        baseMemory: 200,
+        duration: 900_000,
+        garbageShare: 0.5
+      })
       assert.deepStrictEqual(phases, [{
         startsAt: 0,
         cores: 8,
@@ -42,6 +49,9 @@ describe("Workload", () => {
       ["duration", { duration: 0 }],
       ["duration", { duration: "soon" as "1 second" }], // a caller without types
       ["baseMemory", { baseMemory: -1 }],
+      ["garbageShare", { garbageShare: -0.1 }],
+      ["garbageShare", { garbageShare: 1.1 }],
+      ["garbageShare", { garbageShare: NaN }],
       ["phases", { phases: [] }],
       ["phases[0].startsAt", { phases: [{ startsAt: 5 }] }],
       ["phases.startsAt", { phases: [{}, { startsAt: 0 }] }],
@@ -63,6 +73,12 @@ describe("Workload", () => {
         assert.propertyVal(error, "field", field)
       }
     })
+  })
+
+  it("may leave no garbage, or nothing but garbage", () => {
+    for (const garbageShare of [0, 1]) {
+      assert.strictEqual(Workload.make({ name: "bounds", task, garbageShare }).garbageShare, garbageShare)
+    }
   })
 
   it("lasts as long as is asked, without the phases that would begin later", () => {

@@ -1,19 +1,31 @@
 /**
  * What a task costs in memory once it has grown, and how many may start.
  */
+import { ConcurrencySettings } from "@autoscaled-pool/core"
 import { assert, describe, it } from "@effect/vitest"
 import * as allowance from "../../../packages/core/src/internal/adaptive/allowance.ts"
+import * as decision from "../../../packages/core/src/internal/adaptive/decision.ts"
 import * as memory from "../../../packages/core/src/internal/adaptive/memory.ts"
 import * as pace from "../../../packages/core/src/internal/adaptive/pace.ts"
-import { between, signal, stats } from "./support.ts"
+import * as state from "../../../packages/core/src/internal/adaptive/state.ts"
+import * as view from "../../../packages/core/src/internal/adaptive/view.ts"
+import { between, observation, signal, stats } from "./support.ts"
 
-const known = (duration: number) =>
-  pace.observe(pace.initial, stats(200, { meanDuration: duration, varianceDuration: 0 }))
+const known = (duration: number, finished = 200) =>
+  pace.observe(pace.initial, stats(finished, { meanDuration: duration, varianceDuration: 0 }), 250)
 
 const ages = (count: number, age: (i: number) => number) => Array.from({ length: count }, (_, i) => age(i))
 
 /** As many as start end: ages are spread evenly. */
 const steady = (count: number, duration: number) => ages(count, (i) => duration * (1 - (i + 0.5) / count))
+
+/** The next measurement, a quarter of a second after the one before. */
+const next = (
+  model: memory.MemoryModel,
+  load: number,
+  tasks: ReadonlyArray<number>,
+  known: pace.Pace
+): memory.MemoryModel => memory.observe(model, signal(load), tasks, (model.at ?? 0) + 250, known)
 
 const watch = (
   seconds: number,
@@ -23,11 +35,37 @@ const watch = (
   from = memory.initial
 ): memory.MemoryModel => {
   let model = from
-  for (let i = 0; i < 4 * seconds; i++) model = memory.observe(model, signal(load), tasks, 250, known(duration))
+  for (let i = 0; i < 4 * seconds; i++) model = next(model, load, tasks, known(duration))
   return model
 }
 
 const idle = watch(1, 0.1, [], 1000)
+
+const perTask = ({ seen }: memory.MemoryModel) => seen?.perTask ?? NaN
+
+/**
+ * Tasks of two seconds that use a hundredth once they have grown, from a fifth of it, for so long; what has been learned
+ * of them, and what is after another quarter of a second, at whose beginning so many have started.
+ */
+const growing = (growth: number) => {
+  const usedBy = (ages: ReadonlyArray<number>) =>
+    ages.reduce((sum, age) => sum + 0.01 * Math.max(0.2, Math.min(1, age / growth)), 0)
+  let running: ReadonlyArray<number> = []
+  const proceed = (model: memory.MemoryModel, started: number) => {
+    running = [...running.map((age) => age + 250).filter((age) => age < 2000), ...ages(started, () => 245)]
+    return next(model, 0.1 + usedBy(running), running, known(2000))
+  }
+  let model = idle
+  for (let i = 0; i < 400; i++) model = proceed(model, i % 8 === 0 ? 10 : 0)
+  return { model, proceed, meanUse: usedBy(steady(200, 2000)) / 200 }
+}
+
+/** Use that strays by more than a third whatever runs. */
+const straying = () => {
+  let model = idle
+  for (let i = 0; i < 400; i++) model = next(model, i % 8 < 4 ? 0.35 : 0.65, steady(20, 2000), known(2000))
+  return model
+}
 
 describe("memory", () => {
   it("knows the process without tasks, and takes a few young ones for none", () => {
@@ -37,13 +75,23 @@ describe("memory", () => {
     assert.strictEqual(watch(1, 0.6, steady(50, 1000), 1000).base, 0)
     // The base is never more than what is used.
     assert.strictEqual(watch(1, 0.05, [10], 1000, idle).base, 0.05)
+    assert.strictEqual(watch(1, 0.15, [10], 1000, idle).base, 0.1)
+    assert.strictEqual(watch(1, 0.15, [], 1000, idle).base, 0.15)
   })
 
   it("learns what a task uses, and how many fit", () => {
-    const model = watch(60, 0.5, steady(20, 2000), 2000, idle)
-    assert.approximately(model.seen?.perTask ?? 0, 0.02, 0.001)
-    const fits = memory.ceiling(model, signal(0.5), 0.9, 20) ?? 0
-    assert.approximately(fits, 40, 2)
+    const { model } = growing(0)
+    assert.approximately(perTask(model), 0.01, 0.0002)
+    const fits = memory.ceiling(model, signal(0.2), 0.9, 10) ?? 0
+    assert.approximately(fits, 80, 2)
+  })
+
+  it("learns how long tasks grow, from not at all to longer than they last, and what they use meanwhile", () => {
+    for (const [growth, candidate] of [[0, 0], [40, 0], [500, 1], [1500, 2], [4000, 3]]) {
+      const { meanUse, model: { candidates, seen } } = growing(growth)
+      assert.strictEqual(candidates?.findIndex((one) => one === seen), candidate, `grown after ${growth} ms`)
+      assert.approximately(seen?.perTask ?? NaN, meanUse, 0.1 * meanUse)
+    }
   })
 
   it("subtracts what others use", () => {
@@ -56,20 +104,99 @@ describe("memory", () => {
   it("sees what young tasks still owe", () => {
     const young = ages(20, () => 100)
     const old = ages(20, () => 4000)
-    const after = (tasks: ReadonlyArray<number>) =>
-      memory.observe(idle, signal(0.2), tasks, 250, pace.initial).seen?.perTask ?? 0
+    const after = (tasks: ReadonlyArray<number>) => perTask(next(idle, 0.2, tasks, pace.initial))
     assert.isAbove(after(young), 3 * after(old))
   })
 
-  it("leaves more free the more use has strayed", () => {
-    let calm = idle
-    let wild = idle
-    for (let i = 0; i < 400; i++) {
-      calm = memory.observe(calm, signal(0.5), steady(20, 2000), 250, known(2000))
-      wild = memory.observe(wild, signal(i % 8 < 4 ? 0.35 : 0.65), steady(20, 2000), 250, known(2000))
+  it("does not take the first tasks, which show no use yet, for an example of the many that follow", () => {
+    for (const first of [[5], [5, 10]]) {
+      const early = next(idle, 0.1, first, known(2000))
+      assert.approximately(perTask(watch(5, 0.5, steady(20, 2000), 2000, early)), 0.02, 0.05 * 0.02)
     }
+  })
+
+  it("begins anew once enough tasks have finished to tell how long they take, and only then", () => {
+    const after = (from: memory.MemoryModel, load: number, finished: number) =>
+      next(from, load, steady(20, 2000), known(2000, finished))
+    let unpaced = idle
+    for (let i = 0; i < 100; i++) unpaced = after(unpaced, 0.5, 4)
+    const paced = after(unpaced, 0.3, 5)
+    assert.deepStrictEqual(paced.candidates, after(idle, 0.3, 5).candidates)
+    assert.notDeepEqual(after(unpaced, 0.3, 4).candidates, after(idle, 0.3, 4).candidates)
+    assert.approximately(perTask(after(paced, 0.5, 6)), perTask(paced), 0.05 * perTask(paced))
+  })
+
+  describe("counts a measurement", () => {
+    const model = watch(20, 0.5, steady(20, 2000), 2000, idle)
+    const at = model.at ?? NaN
+    const measured = (measuredAt: number, now: number, duration = 2000, from = model) =>
+      memory.observe(from, signal(0.6, { at: measuredAt }), steady(20, 2000), now, known(duration))
+
+    it("once", () => {
+      assert.strictEqual(measured(at, at + 40), model)
+      const later = measured(at + 250, at + 255)
+      assert.notStrictEqual(later, model)
+      assert.strictEqual(measured(at + 250, at + 290, 2000, later), later)
+    })
+
+    it("for when it was taken, not for when it is heard of", () => {
+      const { own, rise } = measured(at + 250, at + 400)
+      assert.strictEqual(own, 0.6)
+      assert.approximately(rise, 0.1 / 250, 1e-9)
+      assert.strictEqual(measured(at + 250, at + 400).at, at + 250)
+    })
+
+    it("no more where it lags behind by more than 50 ms and by more than a tenth of a task's time", () => {
+      for (const [duration, lag] of [[100, 50], [500, 50], [2000, 200]]) {
+        assert.strictEqual(measured(at + 250, at + 250 + lag, duration).at, at + 250)
+        assert.strictEqual(measured(at + 250, at + 251 + lag, duration), model)
+      }
+    })
+
+    it("in any case if it is the first", () => {
+      const first = memory.observe(memory.initial, signal(0.1, { at: 1000 }), [], 9000, known(100))
+      assert.deepInclude(first, { at: 1000, base: 0.1, own: 0.1 })
+    })
+
+    it("for the tasks that ran then, as old as they were", () => {
+      const seen = (tasks: ReadonlyArray<number>, lag: number) =>
+        memory.observe(idle, signal(0.3, { at: 2000 }), tasks, 2000 + lag, known(2000))
+      const old = ages(10, () => 1000)
+      assert.deepStrictEqual(seen([...old, ...ages(30, () => 100)], 150), seen(ages(10, () => 850), 0))
+      assert.isNull(seen(ages(30, () => 100), 150).seen)
+    })
+  })
+
+  describe("tells a rise of use", () => {
+    it("that tasks which started account for from one that foretells more", () => {
+      for (const growth of [0, 500]) {
+        const { model, proceed } = growing(growth)
+        const before = proceed(model, 1)
+        const after = proceed(before, 30)
+        assert.isAbove(after.own - before.own, 0.14)
+        assert.approximately(250 * after.rise, 0, 0.005)
+      }
+    })
+
+    it("in full where tasks differ so much that it may be the first sign of dearer ones", () => {
+      const model = straying()
+      const after = next(model, 0.9, [...steady(20, 2000), ...ages(10, () => 245)], known(2000))
+      assert.approximately(after.rise, (0.9 - model.own) / 250, 1e-9)
+    })
+
+    it("by the last measurement or by the last two, whichever says more", () => {
+      let model = watch(20, 0.5, steady(20, 2000), 2000, idle)
+      for (const [load, rise] of [[0.6, 0.1], [0.6, 0.05], [0.6, 0], [0.5, -0.05], [0.6, 0.1]]) {
+        model = next(model, load, steady(20, 2000), known(2000))
+        assert.approximately(250 * model.rise, rise, 1e-9)
+      }
+    })
+  })
+
+  it("leaves more free the more use has strayed", () => {
+    const calm = watch(100, 0.5, steady(20, 2000), 2000, idle)
     const fits = (model: memory.MemoryModel) => memory.ceiling(model, signal(0.5), 0.9, 20) ?? 0
-    assert.isBelow(fits(wild), 0.9 * fits(calm))
+    assert.isBelow(fits(straying()), 0.9 * fits(calm))
   })
 
   it("knows no ceiling where tasks cost nothing, or none has run", () => {
@@ -79,15 +206,42 @@ describe("memory", () => {
 
   it("learns nothing from a signal that has stopped, nor from a pool without tasks", () => {
     const model = watch(20, 0.5, steady(20, 2000), 2000, idle)
-    assert.strictEqual(memory.observe(model, signal(0.9, { isStale: true }), [100], 250, known(2000)), model)
-    assert.deepStrictEqual(watch(20, 0.1, [], 2000, model).seen, model.seen)
+    const now = (model.at ?? 0) + 250
+    assert.strictEqual(memory.observe(model, signal(0.9, { isStale: true }), [100], now, known(2000)), model)
+    const { used, grown, perTask, variance } = model.seen ?? assert.fail("nothing was learned")
+    assert.deepInclude(watch(20, 0.1, [], 2000, model).seen, { used, grown, perTask, variance })
   })
 })
 
 describe("allowance", () => {
-  const model = watch(60, 0.5, steady(20, 2000), 2000, idle)
-  const starts = (load: number, current: number, desired: number, expected: number, from = model) =>
-    allowance.memoryBound({ model: from, signal: signal(load), most: 0.925 }, current, desired, expected)
+  const seen: memory.Seen = {
+    used: 0.4,
+    grown: 20,
+    strayed: 0,
+    present: 20,
+    usual: 1,
+    renewed: 1,
+    perTask: 0.02,
+    variance: 0
+  }
+
+  const modelOf = (options: Partial<memory.Seen> = {}, rise = 0): memory.MemoryModel => ({
+    ...memory.initial,
+    at: 0,
+    base: 0.1,
+    rise,
+    seen: { ...seen, ...options }
+  })
+
+  const most = 0.925
+
+  const starts = (
+    load: number,
+    current: number,
+    desired: number,
+    ended: number,
+    model = modelOf({ present: current })
+  ) => allowance.memoryBound({ model, signal: signal(load), most }, current, desired, ended)
 
   it("lets start as many as there are free slots and tasks to end", () => {
     assert.strictEqual(allowance.paceBound(10, 10, 0, 0), 2)
@@ -105,26 +259,86 @@ describe("allowance", () => {
   it("does not bound while memory is plenty", () => {
     assert.strictEqual(starts(0.3, 10, 20, 5), Infinity)
     assert.strictEqual(starts(0.1, 0, 20, 0, idle), Infinity)
+    // It is not where tasks differ so much that as many may use far more.
+    assert.isBelow(starts(0.3, 10, 20, 5, modelOf({ present: 10, variance: 0.03 ** 2 })), 20)
   })
 
   it("starts nothing past the limit, and ever less on the way there", () => {
     assert.strictEqual(starts(0.93, 40, 45, 20), 0)
     assert.strictEqual(starts(0.93, 0, 45, 0, idle), 0)
-    const [far, near, nearer] = [0.7, 0.9, 0.92].map((load) => starts(load, 38, 45, 20))
+    const strayed = modelOf({ present: 38, variance: 0.01 ** 2 })
+    const [far, near, nearer, nearest] = [0.7, 0.86, 0.9, 0.92].map((load) => starts(load, 35, 45, 20, strayed))
     assert.isAbove(far, near)
-    assert.isAtLeast(near, nearer)
+    assert.isAbove(near, nearer)
+    assert.isAbove(nearer, nearest)
   })
 
-  it("follows a rise of use", () => {
-    const rising = memory.observe(model, signal(0.75), steady(36, 2000), 250, known(2000))
-    assert.isBelow(starts(0.75, 36, 45, 20, rising), starts(0.75, 36, 45, 20))
+  it("grows by what there is room for, beside the tasks that take the place of others", () => {
+    assert.strictEqual(starts(0.89, 38, 45, 0), 1)
+    assert.strictEqual(starts(0.89, 38, 45, 4.5), 6)
+    // As much as is grown past the limit already: no place of a task that has ended is free.
+    assert.strictEqual(starts(0.9, 45, 45, 20), 0)
+  })
+
+  it("grows by no more than 15 % of what is desired at a time, or by two tasks", () => {
+    assert.strictEqual(starts(0.5, 20, 45, 0), 6)
+    assert.strictEqual(starts(0.5, 20, 45, 3.5), 10)
+    const budget = { model: modelOf({ present: 5 }), signal: signal(0.8, { own: 0.2 }), most }
+    assert.strictEqual(allowance.memoryBound(budget, 5, 12, 0), 2)
+  })
+
+  it("replaces only some of the tasks that have ended where chance may use up the room", () => {
+    const strayed = modelOf({ present: 38, variance: 0.01 ** 2 })
+    const [none, some, more] = [0, 10, 20].map((ended) => starts(0.9, 38, 45, ended, strayed))
+    assert.strictEqual(none, 0)
+    assert.isTrue(some > 0 && some < 5, String(some))
+    assert.approximately(more, 2 * some, 1)
+  })
+
+  it("leaves room for what young tasks still owe", () => {
+    assert.strictEqual(starts(0.5, 20, 45, 0, modelOf({ present: 20 })), 6)
+    assert.strictEqual(starts(0.5, 20, 45, 0, modelOf({ present: 10 })), 1)
+    // Half grown is what tasks are on average: these owe nothing.
+    assert.strictEqual(starts(0.5, 20, 45, 0, modelOf({ present: 10, usual: 0.5 })), 6)
+  })
+
+  it("leaves room for young tasks to turn out dearer than those before", () => {
+    const allowed = (present: number, usual: number) =>
+      starts(0.7, 40, 100, 0, modelOf({ grown: 40, present, usual, perTask: 0.015, variance: 0.01 ** 2 }))
+    assert.strictEqual(allowed(40, 1), 9)
+    assert.strictEqual(allowed(20, 0.5), 8)
+  })
+
+  it("follows a rise of use, as far as dear tasks could lead it", () => {
+    const strayed = (current: number, rise: number) => modelOf({ present: current, variance: 0.01 ** 2 }, rise)
+    assert.strictEqual(starts(0.5, 20, 45, 0, strayed(20, 0)), 6)
+    assert.strictEqual(starts(0.5, 20, 45, 0, strayed(20, 0.00032)), 2)
+    assert.strictEqual(starts(0.5, 20, 45, 0, strayed(20, -0.01)), 6)
+    assert.strictEqual(starts(0.18, 4, 45, 0, strayed(4, 0.01)), 6)
+  })
+
+  it("counts the tasks that have ended lately, not the ones that are expected to", () => {
+    const parameters = { every: 250, memoryHeadroom: 0 }
+    const now = observation({ current: 20, desired: 45, signals: { memory: signal(0.5) } })
+    const allowed = (rate: number) => {
+      const before: state.State = {
+        ...state.initial(ConcurrencySettings.defaults),
+        level: 45,
+        memory: modelOf(),
+        pace: { ...known(500), rate }
+      }
+      return decision.describe(parameters, before, view.look(parameters, before, now, 250)).startAllowance
+    }
+    assert.strictEqual(allowed(0), 6)
+    assert.strictEqual(allowed(0.02), 6 + 5)
   })
 
   it.prop(
     "is a whole number of starts or no bound",
-    [between(0, 100), between(0, 200), between(1, 200), between(0, 50)],
-    ([percent, current, desired, expected]) => {
-      const bound = starts(percent / 100, current, desired, expected)
+    [between(0, 100), between(0, 200), between(1, 200), between(0, 50), between(0, 20)],
+    ([percent, current, desired, ended, deviation]) => {
+      const model = modelOf({ present: Math.max(0.2, current / 2), variance: (deviation / 1000) ** 2 }, 0.0001)
+      const bound = starts(percent / 100, current, desired, ended, model)
       assert.isTrue(bound === Infinity || (Number.isInteger(bound) && bound >= 0))
     }
   )

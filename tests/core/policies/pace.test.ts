@@ -6,7 +6,7 @@ import * as pace from "../../../packages/core/src/internal/adaptive/pace.ts"
 import { between, stats } from "./support.ts"
 
 const after = (...durations: ReadonlyArray<number>) =>
-  durations.reduce((known, meanDuration) => pace.observe(known, stats(1, { meanDuration })), pace.initial)
+  durations.reduce((known, meanDuration) => pace.observe(known, stats(1, { meanDuration }), 250), pace.initial)
 
 describe("pace", () => {
   it("tells served from lost", () => {
@@ -21,9 +21,29 @@ describe("pace", () => {
     assert.approximately(after(...long, ...long.map(() => 500)).duration, 500, 1)
   })
 
-  it("learns nothing from tasks that were not served", () => {
+  it("learns nothing of durations from tasks that were not served", () => {
     const known = after(100)
-    assert.strictEqual(pace.observe(known, stats(5, { rejections: 5 })), known)
+    const { rate } = pace.observe(known, stats(5, { rejections: 5 }), 250)
+    assert.deepStrictEqual(pace.observe(known, stats(5, { rejections: 5, meanDuration: 9 }), 250), { ...known, rate })
+  })
+
+  it("knows how many tasks end in a millisecond, however they do", () => {
+    const ended = stats(5, { failures: 1, timeouts: 1, rejections: 3 })
+    const { rate } = [1, 2, 3, 4, 5, 6, 7, 8].reduce((known) => pace.observe(known, ended, 250), pace.initial)
+    assert.approximately(rate, 5 / 250, 0.0001)
+    const often = Array.from({ length: 40 }).reduce<pace.Pace>(
+      (known, _, i) => pace.observe(known, stats(i % 5 === 0 ? 5 : 0), 50),
+      pace.initial
+    )
+    assert.approximately(often.rate, 5 / 250, 0.01)
+  })
+
+  it("forgets within a second that tasks have ended", () => {
+    const busy = { ...pace.initial, rate: 0.02 }
+    assert.isBelow(pace.observe(busy, stats(0), 250).rate, 0.01)
+    assert.isBelow(pace.observe(busy, stats(0), 1000).rate, 0.001)
+    assert.isAbove(pace.observe(busy, stats(0), 100).rate, 0.01)
+    assert.strictEqual(pace.observe(busy, stats(3), 0).rate, 0.02)
   })
 
   it("expects variation until many tasks have shown none", () => {
@@ -53,8 +73,16 @@ describe("pace", () => {
   it.prop("is never less than nothing, nor not a number", [between(0, 50), between(0, 100_000), between(0, 100_000)], (
     [count, meanDuration, deviation]
   ) => {
-    const known = pace.observe(pace.initial, stats(count, { meanDuration, varianceDuration: deviation ** 2 }))
-    for (const value of [known.duration, pace.variation(known), pace.taskTime(known, []), pace.turnover(known, 0)]) {
+    const known = pace.observe(pace.initial, stats(count, { meanDuration, varianceDuration: deviation ** 2 }), 250)
+    for (
+      const value of [
+        known.duration,
+        known.rate,
+        pace.variation(known),
+        pace.taskTime(known, []),
+        pace.turnover(known, 0)
+      ]
+    ) {
       assert.isAtLeast(value, 0)
     }
   })
