@@ -2,7 +2,7 @@
  * A short form of the comparison that `npm run simulate` makes: less time, two seeds, bounds that hold over seeds.
  */
 import { ScalingPolicy } from "@autoscaled-pool/core"
-import { Comparison, ReferenceWorkloads, type Workload } from "@autoscaled-pool/simulator"
+import { Comparison, ReferenceWorkloads, Workload } from "@autoscaled-pool/simulator"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Stream } from "effect"
 
@@ -27,8 +27,10 @@ describe("adaptive, in simulation", () => {
       const runs = yield* run(closed, { contestants: [adaptive, stepRatio], seeds: [21, 22], duration: "4 minutes" })
       const [ours, usual] = [of(runs, "adaptive"), of(runs, "stepRatio")]
       assert.strictEqual(ours.runs, 24)
-      assert.deepStrictEqual(Comparison.misses(ours, { score: 0.65, worstScore: 0.3, overTime: 0.12, kills: 0 }), [])
-      assert.isAbove(ours.score, usual.score + 0.05)
+      // Four minutes are a start and little more: tasks of 20 seconds have just reached their number then.
+      const bounds = { score: 0.86, worstScore: 0.5, overTime: 0.03, worstOverTime: 0.12, kills: 0 }
+      assert.deepStrictEqual(Comparison.misses(ours, bounds), [])
+      assert.isAbove(ours.score, usual.score + 0.2)
       assert.isAbove(usual.kills, 0)
     }))
 
@@ -37,7 +39,7 @@ describe("adaptive, in simulation", () => {
       const contestants = [1, 200].map((desiredConcurrency) => ({ ...adaptive, settings: { desiredConcurrency } }))
       for (const workload of [ReferenceWorkloads.knee, ReferenceWorkloads.mixed]) {
         for (const each of yield* run([workload], { contestants })) {
-          assert.isAbove(each.score.score, 0.6)
+          assert.isAbove(each.score.score, 0.75)
           assert.strictEqual(each.score.kills, 0)
         }
       }
@@ -56,6 +58,36 @@ describe("adaptive, in simulation", () => {
   it.effect("starts a burst within seconds", () =>
     Effect.gen(function*() {
       const [{ score }] = yield* run([ReferenceWorkloads.burst], { duration: "15 minutes" })
-      assert.isBelow(score.waits?.p95 ?? Infinity, 10)
+      assert.isBelow(score.waits?.p95 ?? Infinity, 3)
+    }))
+
+  it.effect("fills the memory of a machine with tasks that take it at once and give it back at once", () =>
+    Effect.gen(function*() {
+      const workload = Workload.make({
+        name: "buffers of 50 MB",
+        baseMemory: 90,
+        garbageShare: 0,
+        phases: [{ memoryLimit: 2147, cores: 4 }],
+        task: () => ({ stages: [Workload.eventLoop(6), Workload.wait(500)], memory: 50, memoryRamp: 1 })
+      })
+      const [{ score }] = yield* run([workload])
+      assert.isAbove(score.efficiency ?? 0, 0.77)
+      assert.strictEqual(score.kills, 0)
+      assert.isBelow(score.peakMemory, 1)
+    }))
+
+  it.effect("does not give way to losses that fewer tasks do not end", () =>
+    Effect.gen(function*() {
+      const workload = Workload.make({
+        name: "a service that is late for two calls in a hundred",
+        phases: [{ cores: 2, downstream: { servers: 1000, timeout: 1000 } }],
+        task: (random) => ({
+          stages: [Workload.cpu(random.lognormal(20, 0.5)), Workload.call(random.lognormal(300, 0.8))],
+          memory: 5
+        })
+      })
+      const [{ score }] = yield* run([workload])
+      assert.isAbove(score.lost, 0.01)
+      assert.isAbove(score.efficiency ?? 0, 0.85)
     }))
 })

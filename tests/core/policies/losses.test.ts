@@ -46,6 +46,27 @@ describe("losses", () => {
     assert.deepStrictEqual(run([{ served: 40, timedOut: 10 }]).verdicts, ["Cut"])
   })
 
+  it("puts up with a share of losses that a cut has not lessened, and with no more than that", () => {
+    const lossy = { served: 190, timedOut: 10 }
+    const first = run([lossy])
+    assert.deepStrictEqual(first.verdicts, ["Cut"])
+    // A fifth fewer tasks, and as many of them are lost.
+    const fewer = run([{ ...lossy, inFlight: 24 }, { ...lossy, inFlight: 24 }], first.state, 1500)
+    assert.deepStrictEqual(fewer.verdicts, ["None", "None"])
+    assert.approximately(fewer.state.accepted, 0.06, 1e-9)
+    assert.deepStrictEqual(run([{ served: 160, timedOut: 40, inFlight: 24 }], fewer.state, 3000).verdicts, ["Cut"])
+  })
+
+  it("never puts up with more than a tenth", () => {
+    const first = run([{ served: 160, timedOut: 40 }])
+    assert.deepStrictEqual(run([{ served: 160, timedOut: 40, inFlight: 24 }], first.state, 1500).verdicts, ["Cut"])
+  })
+
+  it("cuts again where the first cut has helped", () => {
+    const first = run([{ served: 180, timedOut: 20 }])
+    assert.deepStrictEqual(run([{ served: 194, timedOut: 6, inFlight: 29 }], first.state, 1500).verdicts, ["Cut"])
+  })
+
   it("never cuts below half at once, nor below the minimum", () => {
     assert.approximately(run([{ served: 0, rejected: 50, inFlight: 30 }]).state.backoff?.cap ?? 0, 0.97 * 30, 1e-9)
     assert.strictEqual(run([{ served: 0, timedOut: 50, inFlight: 30 }]).state.backoff?.cap, 15)

@@ -305,14 +305,13 @@ describe("allowance", () => {
   it("leaves room for young tasks to turn out dearer than those before", () => {
     const allowed = (present: number, usual: number) =>
       starts(0.7, 40, 100, 0, modelOf({ grown: 40, present, usual, perTask: 0.015, variance: 0.01 ** 2 }))
-    assert.strictEqual(allowed(40, 1), 9)
-    assert.strictEqual(allowed(20, 0.5), 8)
+    assert.isBelow(allowed(10, 0.25), allowed(40, 1) - 2)
   })
 
   it("follows a rise of use, as far as dear tasks could lead it", () => {
     const strayed = (current: number, rise: number) => modelOf({ present: current, variance: 0.01 ** 2 }, rise)
     assert.strictEqual(starts(0.5, 20, 45, 0, strayed(20, 0)), 6)
-    assert.strictEqual(starts(0.5, 20, 45, 0, strayed(20, 0.00032)), 2)
+    assert.strictEqual(starts(0.5, 20, 45, 0, strayed(20, 0.00029)), 3)
     assert.strictEqual(starts(0.5, 20, 45, 0, strayed(20, -0.01)), 6)
     assert.strictEqual(starts(0.18, 4, 45, 0, strayed(4, 0.01)), 6)
   })
