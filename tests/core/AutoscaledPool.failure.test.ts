@@ -7,7 +7,7 @@
  * failure that is dropped without a word, a loop that dies silently at its first error, a time limit that is swallowed or
  * mistaken for a task's own error, a timed-out task that runs on, and a run that stays pending with its last task stuck.
  */
-import { AutoscaledPool, LoadSignal, type ScalingPolicy, SystemStatus, TaskSource } from "@autoscaled-pool/core"
+import { AutoscaledPool, type LoadSignal, type ScalingPolicy, SystemStatus, TaskSource } from "@autoscaled-pool/core"
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Data, Duration, Effect, Exit, Fiber, Option, Stream } from "effect"
 import {
@@ -21,6 +21,7 @@ import {
   jobs,
   log,
   resultOf,
+  sampled,
   settled,
   test,
   withSlowFinalizer
@@ -376,11 +377,8 @@ describe("AutoscaledPool: a policy that is broken", () => {
 })
 
 describe("AutoscaledPool: what stands beside it is broken", () => {
-  const signal = (sample: Effect.Effect<LoadSignal.Sample, string>) =>
-    LoadSignal.make({ name: "disk", overloadedRatio: 0.3, target: 0.8, every: "1 second", sample })
-
   const withSignal = (sample: Effect.Effect<LoadSignal.Sample, string>) =>
-    Effect.provide(SystemStatus.layer({ signals: [signal(sample)] }))
+    Effect.provide(SystemStatus.layer({ signals: [sampled(sample)] }))
 
   for (
     const [name, sample] of Object.entries({

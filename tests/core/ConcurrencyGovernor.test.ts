@@ -1,16 +1,10 @@
 /**
  * The budget: what opens and closes the gate, who is woken, what a policy is shown and what becomes of its decision.
  */
-import {
-  ConcurrencyGovernor,
-  ConcurrencySettings,
-  LoadSignal,
-  type ScalingPolicy,
-  SystemStatus
-} from "@autoscaled-pool/core"
+import { ConcurrencyGovernor, ConcurrencySettings, type ScalingPolicy, SystemStatus } from "@autoscaled-pool/core"
 import { assert, describe } from "@effect/vitest"
 import { Clock, Duration, Effect, Exit } from "effect"
-import { after, begin, exitOf, settled, test } from "./stage.ts"
+import { after, begin, exitOf, sampled, settled, test } from "./stage.ts"
 
 const because = { summary: "the test says so" }
 
@@ -287,21 +281,15 @@ describe("ConcurrencyGovernor: decisions", () => {
 
   test("that bound starts rest on the samples of the same beat, though a blocked event loop makes both late", function*() {
     const { block, clock } = yield* blockedLoop
-    const memory = LoadSignal.make({
-      name: "memory",
-      overloadedRatio: 0.3,
-      target: 0.9,
-      every: "250 millis",
-      sample: Effect.succeed({ load: 0.5 })
-    })
+    const disk = sampled(Effect.succeed({ load: 0.5 }), "250 millis")
     yield* Effect.gen(function*() {
       const { run, script } = yield* govern({}, { boundsStarts: true, every: Duration.millis(250) })
       yield* run
       for (const millis of [255, 400, 350, 1000]) yield* block(millis)
-      const sampledAt = script.observed.map(({ currentInfo }) => currentInfo.signals["memory"].at)
+      const sampledAt = script.observed.map(({ currentInfo }) => currentInfo.signals["disk"].at)
       assert.deepStrictEqual(sampledAt, [255, 655, 1005, 2005])
       assert.deepStrictEqual(script.observed.map(({ now }) => now), sampledAt)
-    }).pipe(Effect.provide(SystemStatus.layer({ signals: [memory] })), Effect.provideService(Clock.Clock, clock))
+    }).pipe(Effect.provide(SystemStatus.layer({ signals: [disk] })), Effect.provideService(Clock.Clock, clock))
   })
 
   test("are rounded down and clamped, wake the dispatcher and are told", function*() {

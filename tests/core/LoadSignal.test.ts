@@ -10,7 +10,7 @@ import { InvalidOptionsError, LoadSignal, SystemStatus } from "@autoscaled-pool/
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Stream } from "effect"
 import { TestClock } from "effect/testing"
-import { after, begin, brokenLogger, log } from "./stage.ts"
+import { after, begin, brokenLogger, log, sampled } from "./stage.ts"
 
 const at = (at: number, isOverloaded = false, load = isOverloaded ? 0.99 : 0.1): LoadSignal.LoadSnapshot => ({
   at,
@@ -103,9 +103,6 @@ describe("LoadSignal.evaluate", () => {
 })
 
 describe("LoadSignal.make", () => {
-  const signalOf = <E>(sample: Effect.Effect<LoadSignal.Sample, E>, every: number = 1000) =>
-    LoadSignal.make({ name: "disk", overloadedRatio: 0.3, target: 0.8, every, sample })
-
   const follow = Effect.fnUntraced(function*(signal: LoadSignal.LoadSignal) {
     const snapshots: Array<LoadSignal.LoadSnapshot> = []
     yield* begin(Stream.runForEach(signal.snapshots, (snapshot) => Effect.sync(() => snapshots.push(snapshot))))
@@ -115,7 +112,7 @@ describe("LoadSignal.make", () => {
   it.effect("samples at once, and then at its pace, by the monotonic clock", () =>
     Effect.gen(function*() {
       yield* TestClock.adjust(250)
-      const snapshots = yield* follow(signalOf(Effect.succeed({ load: 0.5 })))
+      const snapshots = yield* follow(sampled(Effect.succeed({ load: 0.5 })))
       yield* after("3 seconds")
       assert.deepStrictEqual(snapshots.map(({ at }) => at), [250, 1250, 2250, 3250])
     }))
@@ -129,7 +126,7 @@ describe("LoadSignal.make", () => {
         { load: 0, isOverloaded: true },
         { load: 7, own: 3, isOverloaded: undefined }
       ]
-      const snapshots = yield* follow(signalOf(Effect.sync(() => samples.shift() ?? { load: 0 })))
+      const snapshots = yield* follow(sampled(Effect.sync(() => samples.shift() ?? { load: 0 })))
       yield* after("4 seconds")
       assert.deepStrictEqual(snapshots.map(({ isOverloaded }) => isOverloaded), [false, true, false, true, true])
       assert.deepStrictEqual(snapshots[4], { at: 4000, load: 7, own: 3, isOverloaded: true })
@@ -139,7 +136,7 @@ describe("LoadSignal.make", () => {
     Effect.gen(function*() {
       let concurrent = 0
       let peak = 0
-      const snapshots = yield* follow(signalOf(Effect.gen(function*() {
+      const snapshots = yield* follow(sampled(Effect.gen(function*() {
         peak = Math.max(peak, ++concurrent)
         yield* Effect.sleep("3 seconds")
         concurrent--
@@ -159,7 +156,7 @@ describe("LoadSignal.make", () => {
           ? Effect.onInterrupt(Effect.never, () => Effect.sync(() => void interrupted++))
           : Effect.succeed({ load: taken })
       )
-      const snapshots = yield* follow(signalOf(sample))
+      const snapshots = yield* follow(sampled(sample))
       yield* after("7 seconds")
       assert.strictEqual(interrupted, 1)
       assert.deepStrictEqual(snapshots.map(({ at }) => at), [0, 7000])
@@ -167,7 +164,7 @@ describe("LoadSignal.make", () => {
 
   it.effect("a sample that is taken seldom may take as long as its pace", () =>
     Effect.gen(function*() {
-      const snapshots = yield* follow(signalOf(Effect.as(Effect.sleep("59 seconds"), { load: 0.5 }), 60_000))
+      const snapshots = yield* follow(sampled(Effect.as(Effect.sleep("59 seconds"), { load: 0.5 }), 60_000))
       yield* after("59 seconds")
       assert.strictEqual(snapshots.length, 1)
     }))
@@ -184,7 +181,7 @@ describe("LoadSignal.make", () => {
       const { layer, lines } = log()
       return Effect.gen(function*() {
         let isOut = false
-        const snapshots = yield* follow(signalOf(Effect.suspend(() => isOut ? sample : Effect.succeed({ load: 0.5 }))))
+        const snapshots = yield* follow(sampled(Effect.suspend(() => isOut ? sample : Effect.succeed({ load: 0.5 }))))
         isOut = true
         yield* after("30 seconds")
         assert.strictEqual(snapshots.length, 1)
@@ -203,7 +200,7 @@ describe("LoadSignal.make", () => {
     Effect.gen(function*() {
       let taken = 0
       const snapshots = yield* follow(
-        signalOf(Effect.suspend(() => ++taken % 2 === 0 ? Effect.fail("no such disk") : Effect.succeed({ load: 0.5 })))
+        sampled(Effect.suspend(() => ++taken % 2 === 0 ? Effect.fail("no such disk") : Effect.succeed({ load: 0.5 })))
       )
       yield* after("10 seconds")
       assert.strictEqual(snapshots.length, 6)
@@ -211,7 +208,7 @@ describe("LoadSignal.make", () => {
 
   it.effect("each reader of one signal has samples of its own", () =>
     Effect.gen(function*() {
-      const signal = signalOf(Effect.succeed({ load: 0.5 }))
+      const signal = sampled(Effect.succeed({ load: 0.5 }))
       const first = yield* follow(signal)
       yield* after("500 millis")
       const second = yield* follow(signal)
@@ -269,5 +266,5 @@ describe("LoadSignal.make", () => {
         limitRatio: 0.3,
         isStale: false
       })
-    }).pipe(Effect.provide(SystemStatus.layer({ signals: [signalOf(Effect.succeed({ load: 0.5, own: 0.25 }))] }))))
+    }).pipe(Effect.provide(SystemStatus.layer({ signals: [sampled(Effect.succeed({ load: 0.5, own: 0.25 }))] }))))
 })

@@ -6,11 +6,11 @@
  * snapshots that survive into a second activation, so that the time between counts as one long overload (13); a limit or a
  * window that is fixed (17); signals of one name that overwrite each other.
  */
-import { InvalidOptionsError, LoadSignal, SystemStatus } from "@autoscaled-pool/core"
+import { InvalidOptionsError, type LoadSignal, SystemStatus } from "@autoscaled-pool/core"
 import { assert, describe, it } from "@effect/vitest"
 import { Clock, type Duration, Effect, Layer, Queue, Stream } from "effect"
 import { TestClock } from "effect/testing"
-import { after, begin, brokenLogger, collectGarbage, log, settled, test } from "./stage.ts"
+import { after, begin, brokenLogger, collectGarbage, log, sampled, settled, test } from "./stage.ts"
 
 const now = Effect.map(Clock.monotonicTimeNanos, (nanos) => Number(nanos) / 1e6)
 
@@ -103,13 +103,7 @@ describe("SystemStatus.layer", () => {
 
   test("a sample that takes no time is known as soon as the layer is built", function*() {
     yield* after("10 seconds")
-    const disk = LoadSignal.make({
-      name: "disk",
-      overloadedRatio: 0.3,
-      target: 0.8,
-      every: "1 second",
-      sample: Effect.succeed({ load: 0.9 })
-    })
+    const disk = sampled(Effect.succeed({ load: 0.9 }))
     const info = yield* Effect.provide(
       Effect.flatMap(SystemStatus.SystemStatus, ({ current }) => current),
       SystemStatus.layer({ signals: [disk] }),
@@ -120,13 +114,7 @@ describe("SystemStatus.layer", () => {
   })
 
   test("a sample that takes its time leaves its signal stale until it is taken", function*() {
-    const disk = LoadSignal.make({
-      name: "disk",
-      overloadedRatio: 0.3,
-      target: 0.8,
-      every: "1 second",
-      sample: Effect.as(Effect.sleep("200 millis"), { load: 0.9 })
-    })
+    const disk = sampled(Effect.as(Effect.sleep("200 millis"), { load: 0.9 }))
     const status = yield* build({ signals: [disk] })
     yield* after("199 millis")
     assert.deepInclude(yield* status.current, { isSystemIdle: true, isStale: true })
@@ -226,13 +214,7 @@ describe("SystemStatus.layer", () => {
 
   test("a second activation begins anew: what was before it, and the time between, count for nothing", function*() {
     let load = 0.9
-    const signal = LoadSignal.make({
-      name: "disk",
-      overloadedRatio: 0.3,
-      target: 0.8,
-      every: "1 second",
-      sample: Effect.sync(() => ({ load }))
-    })
+    const signal = sampled(Effect.sync(() => ({ load })))
     const layer = Layer.fresh(SystemStatus.layer({ signals: [signal] }))
     const first = Effect.gen(function*() {
       yield* after("10 seconds")
@@ -251,13 +233,7 @@ describe("SystemStatus.layer", () => {
 
   test("signals stop when the layer is closed", function*() {
     let taken = 0
-    const signal = LoadSignal.make({
-      name: "disk",
-      overloadedRatio: 0.3,
-      target: 0.8,
-      every: "1 second",
-      sample: Effect.sync(() => ({ load: taken++ }))
-    })
+    const signal = sampled(Effect.sync(() => ({ load: taken++ })))
     yield* Effect.provide(after("3 seconds"), SystemStatus.layer({ signals: [signal] }), { local: true })
     const before = taken
     yield* after("1 minute")

@@ -1,9 +1,9 @@
 /**
  * What the tests of the core share: work that counts itself, runs that a test follows, and a log that it can read.
  */
-import { SystemStatus } from "@autoscaled-pool/core"
+import { LoadSignal, SystemStatus } from "@autoscaled-pool/core"
 import { it } from "@effect/vitest"
-import { Cause, Clock, Effect, Exit, type Fiber, Logger, type Scope } from "effect"
+import { Cause, Clock, type Duration, Effect, Exit, type Fiber, Logger, type Scope } from "effect"
 import { TestClock } from "effect/testing"
 import * as v8 from "node:v8"
 import * as vm from "node:vm"
@@ -23,6 +23,12 @@ export const settled: Effect.Effect<void> = Effect.replicateEffect(Effect.yieldN
 /** Lets this much time pass, and then everything happen that needs no more. */
 export const after = (duration: Parameters<typeof TestClock.adjust>[0]): Effect.Effect<void> =>
   Effect.andThen(TestClock.adjust(duration), settled)
+
+/** The signal of a disk that a test samples. */
+export const sampled = <E>(
+  sample: Effect.Effect<LoadSignal.Sample, E>,
+  every: Duration.Input = "1 second"
+): LoadSignal.LoadSignal => LoadSignal.make({ name: "disk", overloadedRatio: 0.3, target: 0.8, every, sample })
 
 /** Begins an effect beside the test. */
 export const begin = Effect.fnUntraced(function*<A, E, R>(effect: Effect.Effect<A, E, R>) {

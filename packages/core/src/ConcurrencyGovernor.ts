@@ -228,11 +228,8 @@ export class ConcurrencyGovernor {
 
   private readonly askPolicy: Effect.Effect<unknown> = Effect.suspend(() => {
     const { boundsStarts, every } = this.policy
-    // What bounds starts by single samples must know how many tasks they are samples of: those in flight right now. After
-    // a blocked event loop both are late, and the samples must be first all the same.
-    if (boundsStarts === true) {
-      return Effect.forever(Effect.andThen(afterNextBeat(every), Effect.andThen(Effect.yieldNow, this.decide)))
-    }
+    // What bounds starts by single samples must know how many tasks they are samples of: those in flight right now.
+    if (boundsStarts === true) return Effect.forever(Effect.andThen(afterNextBeat(every), this.decide))
     return Effect.schedule(this.decide, Schedule.spaced(every))
   })
 

@@ -72,6 +72,7 @@ export const stepRatio = (options: StepRatioOptions = {}): ScalingPolicy<undefin
  *   cure is no congestion and cuts nothing. A pool that has too little to do keeps its limit.
  * - *Losses*: rejections, timeouts and failures never count as throughput. They cut to what is being served; from there
  *   up to below where they began, and beyond with growing pauses. The slot of a rejected task cools down.
+ *   Where a cut has not lessened losses, up to a tenth of all tasks is put up with.
  *
  * A signal that stops reporting forbids growth. Every decision's `reason` tells the phase, the ceilings and which binds.
  * An option that cannot be throws an `InvalidOptionsError`.

@@ -93,7 +93,6 @@ export class SystemStatus extends Context.Service<SystemStatus, {
  *
  * const program = Effect.gen(function*() {
  *   const status = yield* SystemStatus.SystemStatus
- *   yield* Effect.yieldNow
  *   return (yield* status.current).isSystemIdle
  * }).pipe(Effect.provide(SystemStatus.layer({ signals: [disk] })))
  *

@@ -181,8 +181,8 @@ export interface PhaseOptions {
  * - `summary`: one sentence on what it is, default none.
  * - `duration`: how long a run takes in virtual time, default 15 minutes.
  * - `baseMemory`: megabytes of the process without tasks, default 200.
- * - `garbageShare`: the share of what a task held, 0 to 1, that stays as garbage when it ends, until it is collected;
- *   default 0.5.
+ * - `garbageShare`: the share of a task's memory, as far as its ramp has come, that stays as garbage when it ends, 0 to
+ *   1, until it is collected; default 0.5.
  * - `phases`: at least one, in the order of time; default one with the defaults of {@link PhaseOptions}.
  * - `arrivals`: periods that repeat. Where they are left out there is always a task to start.
  * - `task`: the task of an index, from its random numbers and the phase in which it starts. It must be pure.

@@ -9,8 +9,12 @@ import { millisOf } from "./monotonic.ts"
 
 export const nextBeat = (every: Duration.Duration): Effect.Effect<void> => at(every, 0)
 
-/** Waits until shortly after the next beat, when whatever samples on the beat has done so. */
-export const afterNextBeat = (every: Duration.Duration): Effect.Effect<void> => at(every, sampling)
+/**
+ * Waits until shortly after the next beat, when whatever samples on the beat has done so. After a blocked event loop both
+ * are late, and wake in any order: the samples go first all the same.
+ */
+export const afterNextBeat = (every: Duration.Duration): Effect.Effect<void> =>
+  Effect.andThen(at(every, sampling), Effect.yieldNow)
 
 /** Milliseconds that taking the samples of a beat may last. */
 const sampling = 5

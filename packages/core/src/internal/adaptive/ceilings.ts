@@ -8,7 +8,7 @@
  */
 import type { SignalInfo } from "../../LoadSignal.ts"
 import type { Observation } from "../scalingModel.ts"
-import { approach, clamp } from "./numbers.ts"
+import { clamp, smoothing } from "./numbers.ts"
 
 /** Use of a resource, smoothed. */
 export interface Use {
@@ -36,8 +36,7 @@ const fewestTasks = 8
 const leastPart = 0.25
 
 export const observe = (loads: Loads, observation: Observation, elapsed: number, time: number): Loads => {
-  const share = approach(elapsed, span(time, loads.inFlight ?? 0))
-  const toward = (from: number | undefined, to: number) => from === undefined ? to : from + share * (to - from)
+  const toward = smoothing(elapsed, span(time, loads.inFlight ?? 0))
   const uses: Record<string, Use> = {}
   for (const [name, signal] of Object.entries(observation.currentInfo.signals)) {
     if (!isResource(name)) continue
@@ -48,7 +47,7 @@ export const observe = (loads: Loads, observation: Observation, elapsed: number,
     }
     uses[name] = { load: toward(before?.load, signal.load), own: toward(before?.own, signal.own) }
   }
-  return { inFlight: toward(loads.inFlight ?? undefined, observation.meanConcurrency), uses }
+  return { inFlight: toward(loads.inFlight, observation.meanConcurrency), uses }
 }
 
 /** The part of a target that is ours whatever others use. */

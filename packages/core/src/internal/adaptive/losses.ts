@@ -106,16 +106,9 @@ export const judge = (losses: Losses, at: Circumstances): readonly [Verdict, Los
   const { backoff, lost, served } = losses
   if (elapsed < period || served + lost === 0) return ["None", losses]
   const judged: Losses = { ...losses, since: at.now, served: 0, taskTime: 0, lost: 0, rejected: 0 }
-  const share = lost / (lost + served)
-  if (isSignificant(lost, served, borne(losses))) {
-    if (backoff !== null && at.now - backoff.cutAt < clamp(at.time, 500, 2000)) return ["None", judged]
-    if (backoff !== null && isInVain(backoff, share, at)) return ["None", { ...judged, accepted: 1.2 * share }]
-    return ["Cut", { ...judged, backoff: cut(backoff, servedConcurrency(losses, elapsed, at), share, at) }]
-  }
+  if (isSignificant(losses)) return answer(losses, judged, elapsed, at)
   const next = elapsed < 5 * period || lost + served < enough ? losses : judged
-  if (
-    backoff === null || lost > borne(losses) * (lost + served) || !isUsed(losses, backoff, at) || !isDue(backoff, at)
-  ) {
+  if (backoff === null || lost > borne(losses) || !isUsed(losses, backoff, at) || !isDue(backoff, at)) {
     return ["None", next]
   }
   const raised = probe(backoff, at.now)
@@ -124,11 +117,24 @@ export const judge = (losses: Losses, at: Circumstances): readonly [Verdict, Los
     : ["Raised", { ...judged, backoff: raised }]
 }
 
-const borne = ({ accepted }: Losses): number => Math.max(tolerated, accepted)
+const answer = (
+  losses: Losses,
+  judged: Losses,
+  elapsed: number,
+  at: Circumstances
+): readonly [Verdict, Losses] => {
+  const { backoff, lost, served } = losses
+  const share = lost / (lost + served)
+  if (backoff !== null && at.now - backoff.cutAt < clamp(at.time, 500, 2000)) return ["None", judged]
+  if (backoff !== null && isInVain(backoff, share, at)) return ["None", { ...judged, accepted: 1.2 * share }]
+  return ["Cut", { ...judged, backoff: cut(backoff, servedConcurrency(losses, elapsed, at), share, at) }]
+}
+
+const borne = ({ accepted, lost, served }: Losses): number => Math.max(tolerated, accepted) * (lost + served)
 
 /** More than is borne, and more than chance would make of what is. */
-const isSignificant = (lost: number, served: number, share: number): boolean =>
-  lost >= fewest && lost - 1.5 * Math.sqrt(lost) > share * (lost + served)
+const isSignificant = (losses: Losses): boolean =>
+  losses.lost >= fewest && losses.lost - 1.5 * Math.sqrt(losses.lost) > borne(losses)
 
 /** More than this share of losses is never put up with. */
 const worst = 0.1

@@ -6,7 +6,7 @@
  * in proportion to age, from a fifth, until the task is as old as one found running at a random moment.
  */
 import type { SignalInfo } from "../../LoadSignal.ts"
-import { approach, clamp } from "./numbers.ts"
+import { clamp, smoothing } from "./numbers.ts"
 import { type Pace, variation } from "./pace.ts"
 
 /**
@@ -167,8 +167,7 @@ const see = (
   const present = grownTasks(ages, growth)
   const usual = usualMaturity(pace, growth)
   const renewed = Math.min(1, unseen / Math.max(1, pace.duration))
-  const share = before === null ? 1 : approach(elapsed, span(pace))
-  const toward = (from: number | undefined, to: number) => from === undefined ? to : from + share * (to - from)
+  const toward = smoothing(elapsed, span(pace))
   const sums = { used: toward(before?.used, used), grown: toward(before?.grown, present) }
   const perTask = sums.used / sums.grown * usual
   const off = before === null ? untold * perTask ** 2 * present / usual : (used - perTask * present / usual) ** 2

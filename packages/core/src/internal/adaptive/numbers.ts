@@ -5,3 +5,9 @@ export const clamp = (value: number, low: number, high: number): number => Math.
 
 /** The share of the way to a new value that a mean of time constant `tau` goes in the time `elapsed`. */
 export const approach = (elapsed: number, tau: number): number => 1 - Math.exp(-elapsed / tau)
+
+/** Means of time constant `tau` after the time `elapsed`: from what they were, if anything, to what was measured now. */
+export const smoothing = (elapsed: number, tau: number): (from: number | null | undefined, to: number) => number => {
+  const share = approach(elapsed, tau)
+  return (from, to) => from == null ? to : from + share * (to - from)
+}

@@ -3,7 +3,7 @@
  * that a change of concurrency does is visible sooner.
  */
 import type { CompletionStats } from "../scalingModel.ts"
-import { approach, clamp } from "./numbers.ts"
+import { clamp, smoothing } from "./numbers.ts"
 
 /**
  * - `finished`: tasks that succeeded so far without meeting a rate limit.
@@ -46,7 +46,7 @@ export const observe = (before: Pace, stats: CompletionStats, elapsed: number): 
 }
 
 const rateAfter = ({ rate }: Pace, { count }: CompletionStats, elapsed: number): number =>
-  elapsed === 0 ? rate : rate + approach(elapsed, 300) * (count / elapsed - rate)
+  elapsed === 0 ? rate : smoothing(elapsed, 300)(rate, count / elapsed)
 
 // A plain mean at first, then one that forgets by `rate` with each task.
 const weightOf = (count: number, finished: number, rate: number): number =>
