@@ -91,6 +91,20 @@ describe("ScalingPolicy.adaptive", () => {
     assert.isAbove(meanDesired(steps, 250, 300), 48)
   })
 
+  describe("where throughput collapses", () => {
+    /** A service that gets less done the more it is asked beyond its knee. */
+    const collapsing = (from: number, knee: number) => (second: number): Conditions => ({
+      duration: second < from ? 500 : 500 * knee,
+      knee: second < from ? Infinity : knee
+    })
+
+    it("goes back to where more was served, within a few windows", () => {
+      const steps = drive(policy, 200, collapsing(100, 8), { settings: { maxConcurrency: 40 } })
+      assert.isAbove(desiredAt(steps, 99), 35)
+      assert.isBelow(desiredAt(steps, 130), 30)
+    })
+  })
+
   describe("a stale signal", () => {
     const conditions = (second: number): Conditions => ({
       duration: 300,

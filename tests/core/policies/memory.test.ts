@@ -25,7 +25,7 @@ const next = (
   load: number,
   tasks: ReadonlyArray<number>,
   known: pace.Pace
-): memory.MemoryModel => memory.observe(model, signal(load), tasks, (model.at ?? 0) + 250, known)
+): memory.MemoryModel => memory.observe(model, signal(load), tasks, (model.at ?? 0) + 250, 0, known)
 
 const watch = (
   seconds: number,
@@ -129,8 +129,8 @@ describe("memory", () => {
   describe("counts a measurement", () => {
     const model = watch(20, 0.5, steady(20, 2000), 2000, idle)
     const at = model.at ?? NaN
-    const measured = (measuredAt: number, now: number, duration = 2000, from = model) =>
-      memory.observe(from, signal(0.6, { at: measuredAt }), steady(20, 2000), now, known(duration))
+    const measured = (measuredAt: number, now: number, duration = 2000, from = model, late = 0) =>
+      memory.observe(from, signal(0.6, { at: measuredAt }), steady(20, 2000), now, late, known(duration))
 
     it("once", () => {
       assert.strictEqual(measured(at, at + 40), model)
@@ -140,30 +140,37 @@ describe("memory", () => {
     })
 
     it("for when it was taken, not for when it is heard of", () => {
-      const { own, rise } = measured(at + 250, at + 400)
+      const { own, rise } = measured(at + 250, at + 280)
       assert.strictEqual(own, 0.6)
       assert.approximately(rise, 0.1 / 250, 1e-9)
-      assert.strictEqual(measured(at + 250, at + 400).at, at + 250)
+      assert.strictEqual(measured(at + 250, at + 280).at, at + 250)
     })
 
-    it("no more where it lags behind by more than 50 ms and by more than a tenth of a task's time", () => {
-      for (const [duration, lag] of [[100, 50], [500, 50], [2000, 200]]) {
+    it("no more where it lags behind by more than 10 ms and by more than a fiftieth of a task's time", () => {
+      for (const [duration, lag] of [[100, 10], [500, 10], [2000, 40]]) {
         assert.strictEqual(measured(at + 250, at + 250 + lag, duration).at, at + 250)
         assert.strictEqual(measured(at + 250, at + 251 + lag, duration), model)
       }
     })
 
+    it("no more where the event loop was blocked, so that many tasks end at once", () => {
+      for (const [duration, late] of [[100, 10], [2000, 40]]) {
+        assert.strictEqual(measured(at + 250, at + 250, duration, model, late).at, at + 250)
+        assert.strictEqual(measured(at + 250, at + 250, duration, model, late + 1), model)
+      }
+    })
+
     it("in any case if it is the first", () => {
-      const first = memory.observe(memory.initial, signal(0.1, { at: 1000 }), [], 9000, known(100))
+      const first = memory.observe(memory.initial, signal(0.1, { at: 1000 }), [], 9000, 700, known(100))
       assert.deepInclude(first, { at: 1000, base: 0.1, own: 0.1 })
     })
 
     it("for the tasks that ran then, as old as they were", () => {
       const seen = (tasks: ReadonlyArray<number>, lag: number) =>
-        memory.observe(idle, signal(0.3, { at: 2000 }), tasks, 2000 + lag, known(2000))
+        memory.observe(idle, signal(0.3, { at: 2000 }), tasks, 2000 + lag, 0, known(2000))
       const old = ages(10, () => 1000)
-      assert.deepStrictEqual(seen([...old, ...ages(30, () => 100)], 150), seen(ages(10, () => 850), 0))
-      assert.isNull(seen(ages(30, () => 100), 150).seen)
+      assert.deepStrictEqual(seen([...old, ...ages(30, () => 20)], 40), seen(ages(10, () => 960), 0))
+      assert.isNull(seen(ages(30, () => 20), 40).seen)
     })
   })
 
@@ -207,7 +214,7 @@ describe("memory", () => {
   it("learns nothing from a signal that has stopped, nor from a pool without tasks", () => {
     const model = watch(20, 0.5, steady(20, 2000), 2000, idle)
     const now = (model.at ?? 0) + 250
-    assert.strictEqual(memory.observe(model, signal(0.9, { isStale: true }), [100], now, known(2000)), model)
+    assert.strictEqual(memory.observe(model, signal(0.9, { isStale: true }), [100], now, 0, known(2000)), model)
     const { used, grown, perTask, variance } = model.seen ?? assert.fail("nothing was learned")
     assert.deepInclude(watch(20, 0.1, [], 2000, model).seen, { used, grown, perTask, variance })
   })
@@ -319,17 +326,20 @@ describe("allowance", () => {
   it("counts the tasks that have ended lately, not the ones that are expected to", () => {
     const parameters = { every: 250, memoryHeadroom: 0 }
     const now = observation({ current: 20, desired: 45, signals: { memory: signal(0.5) } })
-    const allowed = (rate: number) => {
+    const allowed = (rate: number, elapsed = 250) => {
       const before: state.State = {
         ...state.initial(ConcurrencySettings.defaults),
         level: 45,
         memory: modelOf(),
         pace: { ...known(500), rate }
       }
-      return decision.describe(parameters, before, view.look(parameters, before, now, 250)).startAllowance
+      return decision.describe(parameters, before, view.look(parameters, before, now, elapsed)).startAllowance
     }
     assert.strictEqual(allowed(0), 6)
     assert.strictEqual(allowed(0.02), 6 + 5)
+    assert.strictEqual(allowed(0.02, 50), 6 + 5)
+    // Where the event loop is blocked, decisions are fewer.
+    assert.strictEqual(allowed(0.02, 500), 6 + 10)
   })
 
   it.prop(

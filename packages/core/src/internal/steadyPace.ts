@@ -24,8 +24,11 @@ const at = (every: Duration.Duration, delay: number): Effect.Effect<void> => {
   return Effect.flatMap(Clock.monotonicTimeNanos, (nanos) => Effect.sleep(untilBeat(millisOf(nanos) - delay, interval)))
 }
 
-/** A timer may be early: a beat that is nearly here is taken for the one that was waited for. */
+/** By how many milliseconds a timer may be early: a beat that is so near is taken for the one that was waited for. */
+const early = 20
+
+/** Who wakes late, as after a blocked event loop, does not leave out the beat that is next. */
 const untilBeat = (now: number, interval: number): number => {
   const rest = interval - now % interval
-  return rest < interval / 2 ? rest + interval : rest
+  return rest < Math.min(early, interval / 2) ? rest + interval : rest
 }

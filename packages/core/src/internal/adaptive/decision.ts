@@ -15,7 +15,7 @@ export const describe = (parameters: Parameters, state: State, view: View): Scal
   const desired = clampInto(settings, currentInfo.isStale ? Math.min(level, previous) : level)
   const expected = expectedCompletions(state.pace, desired, parameters.every)
   const paced = paceBound(desired, current, losses.coolingSlots(state.losses), expected)
-  const foreseen = startsByMemory(state, view, desired, state.pace.rate * parameters.every)
+  const foreseen = startsByMemory(state, view, desired, state.pace.rate * Math.max(parameters.every, view.elapsed))
   return {
     desired,
     startAllowance: Math.min(paced, foreseen),

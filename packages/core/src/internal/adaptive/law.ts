@@ -2,9 +2,20 @@
  * The whole law: which of its parts speaks when.
  */
 import type { Observation, ScalingDecision } from "../scalingModel.ts"
+import * as collapse from "./collapse.ts"
 import { describe } from "./decision.ts"
 import * as losses from "./losses.ts"
-import { add, begin, finish, isVoid, type Plan, planOfGrowth, planOfProbe } from "./measurement.ts"
+import {
+  add,
+  begin,
+  finish,
+  isVoid,
+  type Measurement,
+  type Plan,
+  planOfGrowth,
+  planOfProbe,
+  soFar
+} from "./measurement.ts"
 import { clamp } from "./numbers.ts"
 import * as probing from "./probing.ts"
 import * as slowStart from "./slowStart.ts"
@@ -18,7 +29,7 @@ export const decide = (
   observation: Observation
 ): readonly [ScalingDecision, State] => {
   const elapsed = before.at === null ? 0 : Math.max(0, observation.now - before.at)
-  const perceived = perceive(before, observation, elapsed)
+  const perceived = perceive(parameters, before, observation, elapsed)
   const [verdict, judged] = losses.judge(perceived.losses, {
     now: observation.now,
     time: perceived.pace.duration,
@@ -61,6 +72,8 @@ const steer = (state: State, view: View): State => {
   if (tracking.isExceeded(lowest.concurrency, state.level)) return comeDown(state, view)
   if (!view.isSaturated) return rest(state, view)
   if (view.observation.currentInfo.isStale) return { ...state, measurement: null }
+  const { collapsed } = state.watch
+  if (collapsed !== null && isOurs(state, view)) return retreat(state, collapsed, view)
   switch (state.phase._tag) {
     case "ColdStart":
       return warmUp(state, state.phase, view)
@@ -99,6 +112,23 @@ const phaseBelow = (phase: Phase, level: number, { lowest }: View): Phase => {
     return phase._tag === "Tracking" && phase.signal === lowest.name ? phase : tracking.initial(lowest.name)
   }
   return phase._tag === "Probing" ? probing.giveWay(phase, level) : probing.initial(level, true)
+}
+
+/** Whether a collapse of throughput may be one that concurrency has caused, and is not being looked into already. */
+const isOurs = ({ loads, phase }: State, { observation }: View): boolean => {
+  if (phase._tag === "ColdStart" || (phase._tag === "Probing" && phase.stage === "Descend")) return false
+  if (phase._tag !== "Tracking") return true
+  const use = loads.uses[phase.signal]
+  const target = observation.currentInfo.signals[phase.signal]?.target ?? 1
+  return use === undefined || use.load < 0.85 * target
+}
+
+/** Back to where more was served, to see whether it is congestion. */
+const retreat = (state: State, collapsed: Measurement, view: View): State => {
+  const phase = probing.descendFrom(soFar(collapsed))
+  const best = state.watch.peak?.concurrency ?? Infinity
+  const level = Math.min(best, probing.levelBelow(phase.center, view.least))
+  return at({ ...state, phase, watch: collapse.initial }, level, view)
 }
 
 const isConsumed = (name: string): boolean => name !== "memory" && name !== "losses" && name !== "maxConcurrency"
@@ -150,6 +180,7 @@ const measure = (state: State, phase: slowStart.SlowStart | probing.Probing, vie
     ? planOfGrowth(view.time, view.variation, phase.readings.length === 0)
     : planOfProbe(view.turnover, view.variation)
   if (state.measurement === null) {
+    if (!isReached(state.level, view.observation)) return { ...state, since: view.now }
     return view.now - state.since < plan.settle ? state : { ...state, measurement: begin }
   }
   const measurement = add(state.measurement, view.observation, view.elapsed)
@@ -168,6 +199,9 @@ const measure = (state: State, phase: slowStart.SlowStart | probing.Probing, vie
     ? at({ ...rested, phase: slowStart.initial }, outcome.level, view)
     : at({ ...rested, phase: outcome.next }, outcome.level, view)
 }
+
+/** Whether so many tasks have ended since the level was lowered that it is what runs. */
+const isReached = (level: number, { current }: Observation): boolean => current <= 1.15 * level + 1
 
 /** While it is only a bound that stands in the way, the level rises with it. */
 const probe = (state: State, phase: probing.Probing, view: View): State => {

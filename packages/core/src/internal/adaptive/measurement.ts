@@ -91,6 +91,13 @@ const perCompletion = ({ count, taskTime }: Measurement): number => taskTime / c
 const balanced = ({ count, durations, taskTime }: Measurement): number =>
   Math.sqrt((durations / count) * (taskTime / count))
 
+/** What an unfinished measurement says so far, be it of however few tasks. */
+export const soFar = (measurement: Measurement): Reading => ({
+  concurrency: measurement.taskTime / measurement.elapsed,
+  duration: measurement.taskTime / Math.max(1, measurement.count),
+  count: Math.max(1, measurement.count)
+})
+
 /** Tasks per millisecond by Little's law, which is steadier than a count of completions. */
 export const throughput = ({ concurrency, duration }: Reading): number => concurrency / duration
 

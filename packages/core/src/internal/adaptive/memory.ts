@@ -100,10 +100,11 @@ export const observe = (
   signal: SignalInfo,
   ages: ReadonlyArray<number>,
   now: number,
+  late: number,
   pace: Pace
 ): MemoryModel => {
   const { at = now, own } = signal
-  if (signal.isStale || at === model.at || isOutdated(model, now - at, pace)) return model
+  if (signal.isStale || at === model.at || isUnclear(model, Math.max(now - at, late), pace)) return model
   const running = ages.map((age) => age - (now - at)).filter((age) => age >= 0)
   const elapsed = model.at === null ? 0 : at - model.at
   const base = baseOf(model, own, running.length)
@@ -119,9 +120,12 @@ export const observe = (
   return { at, base, own, risen, rise: Math.max(risen, (risen + model.risen) / 2), isPaced, candidates, seen }
 }
 
-/** Of a measurement that is older than this it is not known any more which tasks it measured. */
-const isOutdated = ({ at }: MemoryModel, lag: number, { duration }: Pace): boolean =>
-  at !== null && lag > Math.max(50, 0.1 * duration)
+/**
+ * Whether it is not known any more which tasks were measured: it is too long ago, or the event loop was blocked, after
+ * which many tasks end at once.
+ */
+const isUnclear = ({ at }: MemoryModel, delay: number, { duration }: Pace): boolean =>
+  at !== null && delay > Math.max(10, 0.02 * duration)
 
 /** Of candidates that explain use about equally well, the one by which tasks still grow the longest. */
 const truest = (candidates: ReadonlyArray<Seen>): Seen => {

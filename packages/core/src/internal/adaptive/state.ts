@@ -3,6 +3,7 @@
  */
 import type { ConcurrencySettings } from "../../ConcurrencySettings.ts"
 import * as ceilings from "./ceilings.ts"
+import * as collapse from "./collapse.ts"
 import * as losses from "./losses.ts"
 import type { Measurement } from "./measurement.ts"
 import * as memory from "./memory.ts"
@@ -33,6 +34,7 @@ export interface State {
   readonly loads: ceilings.Loads
   readonly memory: memory.MemoryModel
   readonly losses: losses.Losses
+  readonly watch: collapse.Watch
   readonly measurement: Measurement | null
 }
 
@@ -45,6 +47,7 @@ export const initial = (settings: ConcurrencySettings): State => ({
   loads: ceilings.initial,
   memory: memory.initial,
   losses: losses.initial(0),
+  watch: collapse.initial,
   measurement: null
 })
 

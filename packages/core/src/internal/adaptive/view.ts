@@ -3,6 +3,7 @@
  */
 import type { Observation } from "../scalingModel.ts"
 import * as ceilings from "./ceilings.ts"
+import * as collapse from "./collapse.ts"
 import * as losses from "./losses.ts"
 import * as memory from "./memory.ts"
 import * as pace from "./pace.ts"
@@ -27,7 +28,12 @@ export interface View {
   readonly least: number
 }
 
-export const perceive = (state: State, observation: Observation, elapsed: number): State => {
+export const perceive = (
+  { every }: Parameters,
+  state: State,
+  observation: Observation,
+  elapsed: number
+): State => {
   const { completions, currentInfo, inFlightAges, now } = observation
   const known = pace.observe(state.pace, completions, elapsed)
   const signal = currentInfo.signals["memory"]
@@ -38,8 +44,9 @@ export const perceive = (state: State, observation: Observation, elapsed: number
     loads: ceilings.observe(state.loads, observation, elapsed, known.duration),
     memory: signal === undefined
       ? state.memory
-      : memory.observe(state.memory, signal, inFlightAges, now, known),
-    losses: losses.observe(state.losses, completions, now, known.duration)
+      : memory.observe(state.memory, signal, inFlightAges, now, elapsed - every, known),
+    losses: losses.observe(state.losses, completions, now, known.duration),
+    watch: collapse.observe(state.watch, observation, elapsed, known)
   }
 }
 
