@@ -4,6 +4,11 @@
 import { ConcurrencySettings, InvalidOptionsError, type LoadSignal, ScalingPolicy } from "@autoscaled-pool/core"
 import { assert, describe, it } from "@effect/vitest"
 import { Duration } from "effect"
+import * as law from "../../../packages/core/src/internal/adaptive/law.ts"
+import * as measurement from "../../../packages/core/src/internal/adaptive/measurement.ts"
+import * as pace from "../../../packages/core/src/internal/adaptive/pace.ts"
+import * as probing from "../../../packages/core/src/internal/adaptive/probing.ts"
+import { initial, type State } from "../../../packages/core/src/internal/adaptive/state.ts"
 import { between, type Conditions, desiredAt, drive, meanDesired, observation, signal, stats } from "./support.ts"
 
 const policy = ScalingPolicy.adaptive()
@@ -103,6 +108,34 @@ describe("ScalingPolicy.adaptive", () => {
       assert.isAbove(desiredAt(steps, 99), 35)
       assert.isBelow(desiredAt(steps, 130), 30)
     })
+  })
+
+  it("stays at its first steps where a first guess at what tasks use lowers the level", () => {
+    const inFlightAges = [150, 150]
+    const seen = (load: number, now: number) =>
+      observation({ now, current: 2, meanConcurrency: 2, inFlightAges, signals: { memory: signal(load) } })
+    const parameters = { every: 250, memoryHeadroom: 0 }
+    const idle = observation({ current: 0, meanConcurrency: 0, signals: { memory: signal(0.1) } })
+    const known = law.decide(parameters, initial(ConcurrencySettings.defaults), idle)[1]
+    const lowered = law.decide(parameters, known, seen(0.28, 250))[1]
+    assert.isBelow(lowered.level, 2)
+    assert.deepStrictEqual(lowered.phase, { _tag: "ColdStart", raisedAt: 250 })
+  })
+
+  it("measures a level that was lowered only once enough tasks have ended for it to be what runs", () => {
+    const before: State = {
+      ...initial(ConcurrencySettings.defaults),
+      level: 20,
+      at: 59_750,
+      phase: probing.initial(20),
+      pace: pace.observe(pace.initial, stats(100, { meanDuration: 2000 }), 250)
+    }
+    const after = (current: number) => {
+      const seen = observation({ now: 60_000, current, meanConcurrency: current })
+      return law.decide({ every: 250, memoryHeadroom: 0 }, before, seen)[1]
+    }
+    assert.deepInclude(after(30), { since: 60_000, measurement: null })
+    assert.deepInclude(after(21), { since: 0, measurement: measurement.begin })
   })
 
   describe("a stale signal", () => {

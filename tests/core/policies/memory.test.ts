@@ -132,6 +132,8 @@ describe("memory", () => {
     const measured = (measuredAt: number, now: number, duration = 2000, from = model, late = 0) =>
       memory.observe(from, signal(0.6, { at: measuredAt }), steady(20, 2000), now, late, known(duration))
 
+    const passedOver = { ...model, passed: 1 }
+
     it("once", () => {
       assert.strictEqual(measured(at, at + 40), model)
       const later = measured(at + 250, at + 255)
@@ -149,15 +151,26 @@ describe("memory", () => {
     it("no more where it lags behind by more than 10 ms and by more than a fiftieth of a task's time", () => {
       for (const [duration, lag] of [[100, 10], [500, 10], [2000, 40]]) {
         assert.strictEqual(measured(at + 250, at + 250 + lag, duration).at, at + 250)
-        assert.strictEqual(measured(at + 250, at + 251 + lag, duration), model)
+        assert.deepStrictEqual(measured(at + 250, at + 251 + lag, duration), passedOver)
       }
     })
 
     it("no more where the event loop was blocked, so that many tasks end at once", () => {
       for (const [duration, late] of [[100, 10], [2000, 40]]) {
         assert.strictEqual(measured(at + 250, at + 250, duration, model, late).at, at + 250)
-        assert.strictEqual(measured(at + 250, at + 250, duration, model, late + 1), model)
+        assert.deepStrictEqual(measured(at + 250, at + 250, duration, model, late + 1), passedOver)
       }
+    })
+
+    it("even so if it is the third that would not count, or nothing is known yet of what tasks use", () => {
+      const blocked = (from: memory.MemoryModel) =>
+        measured((from.at ?? 0) + 250, (from.at ?? 0) + 250, 2000, from, 900)
+      const twice = blocked(blocked(model))
+      assert.deepStrictEqual(twice, { ...model, passed: 2 })
+      const thrice = blocked(twice)
+      assert.deepInclude(thrice, { at: at + 250, passed: 0 })
+      assert.deepInclude(blocked(thrice), { at: at + 250, passed: 1 })
+      assert.isNotNull(blocked(idle).seen)
     })
 
     it("in any case if it is the first", () => {

@@ -101,6 +101,8 @@ const comeDown = (state: State, view: View): State => {
   if (!isUrgent && now - state.since < Math.min(time / 2, 3000)) return state
   const level = tracking.comeDown(state.level, lowest.concurrency, elapsed, time, isUrgent)
   const { phase } = state
+  // Nothing but a first guess at what tasks use stands in the way: it is as soon better known as the first have ended.
+  if (phase._tag === "ColdStart") return drift({ ...state, phase: { ...phase, raisedAt: now } }, level, view)
   // What slow start has read tells where to land, better than one resource does.
   if (phase._tag === "SlowStart") return measure(drift(state, level, view), phase, view)
   return drift({ ...state, phase: phaseBelow(phase, level, view) }, level, view)
@@ -115,12 +117,10 @@ const phaseBelow = (phase: Phase, level: number, { lowest }: View): Phase => {
 }
 
 /** Whether a collapse of throughput may be one that concurrency has caused, and is not being looked into already. */
-const isOurs = ({ loads, phase }: State, { observation }: View): boolean => {
+const isOurs = (state: State, view: View): boolean => {
+  const { phase } = state
   if (phase._tag === "ColdStart" || (phase._tag === "Probing" && phase.stage === "Descend")) return false
-  if (phase._tag !== "Tracking") return true
-  const use = loads.uses[phase.signal]
-  const target = observation.currentInfo.signals[phase.signal]?.target ?? 1
-  return use === undefined || use.load < 0.85 * target
+  return phase._tag !== "Tracking" || usedShare(state, phase.signal, view) < tracking.slack
 }
 
 /** Back to where more was served, to see whether it is congestion. */
@@ -130,6 +130,10 @@ const retreat = (state: State, collapsed: Measurement, view: View): State => {
   const level = Math.min(best, probing.levelBelow(phase.center, view.least))
   return at({ ...state, phase, watch: collapse.initial }, level, view)
 }
+
+/** Use of a resource by all, as a share of its target. */
+const usedShare = ({ loads }: State, name: string, { observation }: View): number =>
+  (loads.uses[name]?.load ?? 0) / (observation.currentInfo.signals[name]?.target ?? Infinity)
 
 const isConsumed = (name: string): boolean => name !== "memory" && name !== "losses" && name !== "maxConcurrency"
 
@@ -152,15 +156,14 @@ const follow = (state: State, phase: tracking.Tracking, view: View): State => {
     const next = lowest.concurrency > 1.6 * state.level ? slowStart.initial : settle(state, view)
     return { ...state, phase: next, since: view.now, measurement: null }
   }
-  const use = state.loads.uses[phase.signal] ?? { load: 0, own: 0 }
   const outcome = tracking.follow(phase, {
     now: view.now,
     elapsed: view.elapsed,
     time: view.time,
     level: state.level,
     inFlight: state.loads.inFlight ?? 0,
-    use: use.own,
-    usedShare: use.load / (view.observation.currentInfo.signals[phase.signal]?.target ?? 1),
+    use: state.loads.uses[phase.signal]?.own ?? 0,
+    usedShare: usedShare(state, phase.signal, view),
     ceiling: lowest.concurrency
   })
   if (outcome._tag === "Refuted") return at({ ...state, phase: probing.initial(outcome.level) }, outcome.level, view)
@@ -168,11 +171,11 @@ const follow = (state: State, phase: tracking.Tracking, view: View): State => {
 }
 
 /** What to do where slow start has ended: follow the resource that is used up, if one is, else probe. */
-const settle = (state: State, { lowest, observation }: View, wantsMore = false): Phase => {
-  const use = state.loads.uses[lowest.name]
-  const target = observation.currentInfo.signals[lowest.name]?.target ?? Infinity
-  if (use !== undefined && isConsumed(lowest.name) && use.load > 0.85 * target) return tracking.initial(lowest.name)
-  return probing.initial(state.level, wantsMore)
+const settle = (state: State, view: View, wantsMore = false): Phase => {
+  const { name } = view.lowest
+  return isConsumed(name) && usedShare(state, name, view) > tracking.slack
+    ? tracking.initial(name)
+    : probing.initial(state.level, wantsMore)
 }
 
 const measure = (state: State, phase: slowStart.SlowStart | probing.Probing, view: View): State => {

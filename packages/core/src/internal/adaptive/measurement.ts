@@ -91,10 +91,10 @@ const perCompletion = ({ count, taskTime }: Measurement): number => taskTime / c
 const balanced = ({ count, durations, taskTime }: Measurement): number =>
   Math.sqrt((durations / count) * (taskTime / count))
 
-/** What an unfinished measurement says so far, be it of however few tasks. */
+/** What an unfinished measurement says so far. By Little's law, for where few tasks end those that run tell more. */
 export const soFar = (measurement: Measurement): Reading => ({
   concurrency: measurement.taskTime / measurement.elapsed,
-  duration: measurement.taskTime / Math.max(1, measurement.count),
+  duration: perCompletion({ ...measurement, count: Math.max(1, measurement.count) }),
   count: Math.max(1, measurement.count)
 })
 

@@ -15,6 +15,7 @@ import { type Pace, variation } from "./pace.ts"
  * - `at`: when it was measured last.
  * - `base`: what the process uses without tasks; unknown until the first measurement.
  * - `own`: what the process uses now.
+ * - `passed`: unclear measurements that were passed over since the last that counted.
  * - `risen`, `rise`: what that rose by per millisecond since the measurement before, beyond what is explained by tasks
  *   that started; and the same over the last two measurements, where that is more.
  * - `isPaced`: whether the duration of tasks was known when the candidates were begun.
@@ -25,6 +26,7 @@ export interface MemoryModel {
   readonly at: number | null
   readonly base: number | null
   readonly own: number
+  readonly passed: number
   readonly risen: number
   readonly rise: number
   readonly isPaced: boolean
@@ -56,6 +58,7 @@ export const initial: MemoryModel = {
   at: null,
   base: null,
   own: 0,
+  passed: 0,
   risen: 0,
   rise: 0,
   isPaced: false,
@@ -104,12 +107,13 @@ export const observe = (
   pace: Pace
 ): MemoryModel => {
   const { at = now, own } = signal
-  if (signal.isStale || at === model.at || isUnclear(model, Math.max(now - at, late), pace)) return model
+  if (signal.isStale || at === model.at) return model
+  if (isUnclear(Math.max(now - at, late), pace) && canWait(model)) return { ...model, passed: model.passed + 1 }
   const running = ages.map((age) => age - (now - at)).filter((age) => age >= 0)
   const elapsed = model.at === null ? 0 : at - model.at
   const base = baseOf(model, own, running.length)
   const rise = elapsed > 0 ? (own - model.own) / elapsed : 0
-  if (running.length === 0) return { ...model, at, base, own, rise, risen: rise }
+  if (running.length === 0) return { ...model, at, base, own, passed: 0, rise, risen: rise }
   const isPaced = pace.finished >= few
   const candidates = growths.map((share, i) => {
     const before = model.candidates === null || model.isPaced !== isPaced ? null : model.candidates[i]
@@ -117,15 +121,27 @@ export const observe = (
   })
   const seen = truest(candidates)
   const risen = rise - explained(model.seen, seen, elapsed)
-  return { at, base, own, risen, rise: Math.max(risen, (risen + model.risen) / 2), isPaced, candidates, seen }
+  return {
+    at,
+    base,
+    own,
+    passed: 0,
+    risen,
+    rise: Math.max(risen, (risen + model.risen) / 2),
+    isPaced,
+    candidates,
+    seen
+  }
 }
 
 /**
  * Whether it is not known any more which tasks were measured: it is too long ago, or the event loop was blocked, after
  * which many tasks end at once.
  */
-const isUnclear = ({ at }: MemoryModel, delay: number, { duration }: Pace): boolean =>
-  at !== null && delay > Math.max(10, 0.02 * duration)
+const isUnclear = (delay: number, { duration }: Pace): boolean => delay > Math.max(10, 0.02 * duration)
+
+/** Better an unclear measurement than none: only who knows what tasks use can wait for a clear one, and not for long. */
+const canWait = ({ passed, seen }: MemoryModel): boolean => seen !== null && passed < 2
 
 /** Of candidates that explain use about equally well, the one by which tasks still grow the longest. */
 const truest = (candidates: ReadonlyArray<Seen>): Seen => {

@@ -46,10 +46,13 @@ export type Outcome =
   | { readonly _tag: "Follow"; readonly next: Tracking; readonly level: number }
   | { readonly _tag: "Refuted"; readonly level: number }
 
+/** A resource of whose target less than this share is used does not bind. */
+export const slack = 0.85
+
 export const follow = (tracking: Tracking, at: Circumstances): Outcome => {
   const check = checked(tracking.check, at)
   if (check === "Refuted") return { _tag: "Refuted", level: tracking.check?.inFlight ?? at.level }
-  const slackSince = at.usedShare < 0.85 ? tracking.slackSince ?? at.now : null
+  const slackSince = at.usedShare < slack ? tracking.slackSince ?? at.now : null
   if (slackSince !== null && at.now - slackSince > clamp(at.time / 4, 3000, 10_000)) {
     return { _tag: "Refuted", level: at.level }
   }
