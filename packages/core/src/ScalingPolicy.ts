@@ -70,6 +70,8 @@ export const stepRatio = (options: StepRatioOptions = {}): ScalingPolicy<undefin
  * - *Steady*: tries a little above and below now and then, and moves on evidence: where a regression of duration on
  *   concurrency says that more gains throughput, or that less loses none. A rise of durations that fewer tasks do not
  *   cure is no congestion and cuts nothing. A pool that has too little to do keeps its limit.
+ * - *Collapse*: where as many tasks as before twice get far less done, it goes back to where more was served, and sees
+ *   there whether that was congestion.
  * - *Losses*: rejections, timeouts and failures never count as throughput. They cut to what is being served; from there
  *   up to below where they began, and beyond with growing pauses. The slot of a rejected task cools down.
  *   Where a cut has not lessened losses, up to a tenth of all tasks is put up with.

@@ -325,6 +325,8 @@ describe("allowance", () => {
   it("leaves room for young tasks to turn out dearer than those before", () => {
     const allowed = (present: number, usual: number) =>
       starts(0.7, 40, 100, 0, modelOf({ grown: 40, present, usual, perTask: 0.015, variance: 0.01 ** 2 }))
+    assert.strictEqual(allowed(40, 1), 9)
+    assert.strictEqual(allowed(10, 0.25), 5)
     assert.isBelow(allowed(10, 0.25), allowed(40, 1) - 2)
   })
 

@@ -2,7 +2,8 @@
  * Memory of one limit: a base, what the neighbour holds, what each running task holds, and garbage.
  *
  * A task holds 15 % of its footprint when it starts and all of it when it is as old as its ramp. When it ends, a share of
- * the footprint, as far as the ramp has come, stays as garbage, which the collector returns with a time constant of two seconds.
+ * the footprint, as far as the ramp has come, stays as garbage, which the collector returns with a time constant of two
+ * seconds.
  */
 import type { VirtualTime } from "./virtualTime.ts"
 

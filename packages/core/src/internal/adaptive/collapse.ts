@@ -5,7 +5,7 @@
  * takes as long as tasks do, comes too late. How much is done per time shows it sooner than how long tasks take.
  */
 import type { Observation } from "../scalingModel.ts"
-import { add, begin, type Measurement } from "./measurement.ts"
+import { add, begin, isSaturated, type Measurement } from "./measurement.ts"
 import { clamp } from "./numbers.ts"
 import { type Pace, variation } from "./pace.ts"
 
@@ -17,8 +17,8 @@ export interface Peak {
 
 /**
  * - `window`: what is being watched now.
- * - `isSuspect`: whether in the last one throughput had collapsed. While tasks of another duration take the place of those
- *   before, few end for a while: only a second one tells.
+ * - `isSuspect`: whether in the last one throughput had collapsed. While tasks of another duration take the place of
+ *   those before, few end for a while: only a second one tells.
  * - `collapsed`: the last one, if it was such a second.
  */
 export interface Watch {
@@ -32,7 +32,7 @@ export const initial: Watch = { window: begin, peak: null, isSuspect: false, col
 
 /** Only where the limit was made use of is throughput one of it. */
 export const observe = (watch: Watch, observation: Observation, elapsed: number, pace: Pace): Watch => {
-  if (observation.saturatedShare < 0.5) return { ...watch, window: begin, isSuspect: false, collapsed: null }
+  if (!isSaturated(observation)) return { ...watch, window: begin, isSuspect: false, collapsed: null }
   const window = add(watch.window, observation, elapsed)
   if (!isComplete(window, watch.peak, pace)) return { ...watch, window, collapsed: null }
   if (watch.peak === null) return { ...initial, peak: peakOf(window) }

@@ -101,7 +101,7 @@ const comeDown = (state: State, view: View): State => {
   if (!isUrgent && now - state.since < Math.min(time / 2, 3000)) return state
   const level = tracking.comeDown(state.level, lowest.concurrency, elapsed, time, isUrgent)
   const { phase } = state
-  // Nothing but a first guess at what tasks use stands in the way: it is as soon better known as the first have ended.
+  // Only a first guess at what tasks use stands in the way: that is better known as soon as some have ended.
   if (phase._tag === "ColdStart") return drift({ ...state, phase: { ...phase, raisedAt: now } }, level, view)
   // What slow start has read tells where to land, better than one resource does.
   if (phase._tag === "SlowStart") return measure(drift(state, level, view), phase, view)

@@ -72,15 +72,24 @@ export const add = (
   }
 }
 
+/** Whether the limit was binding for most of the time since the last decision. */
+export const isSaturated = ({ saturatedShare }: Observation): boolean => saturatedShare >= 0.5
+
 /** Whether the limit was not binding for too much of the time. */
 export const isVoid = ({ elapsed, unused }: Measurement): boolean => unused > Math.max(1000, 0.4 * elapsed)
 
 export const finish = (measurement: Measurement, plan: Plan): Reading | undefined => {
-  const { count, elapsed, taskTime } = measurement
+  const { count, elapsed } = measurement
   if (elapsed < plan.least || count < fewest) return undefined
   if (count < plan.enough && elapsed < plan.most) return undefined
-  return { concurrency: taskTime / elapsed, duration: plan.durationOf(measurement), count }
+  return readingOf(measurement, plan.durationOf)
 }
+
+const readingOf = (measurement: Measurement, durationOf: Plan["durationOf"]): Reading => ({
+  concurrency: measurement.taskTime / measurement.elapsed,
+  duration: durationOf(measurement),
+  count: measurement.count
+})
 
 /**
  * Two measures of duration that agree where the level has settled. Right after a rise the mean of the tasks that ended
@@ -92,11 +101,8 @@ const balanced = ({ count, durations, taskTime }: Measurement): number =>
   Math.sqrt((durations / count) * (taskTime / count))
 
 /** What an unfinished measurement says so far. By Little's law, for where few tasks end those that run tell more. */
-export const soFar = (measurement: Measurement): Reading => ({
-  concurrency: measurement.taskTime / measurement.elapsed,
-  duration: perCompletion({ ...measurement, count: Math.max(1, measurement.count) }),
-  count: Math.max(1, measurement.count)
-})
+export const soFar = (measurement: Measurement): Reading =>
+  readingOf({ ...measurement, count: Math.max(1, measurement.count) }, perCompletion)
 
 /** Tasks per millisecond by Little's law, which is steadier than a count of completions. */
 export const throughput = ({ concurrency, duration }: Reading): number => concurrency / duration

@@ -121,6 +121,7 @@ const descend = (probing: Probing, sample: Sample, bounds: Bounds): Outcome => {
   const slope = (before.y - sample.y) / Math.max(0.05, before.x - sample.x)
   const samples = recall(probing, sample)
   if (slope > 0.6) {
+    // What was tried may lie far below, where more was served before a collapse.
     const center = Math.min(levelBelow(probing.center, bounds.least), Math.exp(sample.x))
     const next: Probing = { ...probing, center, samples, downs: probing.downs + 1, wantsMore: false }
     return { _tag: "Probe", next, level: levelBelow(center, bounds.least) }

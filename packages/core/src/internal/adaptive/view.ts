@@ -5,6 +5,7 @@ import type { Observation } from "../scalingModel.ts"
 import * as ceilings from "./ceilings.ts"
 import * as collapse from "./collapse.ts"
 import * as losses from "./losses.ts"
+import * as measurement from "./measurement.ts"
 import * as memory from "./memory.ts"
 import * as pace from "./pace.ts"
 import type { Parameters, State } from "./state.ts"
@@ -53,7 +54,7 @@ export const perceive = (
 export const look = (parameters: Parameters, state: State, observation: Observation, elapsed: number): View => {
   const time = pace.taskTime(state.pace, observation.inFlightAges)
   const { maxConcurrency, minConcurrency } = observation.settings
-  const isSaturated = observation.saturatedShare >= 0.5
+  const isSaturated = measurement.isSaturated(observation)
   const found: Record<string, number> = {}
   for (const [name, use] of Object.entries(state.loads.uses)) {
     const signal = observation.currentInfo.signals[name]
