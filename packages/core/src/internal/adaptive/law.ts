@@ -8,6 +8,7 @@ import * as losses from "./losses.ts"
 import {
   add,
   begin,
+  byEnded,
   finish,
   isVoid,
   type Measurement,
@@ -143,11 +144,30 @@ const coldLimit = (view: View): number => clamp(view.observation.settings.desire
 const warmUp = (state: State, phase: ColdStart, view: View): State => {
   const isKnown = state.pace.finished >= 5
   const limit = Math.min(coldLimit(view), view.lowest.concurrency)
-  if (isKnown && state.level >= 0.98 * limit) return { ...state, phase: slowStart.initial }
+  if (state.level >= 0.98 * limit) {
+    const measurement = add(state.measurement ?? begin, view.observation, view.elapsed)
+    return isKnown ? endColdStart(state, measurement, view) : { ...state, measurement }
+  }
   if (view.now - phase.raisedAt < clamp(isKnown ? view.time : 0, 500, 5000)) return state
   const level = Math.min(2 * state.level, limit)
   if (level <= state.level) return state
   return at({ ...state, phase: { ...phase, raisedAt: view.now } }, level, view)
+}
+
+/** How many times as old as the mean of those that ended a task may be that is no exception. */
+const outlasting = 1.75
+
+/**
+ * Tasks that began together tell all once they have ended, so that slow start can go on from there. Where others began
+ * before them, or some outlast them by far, so that the ones that ended are the short ones, it is to measure first.
+ */
+const endColdStart = (state: State, measurement: Measurement, view: View): State => {
+  const { duration, finished } = state.pace
+  const known = { ...state, phase: slowStart.initial, measurement: null }
+  if (finished !== measurement.count) return known
+  if (finished < state.level) return { ...state, measurement }
+  if (Math.max(...view.observation.inFlightAges) > outlasting * duration) return known
+  return grow(known, slowStart.step(slowStart.initial, byEnded(measurement), view.variation), view)
 }
 
 const follow = (state: State, phase: tracking.Tracking, view: View): State => {

@@ -104,6 +104,10 @@ const balanced = ({ count, durations, taskTime }: Measurement): number =>
 export const soFar = (measurement: Measurement): Reading =>
   readingOf({ ...measurement, count: Math.max(1, measurement.count) }, perCompletion)
 
+/** What it says by the tasks that ended in it alone. */
+export const byEnded = (measurement: Measurement): Reading =>
+  readingOf(measurement, ({ count, durations }) => durations / count)
+
 /** Tasks per millisecond by Little's law, which is steadier than a count of completions. */
 export const throughput = ({ concurrency, duration }: Reading): number => concurrency / duration
 
