@@ -5,7 +5,9 @@ import { assert, describe, it } from "@effect/vitest"
 import * as ceilings from "../../../packages/core/src/internal/adaptive/ceilings.ts"
 import { between, observation, signal } from "./support.ts"
 
-const busy = (load: number, own = load) => ceilings.ceiling({ load, own }, signal(load), 10, 10, true)
+const use = (inFlight: number, load: number, own = load): ceilings.Use => ({ load, own, inFlight, known: 60_000 })
+
+const busy = (load: number, own = load) => ceilings.ceiling(use(10, load, own), signal(load), 10, true)
 
 describe("ceilings", () => {
   it("are proportional to what is left of the target", () => {
@@ -35,7 +37,7 @@ describe("ceilings", () => {
   })
 
   it("never take what a pool with too little to do uses for all that it could", () => {
-    const idle = (load: number) => ceilings.ceiling({ load, own: load }, signal(load), 3, 40, false)
+    const idle = (load: number) => ceilings.ceiling(use(3, load), signal(load), 40, false)
     assert.isUndefined(idle(0.2))
     assert.isUndefined(idle(0.89))
     assert.approximately(idle(0.95) ?? 0, 40 * 0.9 / 0.95, 1e-9)
@@ -43,19 +45,39 @@ describe("ceilings", () => {
 
   it("leave losses and signals that have stopped out of it", () => {
     const signals = { cpu: signal(0.5), client: signal(3), disk: signal(0.5, { isStale: true }) }
-    const { uses } = ceilings.observe(ceilings.initial, observation({ signals }), 250, 500)
-    assert.deepStrictEqual(uses, { cpu: { load: 0.5, own: 0.5 } })
+    const uses = ceilings.observe({}, observation({ signals, meanConcurrency: 4 }), 250, 500)
+    assert.deepStrictEqual(uses, { cpu: { load: 0.5, own: 0.5, inFlight: 4, known: 250 } })
     const stale = observation({ signals: { cpu: signal(0, { isStale: true }) } })
-    assert.deepStrictEqual(ceilings.observe({ inFlight: 10, uses }, stale, 250, 500).uses, uses)
+    assert.deepStrictEqual(ceilings.observe(uses, stale, 250, 500), uses)
   })
 
   it("smooth use and tasks in flight alike", () => {
-    const before = { inFlight: 10, uses: { cpu: { load: 0.5, own: 0.5 } } }
+    const before = { cpu: use(10, 0.5) }
     const now = observation({ meanConcurrency: 20, signals: { cpu: signal(1) } })
-    const { inFlight, uses } = ceilings.observe(before, now, 250, 500)
-    assert.approximately((inFlight ?? 0) / uses.cpu.own, 20, 1e-9)
-    const slow = ceilings.observe(before, now, 250, 60_000)
-    assert.isBelow(slow.uses.cpu.own, uses.cpu.own)
+    const { cpu } = ceilings.observe(before, now, 250, 500)
+    assert.approximately(cpu.inFlight / cpu.own, 20, 1e-9)
+    assert.isBelow(ceilings.observe(before, now, 250, 60_000).cpu.own, cpu.own)
+  })
+
+  it("count tasks in flight from when a signal first reported, however long they have run without it", () => {
+    const without = ceilings.observe({}, observation({ meanConcurrency: 0, signals: {} }), 1000, 500)
+    const first = ceilings.observe(
+      without,
+      observation({ meanConcurrency: 2, signals: { loop: signal(0.5) } }),
+      250,
+      500
+    )
+    assert.strictEqual(ceilings.ceiling(first.loop, signal(0.5), 2, true), 2 * 0.9 / 0.5)
+  })
+
+  it("weigh what is seen first no more than the rest, though tasks may need more while they warm up", () => {
+    const loads = [0.5, 0.1, 0.1, 0.1]
+    const { loop } = loads.reduce<ceilings.Uses>(
+      (uses, load) =>
+        ceilings.observe(uses, observation({ meanConcurrency: 2, signals: { loop: signal(load) } }), 250, 20_000),
+      {}
+    )
+    assert.approximately(loop.own, 0.2, 1e-9)
   })
 
   it("find the lowest", () => {
@@ -71,7 +93,7 @@ describe("ceilings", () => {
       let concurrency = start
       for (let i = 0; i < 300; i++) {
         const load = Math.min(1, concurrency * perTask)
-        concurrency = ceilings.ceiling({ load, own: load }, signal(load), concurrency, concurrency, true) ?? 200
+        concurrency = ceilings.ceiling(use(concurrency, load), signal(load), concurrency, true) ?? 200
       }
       assert.approximately(concurrency, Math.max(1, 0.9 / perTask), 1)
     }

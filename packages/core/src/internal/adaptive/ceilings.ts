@@ -8,21 +8,21 @@
  */
 import type { SignalInfo } from "../../LoadSignal.ts"
 import type { Observation } from "../scalingModel.ts"
-import { clamp, smoothing } from "./numbers.ts"
+import { approach, clamp } from "./numbers.ts"
 
-/** Use of a resource, smoothed. */
+/**
+ * Use of a resource and the tasks in flight meanwhile, smoothed alike, so that their quotient is of one time; `known`:
+ * milliseconds that they span so far.
+ */
 export interface Use {
   readonly load: number
   readonly own: number
+  readonly inFlight: number
+  readonly known: number
 }
 
-/** Tasks in flight and the use of each resource, all smoothed alike, so that their quotients are of one time. */
-export interface Loads {
-  readonly inFlight: number | null
-  readonly uses: Readonly<Record<string, Use>>
-}
-
-export const initial: Loads = { inFlight: null, uses: {} }
+/** The use of each resource. */
+export type Uses = Readonly<Record<string, Use>>
 
 /** The signal of a service's rate limits is a matter of losses: it is no resource of ours. */
 const isResource = (name: string): boolean => name !== "client"
@@ -35,19 +35,34 @@ const span = (time: number, inFlight: number): number =>
 const fewestTasks = 8
 const leastPart = 0.25
 
-export const observe = (loads: Loads, observation: Observation, elapsed: number, time: number): Loads => {
-  const toward = smoothing(elapsed, span(time, loads.inFlight ?? 0))
+export const observe = (before: Uses, observation: Observation, elapsed: number, time: number): Uses => {
   const uses: Record<string, Use> = {}
   for (const [name, signal] of Object.entries(observation.currentInfo.signals)) {
     if (!isResource(name)) continue
-    const before: Use | undefined = loads.uses[name]
-    if (signal.isStale) {
-      if (before !== undefined) uses[name] = before
-      continue
-    }
-    uses[name] = { load: toward(before?.load, signal.load), own: toward(before?.own, signal.own) }
+    const use = signal.isStale ? before[name] : useAfter(before[name], signal, observation, elapsed, time)
+    if (use !== undefined) uses[name] = use
   }
-  return { inFlight: toward(loads.inFlight, observation.meanConcurrency), uses }
+  return uses
+}
+
+// A plain mean at first, then one that forgets.
+const useAfter = (
+  before: Use | undefined,
+  { load, own }: SignalInfo,
+  { meanConcurrency }: Observation,
+  elapsed: number,
+  time: number
+): Use => {
+  if (before === undefined) return { load, own, inFlight: meanConcurrency, known: elapsed }
+  const known = before.known + elapsed
+  const share = Math.max(approach(elapsed, span(time, before.inFlight)), known > 0 ? elapsed / known : 1)
+  const toward = (from: number, to: number) => from + share * (to - from)
+  return {
+    load: toward(before.load, load),
+    own: toward(before.own, own),
+    inFlight: toward(before.inFlight, meanConcurrency),
+    known
+  }
 }
 
 /** The part of a target that is ours whatever others use. */
@@ -60,7 +75,7 @@ const exhausted = 0.985
 const exhaustion = 0.9
 
 /** By what the tasks in flight may be multiplied until `own` use fills what others leave of the target. */
-export const room = ({ load, own }: Use, target: number): number | undefined => {
+export const room = ({ load, own }: Pick<Use, "load" | "own">, target: number): number | undefined => {
   if (own < noise * target) return undefined
   const others = Math.max(0, load - own)
   // Demand beyond a resource that is used up shows nowhere in its use.
@@ -75,13 +90,12 @@ export const room = ({ load, own }: Use, target: number): number | undefined => 
 export const ceiling = (
   use: Use,
   { target }: SignalInfo,
-  inFlight: number,
   desired: number,
   isSaturated: boolean
 ): number | undefined => {
   const factor = room(use, target)
   if (factor === undefined || (!isSaturated && factor >= 1)) return undefined
-  return Math.max(1, (isSaturated ? inFlight : Math.max(inFlight, desired)) * factor)
+  return Math.max(1, (isSaturated ? use.inFlight : Math.max(use.inFlight, desired)) * factor)
 }
 
 /** The lowest of the ceilings. */

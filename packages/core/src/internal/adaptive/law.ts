@@ -15,6 +15,7 @@ import {
   type Plan,
   planOfGrowth,
   planOfProbe,
+  shortest,
   soFar
 } from "./measurement.ts"
 import { clamp } from "./numbers.ts"
@@ -133,8 +134,8 @@ const retreat = (state: State, collapsed: Measurement, view: View): State => {
 }
 
 /** Use of a resource by all, as a share of its target. */
-const usedShare = ({ loads }: State, name: string, { observation }: View): number =>
-  (loads.uses[name]?.load ?? 0) / (observation.currentInfo.signals[name]?.target ?? Infinity)
+const usedShare = ({ uses }: State, name: string, { observation }: View): number =>
+  (uses[name]?.load ?? 0) / (observation.currentInfo.signals[name]?.target ?? Infinity)
 
 const isConsumed = (name: string): boolean => name !== "memory" && name !== "losses" && name !== "maxConcurrency"
 
@@ -165,7 +166,7 @@ const endColdStart = (state: State, measurement: Measurement, view: View): State
   const { duration, finished } = state.pace
   const known = { ...state, phase: slowStart.initial, measurement: null }
   if (finished !== measurement.count) return known
-  if (finished < state.level) return { ...state, measurement }
+  if (finished < state.level || measurement.elapsed < Math.max(shortest, duration)) return { ...state, measurement }
   if (Math.max(...view.observation.inFlightAges) > outlasting * duration) return known
   return grow(known, slowStart.step(slowStart.initial, byEnded(measurement), view.variation), view)
 }
@@ -181,8 +182,8 @@ const follow = (state: State, phase: tracking.Tracking, view: View): State => {
     elapsed: view.elapsed,
     time: view.time,
     level: state.level,
-    inFlight: state.loads.inFlight ?? 0,
-    use: state.loads.uses[phase.signal]?.own ?? 0,
+    inFlight: state.uses[phase.signal]?.inFlight ?? 0,
+    use: state.uses[phase.signal]?.own ?? 0,
     usedShare: usedShare(state, phase.signal, view),
     ceiling: lowest.concurrency
   })

@@ -36,13 +36,16 @@ export const begin: Measurement = { elapsed: 0, unused: 0, taskTime: 0, count: 0
 /** A few tasks less than these are no measurement at all. */
 const fewest = 6
 
+/** Shorter than this, in milliseconds, and it is one neither. */
+export const shortest = 500
+
 /** Longer than this, and the workload may be another when the measurement ends. */
 const longest = 40_000
 
 /** While doubling: differences are large, so short measurements do. The first is of tasks that all began together. */
 export const planOfGrowth = (time: number, variation: number, isFirst: boolean): Plan => ({
   settle: Math.min((isFirst ? 1 : 0.85) * time, longest),
-  least: clamp(0.5 * time, 500, longest),
+  least: clamp(0.5 * time, shortest, longest),
   most: clamp(1.5 * time, 2000, 1.5 * longest),
   enough: clamp(20 * variation * variation, 10, 60),
   durationOf: isFirst ? perCompletion : balanced

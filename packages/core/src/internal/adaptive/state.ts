@@ -2,7 +2,7 @@
  * What the law remembers between two decisions: plain data, which survives JSON.
  */
 import type { ConcurrencySettings } from "../../ConcurrencySettings.ts"
-import * as ceilings from "./ceilings.ts"
+import type * as ceilings from "./ceilings.ts"
 import * as collapse from "./collapse.ts"
 import * as losses from "./losses.ts"
 import type { Measurement } from "./measurement.ts"
@@ -31,7 +31,7 @@ export interface State {
   readonly since: number
   readonly phase: Phase
   readonly pace: pace.Pace
-  readonly loads: ceilings.Loads
+  readonly uses: ceilings.Uses
   readonly memory: memory.MemoryModel
   readonly losses: losses.Losses
   readonly watch: collapse.Watch
@@ -44,7 +44,7 @@ export const initial = (settings: ConcurrencySettings): State => ({
   since: 0,
   phase: { _tag: "ColdStart", raisedAt: 0 },
   pace: pace.initial,
-  loads: ceilings.initial,
+  uses: {},
   memory: memory.initial,
   losses: losses.initial(0),
   watch: collapse.initial,

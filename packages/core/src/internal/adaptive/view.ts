@@ -42,7 +42,7 @@ export const perceive = (
     ...state,
     at: now,
     pace: known,
-    loads: ceilings.observe(state.loads, observation, elapsed, known.duration),
+    uses: ceilings.observe(state.uses, observation, elapsed, known.duration),
     memory: signal === undefined
       ? state.memory
       : memory.observe(state.memory, signal, inFlightAges, now, elapsed - every, known),
@@ -56,12 +56,12 @@ export const look = (parameters: Parameters, state: State, observation: Observat
   const { maxConcurrency, minConcurrency } = observation.settings
   const isSaturated = measurement.isSaturated(observation)
   const found: Record<string, number> = {}
-  for (const [name, use] of Object.entries(state.loads.uses)) {
+  for (const [name, use] of Object.entries(state.uses)) {
     const signal = observation.currentInfo.signals[name]
     if (signal === undefined || signal.isStale) continue
     const ceiling = name === "memory"
       ? memory.ceiling(state.memory, signal, memoryAim(parameters, signal.target), observation.current)
-      : ceilings.ceiling(use, signal, state.loads.inFlight ?? 0, state.level, isSaturated)
+      : ceilings.ceiling(use, signal, state.level, isSaturated)
     if (ceiling !== undefined) found[name] = ceiling
   }
   if (state.losses.backoff !== null) found["losses"] = state.losses.backoff.cap
