@@ -67,6 +67,20 @@ describe("losses", () => {
     assert.deepStrictEqual(run([{ served: 194, timedOut: 6, inFlight: 29 }], first.state, 1500).verdicts, ["Cut"])
   })
 
+  it("does not hold what ends right after a cut against the level that was cut to", () => {
+    const first = run([{ served: 40, rejected: 30, inFlight: 32, level: 32 }])
+    let state = losses.observe(first.state, stats(10, { rejections: 6, meanDuration: 300 }), 750, 300)
+    for (const now of [750, 1000, 1250, 1500]) {
+      if (now > 750) state = losses.observe(state, stats(20, { meanDuration: 300 }), now, 300)
+      const at = { now, time: 300, inFlight: 23, current: 23, level: 23, least: 1 }
+      const [verdict, next] = losses.judge(state, at)
+      assert.notStrictEqual(verdict, "Cut")
+      state = next
+    }
+    assert.isAtLeast(state.backoff?.cap ?? 0, first.state.backoff?.cap ?? 100)
+    assert.strictEqual(state.backoff?.lostAt, 32)
+  })
+
   it("never cuts below half at once, nor below the minimum", () => {
     assert.approximately(run([{ served: 0, rejected: 50, inFlight: 30 }]).state.backoff?.cap ?? 0, 0.97 * 30, 1e-9)
     assert.strictEqual(run([{ served: 0, timedOut: 50, inFlight: 30 }]).state.backoff?.cap, 15)

@@ -104,8 +104,10 @@ export const judge = (losses: Losses, at: Circumstances): readonly [Verdict, Los
   const elapsed = at.now - losses.since
   const period = clamp(at.time, 500, 5000)
   const { backoff, lost, served } = losses
-  if (elapsed < period || served + lost === 0) return ["None", losses]
   const judged: Losses = { ...losses, since: at.now, served: 0, taskTime: 0, lost: 0, rejected: 0 }
+  // What ends soon after a cut began before it.
+  if (backoff !== null && at.now - backoff.cutAt < period) return ["None", judged]
+  if (elapsed < period || served + lost === 0) return ["None", losses]
   if (isSignificant(losses)) return answer(losses, judged, elapsed, at)
   const next = elapsed < 5 * period || lost + served < enough ? losses : judged
   if (backoff === null || lost > borne(losses) || !isUsed(losses, backoff, at) || !isDue(backoff, at)) {
@@ -125,7 +127,6 @@ const answer = (
 ): readonly [Verdict, Losses] => {
   const { backoff, lost, served } = losses
   const share = lost / (lost + served)
-  if (backoff !== null && at.now - backoff.cutAt < clamp(at.time, 500, 2000)) return ["None", judged]
   if (backoff !== null && isInVain(backoff, share, at)) return ["None", { ...judged, accepted: 1.2 * share }]
   return ["Cut", { ...judged, backoff: cut(backoff, servedConcurrency(losses, elapsed, at), share, at) }]
 }
