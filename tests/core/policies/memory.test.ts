@@ -173,6 +173,22 @@ describe("memory", () => {
       assert.isNotNull(blocked(idle).seen)
     })
 
+    it("for what a task uses alone where it is unclear, and not for how far that strays", () => {
+      const off = (late: number) =>
+        memory.observe(
+          { ...model, passed: 2 },
+          signal(0.9, { at: at + 250 }),
+          steady(20, 2000),
+          at + 250,
+          late,
+          known(2000)
+        )
+      const [clear, unclear] = [off(0), off(900)].map(({ seen }) => seen ?? assert.fail("nothing is known"))
+      assert.isAbove(clear.variance, 2 * (model.seen?.variance ?? NaN))
+      assert.strictEqual(unclear.variance, model.seen?.variance)
+      assert.strictEqual(unclear.perTask, clear.perTask)
+    })
+
     it("in any case if it is the first", () => {
       const first = memory.observe(memory.initial, signal(0.1, { at: 1000 }), [], 9000, 700, known(100))
       assert.deepInclude(first, { at: 1000, base: 0.1, own: 0.1 })
@@ -261,7 +277,7 @@ describe("allowance", () => {
     desired: number,
     ended: number,
     model = modelOf({ present: current })
-  ) => allowance.memoryBound({ model, signal: signal(load), most }, current, desired, ended)
+  ) => allowance.memoryBound({ model: { ...model, own: load }, signal: signal(load), most }, current, desired, ended)
 
   it("lets start as many as there are free slots and tasks to end", () => {
     assert.strictEqual(allowance.paceBound(10, 10, 0, 0), 2)
@@ -303,7 +319,7 @@ describe("allowance", () => {
   it("grows by no more than 15 % of what is desired at a time, or by two tasks", () => {
     assert.strictEqual(starts(0.5, 20, 45, 0), 6)
     assert.strictEqual(starts(0.5, 20, 45, 3.5), 10)
-    const budget = { model: modelOf({ present: 5 }), signal: signal(0.8, { own: 0.2 }), most }
+    const budget = { model: { ...modelOf({ present: 5 }), own: 0.2 }, signal: signal(0.8, { own: 0.2 }), most }
     assert.strictEqual(allowance.memoryBound(budget, 5, 12, 0), 2)
   })
 
@@ -320,6 +336,12 @@ describe("allowance", () => {
     assert.strictEqual(starts(0.5, 20, 45, 0, modelOf({ present: 10 })), 1)
     // Half grown is what tasks are on average: these owe nothing.
     assert.strictEqual(starts(0.5, 20, 45, 0, modelOf({ present: 10, usual: 0.5 })), 6)
+  })
+
+  it("counts what the tasks owe that were measured, and not what those do that started since", () => {
+    // Nine tasks were grown when use was 0.28; now it is of 20, which is no more for each.
+    const passed = { ...modelOf({ present: 9 }), own: 0.28 }
+    assert.strictEqual(allowance.memoryBound({ model: passed, signal: signal(0.5), most }, 20, 45, 0), 6)
   })
 
   it("leaves room for young tasks to turn out dearer than those before", () => {

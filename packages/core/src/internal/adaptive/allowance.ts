@@ -63,7 +63,7 @@ const foresee = (model: MemoryModel, seen: Seen, signal: SignalInfo, current: nu
   const { load } = signal
   const others = taken(model, signal)
   const average = others + seen.perTask * current
-  const grown = others + (load - others) * Math.max(1, current * seen.usual / seen.present)
+  const grown = others + (model.own - (model.base ?? 0)) * Math.max(1, current * seen.usual / seen.present)
   const dear = average + 2 * Math.sqrt(seen.variance) * current
   const risen = Math.min(load + foresight * Math.max(0, model.rise), dear)
   return Math.max(load, average, grown, risen)

@@ -108,7 +108,8 @@ export const observe = (
 ): MemoryModel => {
   const { at = now, own } = signal
   if (signal.isStale || at === model.at) return model
-  if (isUnclear(Math.max(now - at, late), pace) && canWait(model)) return { ...model, passed: model.passed + 1 }
+  const isClear = !isUnclear(Math.max(now - at, late), pace)
+  if (!isClear && canWait(model)) return { ...model, passed: model.passed + 1 }
   const running = ages.map((age) => age - (now - at)).filter((age) => age >= 0)
   const elapsed = model.at === null ? 0 : at - model.at
   const base = baseOf(model, own, running.length)
@@ -117,7 +118,9 @@ export const observe = (
   const isPaced = pace.finished >= few
   const candidates = growths.map((share, i) => {
     const before = model.candidates === null || model.isPaced !== isPaced ? null : model.candidates[i]
-    return see(before, own - base, running, elapsed, growthTime(pace, share), pace)
+    const next = see(before, own - base, running, elapsed, growthTime(pace, share), pace)
+    // What tasks used that ended unseen would pass for how much the use of a task may stray.
+    return isClear || before === null ? next : { ...next, strayed: before.strayed, variance: before.variance }
   })
   const seen = truest(candidates)
   const risen = rise - explained(model.seen, seen, elapsed)
