@@ -169,6 +169,36 @@ describe("steady state", () => {
     assert.isTrue(levels.every((level) => level > 28 && level < 80))
   })
 
+  describe("where fewer did not help after a first doubling that seemed too much", () => {
+    const retried = (() => {
+      const [ten, twenty] = [readingAt(10, 10), readingAt(20, 10)]
+      const first = slowStart.step(slowStart.initial, ten, 0.5)
+      const second = first._tag === "Grow" ? slowStart.step(first.next, twenty, 0.5) : assert.fail("ten is no knee")
+      if (second._tag !== "Descend") return assert.fail("twenty is too much")
+      const outcome = probing.step(probing.descendFrom(second.from, false, [second.above]), readingAt(6.7, 10), bounds)
+      return outcome._tag === "Restart" ? outcome : assert.fail("fewer are no better")
+    })()
+    const resumed = slowStart.resume(retried.known, retried.tried)
+
+    it("tries that again, with all that was read", () => {
+      assert.approximately(retried.level, 20, 1e-9)
+      assert.deepStrictEqual(retried.known.map(({ concurrency }) => Math.round(concurrency)), [7, 10])
+      assert.approximately(retried.tried?.concurrency ?? 0, 20, 1e-9)
+    })
+
+    it("lands where it is too much indeed", () => {
+      const outcome = slowStart.step(resumed, readingAt(20, 10), 0.5)
+      if (outcome._tag !== "Land") return assert.fail(outcome._tag)
+      assert.isTrue(outcome.level >= 10 && outcome.level <= 13)
+    })
+
+    it("goes on where that was chance", () => {
+      const unlucky = { concurrency: 20, duration: 600, count: 8 }
+      const outcome = slowStart.step(slowStart.resume(retried.known, unlucky), readingAt(20, 1000, 100), 0.5)
+      assert.strictEqual(outcome._tag, "Grow")
+    })
+  })
+
   it("finds the way back from above, and from below", () => {
     const above = run(probing.initial(120), () => 48, 60)
     assert.isBelow(above.center, 66)

@@ -35,6 +35,12 @@ export const sampleOf = ({ concurrency, count, duration }: Reading): Sample => (
   weight: Math.min(count, heaviest)
 })
 
+export const readingOf = ({ weight, x, y }: Sample): Reading => ({
+  concurrency: Math.exp(x),
+  duration: Math.exp(y),
+  count: weight
+})
+
 /** Adds a sample; the others count for `keeping` of what they did. */
 export const remember = (
   samples: ReadonlyArray<Sample>,

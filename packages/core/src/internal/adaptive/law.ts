@@ -220,7 +220,7 @@ const measure = (state: State, phase: slowStart.SlowStart | probing.Probing, vie
   }
   const outcome = probing.step(phase, reading, bounds)
   return outcome._tag === "Restart"
-    ? at({ ...rested, phase: slowStart.initial }, outcome.level, view)
+    ? at({ ...rested, phase: slowStart.resume(outcome.known, outcome.tried) }, outcome.level, view)
     : at({ ...rested, phase: outcome.next }, outcome.level, view)
 }
 
@@ -241,7 +241,7 @@ const grow = (state: State, outcome: slowStart.Outcome, view: View): State => {
     return { ...landed, phase: settle(landed, view) }
   }
   if (outcome._tag === "Descend") {
-    const phase = probing.descendFrom(outcome.from)
+    const phase = probing.descendFrom(outcome.from, false, [outcome.above])
     return at({ ...state, phase }, probing.levelBelow(phase.center, view.least), view)
   }
   const { concurrency } = view.lowest

@@ -2,7 +2,7 @@
  * The steady state: now and then the limit is tried a little above and a little below its center, and the center moves
  * where the elasticity of duration says so. It moves on evidence only.
  */
-import { fit, remember, residual, type Sample, sampleOf } from "./elasticityFit.ts"
+import { fit, readingOf, remember, residual, type Sample, sampleOf } from "./elasticityFit.ts"
 import type { Reading } from "./measurement.ts"
 import { approach, clamp } from "./numbers.ts"
 
@@ -46,11 +46,11 @@ export const initial = (center: number, wantsMore = false): Probing => ({
 
 const far = 1.5
 
-/** To seek far below a reading that may be congested. */
-export const descendFrom = (reading: Reading, wantsMore = false): Probing => ({
+/** To seek far below a reading that may be congested; `above`: what was read above it, if anything. */
+export const descendFrom = (reading: Reading, wantsMore = false, above: ReadonlyArray<Reading> = []): Probing => ({
   ...initial(reading.concurrency, wantsMore),
   stage: "Descend",
-  samples: [sampleOf(reading)]
+  samples: [...above, reading].map(sampleOf)
 })
 
 export const levelBelow = (center: number, least: number): number => Math.max(least, Math.min(center - 1, center / far))
@@ -63,10 +63,20 @@ export interface Bounds {
   readonly time: number
 }
 
-/** `Restart`: the law of the workload has changed for the better, so the optimum is to be sought from here. */
+/**
+ * `Restart`: more may be better, so the optimum is to be sought from here.
+ *
+ * - `known`: readings of lower levels, the lowest first.
+ * - `tried`: the reading of this level that seemed too much, to be made sure of.
+ */
 export type Outcome =
   | { readonly _tag: "Probe"; readonly next: Probing; readonly level: number }
-  | { readonly _tag: "Restart"; readonly level: number }
+  | {
+    readonly _tag: "Restart"
+    readonly level: number
+    readonly known: ReadonlyArray<Reading>
+    readonly tried: Reading | null
+  }
 
 /** Samples of the center alone tell no slope, so that they push out less of what does. */
 const recall = ({ samples, stage }: Probing, sample: Sample): ReadonlyArray<Sample> =>
@@ -83,7 +93,7 @@ export const step = (probing: Probing, reading: Reading, bounds: Bounds): Outcom
       ? { _tag: "Probe", next, level: levelOf(next, bounds, reading) }
       : proceed({ ...next, samples: recall(probing, sample) }, reading, bounds)
   }
-  if (error < 0) return { _tag: "Restart", level: probing.center }
+  if (error < 0) return restart(probing.center)
   return startDescent(probing, sample, bounds)
 }
 
@@ -126,9 +136,19 @@ const descend = (probing: Probing, sample: Sample, bounds: Bounds): Outcome => {
     const next: Probing = { ...probing, center, samples, downs: probing.downs + 1, wantsMore: false }
     return { _tag: "Probe", next, level: levelBelow(center, bounds.least) }
   }
-  if (slope < 0.3 && probing.downs === 0 && !probing.wantsMore) return { _tag: "Restart", level: probing.center }
+  if (slope < 0.3 && probing.downs === 0 && !probing.wantsMore) return retry(probing, sample)
   const next = { ...moved(probing, probing.center), samples }
   return { _tag: "Probe", next, level: probing.center }
+}
+
+const restart = (level: number): Outcome => ({ _tag: "Restart", level, known: [], tried: null })
+
+/** Fewer did not help. Where more was tried before that, it may have seemed too much by chance. */
+const retry = ({ center, samples }: Probing, below: Sample): Outcome => {
+  const tried = samples.find(({ x }) => x > Math.log(1.15 * center))
+  if (tried === undefined) return restart(center)
+  const known = [below, samples[samples.length - 1]].map(readingOf)
+  return { _tag: "Restart", level: Math.exp(tried.x), known, tried: readingOf(tried) }
 }
 
 /** The center after a bound rose that stood in its way. Far from where more was seen to pay, that is tried anew. */
@@ -174,7 +194,7 @@ const proceed = (probing: Probing, reading: Reading, bounds: Bounds): Outcome =>
     return at(isFree ? raise(probing, slope, bounds) : { ...probing, stage: "Below" })
   }
   if (probing.ups >= 2 && slope + error < 0.35 && bounds.most > 2 * probing.center) {
-    return { _tag: "Restart", level: probing.center }
+    return restart(probing.center)
   }
   if (slope + 1.2 * error < 0.6 || slope < 0.4) return at(raise(probing, slope, bounds))
   if (slope > 0.8 && slope - error > 0.4) return at(lower(probing, bounds))

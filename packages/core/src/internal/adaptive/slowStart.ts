@@ -15,14 +15,21 @@ export interface SlowStart {
   readonly unsure: { readonly reading: Reading; readonly times: number } | null
 }
 
-export const initial: SlowStart = { _tag: "SlowStart", readings: [], unsure: null }
+/** To go on with what was read before. */
+export const resume = (readings: ReadonlyArray<Reading>, tried: Reading | null): SlowStart => ({
+  _tag: "SlowStart",
+  readings,
+  unsure: tried === null ? null : { reading: tried, times: 1 }
+})
+
+export const initial: SlowStart = resume([], null)
 
 /** `Descend`: the first doubling was one too many already, so that the optimum may lie anywhere below. */
 export type Outcome =
   | { readonly _tag: "Grow"; readonly next: SlowStart }
   | { readonly _tag: "Wait"; readonly next: SlowStart }
   | { readonly _tag: "Land"; readonly level: number }
-  | { readonly _tag: "Descend"; readonly from: Reading }
+  | { readonly _tag: "Descend"; readonly from: Reading; readonly above: Reading }
 
 /** More of a rise in concurrency than this lost to duration, and doubling does not pay. */
 const congested = 0.5
@@ -38,7 +45,9 @@ export const step = ({ readings, unsure }: SlowStart, latest: Reading, variation
       return { _tag: "Wait", next: { _tag: "SlowStart", readings, unsure: { reading, times } } }
     }
     if (value > congested && value > 1.8 * error) {
-      return lower.length > 1 ? { _tag: "Land", level: landing(lower, reading) } : { _tag: "Descend", from: lower[0] }
+      return lower.length > 1
+        ? { _tag: "Land", level: landing(lower, reading) }
+        : { _tag: "Descend", from: lower[0], above: reading }
     }
   }
   return { _tag: "Grow", next: { _tag: "SlowStart", readings: [...readings, reading], unsure: null } }
