@@ -2,26 +2,25 @@
  * The whole law: which of its parts speaks when.
  */
 import type { Observation, ScalingDecision } from "../scalingModel.ts"
+import * as coldStart from "./coldStart.ts"
 import * as collapse from "./collapse.ts"
 import { describe } from "./decision.ts"
 import * as losses from "./losses.ts"
 import {
   add,
   begin,
-  byEnded,
   finish,
   isVoid,
   type Measurement,
   type Plan,
   planOfGrowth,
   planOfProbe,
-  shortest,
   soFar
 } from "./measurement.ts"
 import { clamp } from "./numbers.ts"
 import * as probing from "./probing.ts"
 import * as slowStart from "./slowStart.ts"
-import type { ColdStart, Parameters, Phase, State } from "./state.ts"
+import type { Parameters, Phase, State } from "./state.ts"
 import * as tracking from "./tracking.ts"
 import { look, perceive, type View } from "./view.ts"
 
@@ -139,36 +138,23 @@ const usedShare = ({ uses }: State, name: string, { observation }: View): number
 
 const isConsumed = (name: string): boolean => name !== "memory" && name !== "losses" && name !== "maxConcurrency"
 
-/** How many may run before anything is known. */
-const coldLimit = (view: View): number => clamp(view.observation.settings.desiredConcurrency, 8, 10)
-
-const warmUp = (state: State, phase: ColdStart, view: View): State => {
-  const isKnown = state.pace.finished >= 5
-  const limit = Math.min(coldLimit(view), view.lowest.concurrency)
-  if (state.level >= 0.98 * limit) {
-    const measurement = add(state.measurement ?? begin, view.observation, view.elapsed)
-    return isKnown ? endColdStart(state, measurement, view) : { ...state, measurement }
-  }
-  if (view.now - phase.raisedAt < clamp(isKnown ? view.time : 0, 500, 5000)) return state
-  const level = Math.min(2 * state.level, limit)
-  if (level <= state.level) return state
-  return at({ ...state, phase: { ...phase, raisedAt: view.now } }, level, view)
-}
-
-/** How many times as old as the mean of those that ended a task may be that is no exception. */
-const outlasting = 1.75
-
-/**
- * Tasks that began together tell all once they have ended, so that slow start can go on from there. Where others began
- * before them, or some outlast them by far, so that the ones that ended are the short ones, it is to measure first.
- */
-const endColdStart = (state: State, measurement: Measurement, view: View): State => {
-  const { duration, finished } = state.pace
+const warmUp = (state: State, phase: coldStart.ColdStart, view: View): State => {
+  const { elapsed, lowest, observation, time } = view
+  const { level, measurement, pace } = state
+  const outcome = coldStart.step(phase, {
+    level,
+    pace,
+    measurement,
+    observation,
+    elapsed,
+    time,
+    ceiling: lowest.concurrency
+  })
+  if (outcome._tag === "Wait") return { ...state, measurement: outcome.measurement }
+  if (outcome._tag === "Raise") return at({ ...state, phase: outcome.next }, outcome.level, view)
   const known = { ...state, phase: slowStart.initial, measurement: null }
-  if (finished !== measurement.count) return known
-  if (finished < state.level || measurement.elapsed < Math.max(shortest, duration)) return { ...state, measurement }
-  if (Math.max(...view.observation.inFlightAges) > outlasting * duration) return known
-  return grow(known, slowStart.step(slowStart.initial, byEnded(measurement), view.variation), view)
+  if (outcome.reading === null) return known
+  return grow(known, slowStart.step(slowStart.initial, outcome.reading, view.variation), view)
 }
 
 const follow = (state: State, phase: tracking.Tracking, view: View): State => {

@@ -3,6 +3,7 @@
  */
 import type { ConcurrencySettings } from "../../ConcurrencySettings.ts"
 import type * as ceilings from "./ceilings.ts"
+import * as coldStart from "./coldStart.ts"
 import * as collapse from "./collapse.ts"
 import * as losses from "./losses.ts"
 import type { Measurement } from "./measurement.ts"
@@ -12,13 +13,7 @@ import type { Probing } from "./probing.ts"
 import type { SlowStart } from "./slowStart.ts"
 import type { Tracking } from "./tracking.ts"
 
-/** Nothing is known yet; `raisedAt`: when the level was raised last. */
-export interface ColdStart {
-  readonly _tag: "ColdStart"
-  readonly raisedAt: number
-}
-
-export type Phase = ColdStart | SlowStart | Tracking | Probing
+export type Phase = coldStart.ColdStart | SlowStart | Tracking | Probing
 
 /**
  * - `at`: the last decision.
@@ -42,7 +37,7 @@ export const initial = (settings: ConcurrencySettings): State => ({
   at: null,
   level: Math.min(settings.desiredConcurrency, Math.max(2, settings.minConcurrency)),
   since: 0,
-  phase: { _tag: "ColdStart", raisedAt: 0 },
+  phase: coldStart.initial,
   pace: pace.initial,
   uses: {},
   memory: memory.initial,
