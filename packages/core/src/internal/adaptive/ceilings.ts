@@ -75,7 +75,7 @@ const exhausted = 0.985
 const exhaustion = 0.9
 
 /** By what the tasks in flight may be multiplied until `own` use fills what others leave of the target. */
-export const room = ({ load, own }: Pick<Use, "load" | "own">, target: number): number | undefined => {
+const room = ({ load, own }: Use, target: number): number | undefined => {
   if (own < noise * target) return undefined
   const others = Math.max(0, load - own)
   // Demand beyond a resource that is used up shows nowhere in its use.

@@ -4,7 +4,7 @@
 import type { Observation } from "../scalingModel.ts"
 import { add, begin, byEnded, type Measurement, type Reading, shortest } from "./measurement.ts"
 import { clamp } from "./numbers.ts"
-import type { Pace } from "./pace.ts"
+import { isKnown, type Pace } from "./pace.ts"
 
 /** `raisedAt`: when the level was raised last. */
 export interface ColdStart {
@@ -36,19 +36,15 @@ export type Outcome =
   | { readonly _tag: "Raise"; readonly next: ColdStart; readonly level: number }
   | { readonly _tag: "Over"; readonly reading: Reading | null }
 
-/** Tasks that must have ended before they say anything. */
-const few = 5
-
 export const step = (phase: ColdStart, at: Circumstances): Outcome => {
   const { ceiling, level, observation, pace } = at
-  const isKnown = pace.finished >= few
   const limit = Math.min(mostUnknown(observation), ceiling)
   if (level >= 0.98 * limit) {
     const measurement = add(at.measurement ?? begin, observation, at.elapsed)
-    return isKnown ? judge(at, measurement) : { _tag: "Wait", measurement }
+    return isKnown(pace) ? judge(at, measurement) : { _tag: "Wait", measurement }
   }
   const raised = Math.min(2 * level, limit)
-  const isDue = observation.now - phase.raisedAt >= clamp(isKnown ? at.time : 0, 500, 5000)
+  const isDue = observation.now - phase.raisedAt >= clamp(isKnown(pace) ? at.time : 0, 500, 5000)
   return isDue && raised > level
     ? { _tag: "Raise", next: { ...phase, raisedAt: observation.now }, level: raised }
     : { _tag: "Wait", measurement: at.measurement }

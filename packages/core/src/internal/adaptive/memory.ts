@@ -7,7 +7,7 @@
  */
 import type { SignalInfo } from "../../LoadSignal.ts"
 import { clamp, smoothing } from "./numbers.ts"
-import { type Pace, variation } from "./pace.ts"
+import { isKnown, type Pace, variation } from "./pace.ts"
 
 /**
  * Use as a fraction of the limit.
@@ -93,10 +93,8 @@ export const usualMaturity = (pace: Pace, growth: number): number => {
  */
 const growths: ReadonlyArray<number> = [0.02, 0.25, 0.75, 2]
 
-const few = 5
-
-const growthTime = ({ duration, finished }: Pace, share: number): number =>
-  finished < few ? 5000 : clamp(share * duration, 10, 15_000)
+const growthTime = (pace: Pace, share: number): number =>
+  isKnown(pace) ? clamp(share * pace.duration, 10, 15_000) : 5000
 
 export const observe = (
   model: MemoryModel,
@@ -115,7 +113,7 @@ export const observe = (
   const base = baseOf(model, own, running.length)
   const rise = elapsed > 0 ? (own - model.own) / elapsed : 0
   if (running.length === 0) return { ...model, at, base, own, passed: 0, rise, risen: rise }
-  const isPaced = pace.finished >= few
+  const isPaced = isKnown(pace)
   const candidates = growths.map((share, i) => {
     const before = model.candidates === null || model.isPaced !== isPaced ? null : model.candidates[i]
     const next = see(before, own - base, running, elapsed, growthTime(pace, share), pace)

@@ -21,6 +21,9 @@ export interface Pace {
 
 export const initial: Pace = { finished: 0, duration: 0, spread: 0, spreadSquare: 0, rate: 0 }
 
+/** Whether enough tasks have ended to say how long they take. */
+export const isKnown = ({ finished }: Pace): boolean => finished >= 5
+
 /** Of the tasks that ended, the ones that were served: they succeeded and met no rate limit. */
 export const servedCount = ({ count, failures, rejections, timeouts }: CompletionStats): number =>
   Math.max(0, count - failures - rejections - timeouts)
