@@ -123,7 +123,16 @@ describe("memory", () => {
     const paced = after(unpaced, 0.3, 5)
     assert.deepStrictEqual(paced.candidates, after(idle, 0.3, 5).candidates)
     assert.notDeepEqual(after(unpaced, 0.3, 4).candidates, after(idle, 0.3, 4).candidates)
-    assert.approximately(perTask(after(paced, 0.5, 6)), perTask(paced), 0.05 * perTask(paced))
+    // The second measurement counts for half, and the mean goes on.
+    assert.approximately(perTask(after(paced, 0.5, 6)), 1.5 * perTask(paced), 0.05 * perTask(paced))
+  })
+
+  it("is soon sure of what short tasks use, for many of them have been seen", () => {
+    const doubtAfter = (seconds: number, duration: number) =>
+      watch(seconds, 0.5, steady(20, duration), duration, idle).seen?.variance ?? NaN
+    // What is taken for granted counts for four measurements and is the first one besides; fifteen follow.
+    assert.approximately(doubtAfter(4, 250) / doubtAfter(0.25, 250), 5 / 20, 1e-6)
+    assert.isAbove(doubtAfter(4, 10_000) / doubtAfter(0.25, 10_000), 0.65)
   })
 
   describe("counts a measurement", () => {

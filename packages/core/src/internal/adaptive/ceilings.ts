@@ -8,7 +8,7 @@
  */
 import type { SignalInfo } from "../../LoadSignal.ts"
 import type { Observation } from "../scalingModel.ts"
-import { approach, clamp } from "./numbers.ts"
+import { approachSoon, clamp } from "./numbers.ts"
 
 /**
  * Use of a resource and the tasks in flight meanwhile, smoothed alike, so that their quotient is of one time; `known`:
@@ -55,7 +55,7 @@ const useAfter = (
 ): Use => {
   if (before === undefined) return { load, own, inFlight: meanConcurrency, known: elapsed }
   const known = before.known + elapsed
-  const share = Math.max(approach(elapsed, span(time, before.inFlight)), known > 0 ? elapsed / known : 1)
+  const share = approachSoon(elapsed, span(time, before.inFlight), known)
   const toward = (from: number, to: number) => from + share * (to - from)
   return {
     load: toward(before.load, load),

@@ -6,7 +6,7 @@
  * in proportion to age, from a fifth, until the task is as old as one found running at a random moment.
  */
 import type { SignalInfo } from "../../LoadSignal.ts"
-import { clamp, smoothing } from "./numbers.ts"
+import { approachSoon, clamp } from "./numbers.ts"
 import { isKnown, type Pace, variation } from "./pace.ts"
 
 /**
@@ -37,6 +37,7 @@ export interface MemoryModel {
 /**
  * - `used`, `grown`, `strayed`: means over some time of what tasks use together, of how many grown tasks they amount to,
  *   and of the square of what use is off its expectation by.
+ * - `known`: milliseconds that these span so far.
  * - `present`: how many grown tasks those in flight amount to now.
  * - `usual`: how far grown a task in flight is on average, where as many start as end.
  * - `renewed`: the share of the tasks in flight that others replace before a change of their kind shows.
@@ -47,6 +48,7 @@ export interface Seen {
   readonly used: number
   readonly grown: number
   readonly strayed: number
+  readonly known: number
   readonly present: number
   readonly usual: number
   readonly renewed: number
@@ -188,16 +190,24 @@ const see = (
   const present = grownTasks(ages, growth)
   const usual = usualMaturity(pace, growth)
   const renewed = Math.min(1, unseen / Math.max(1, pace.duration))
-  const toward = smoothing(elapsed, span(pace))
+  const known = (before?.known ?? 0) + elapsed
+  const toward = (from: number | undefined, to: number, imagined = 0) =>
+    from === undefined ? to : from + approachSoon(elapsed, span(pace), known + imagined) * (to - from)
   const sums = { used: toward(before?.used, used), grown: toward(before?.grown, present) }
   const perTask = sums.used / sums.grown * usual
   const off = before === null ? untold * perTask ** 2 * present / usual : (used - perTask * present / usual) ** 2
-  const strayed = toward(before?.strayed, off)
-  return { ...sums, strayed, present, usual, renewed, perTask, variance: strayed / sums.grown * usual }
+  const strayed = toward(before?.strayed, off, imaginedTime(elapsed, pace))
+  return { ...sums, strayed, known, present, usual, renewed, perTask, variance: strayed / sums.grown * usual }
 }
 
 /** What the relative variance of a task's use is taken for before there is anything to tell. */
 const untold = 0.5
+
+/** For how many measurements that stands; measurements of the same tasks are one. */
+const imagined = 4
+
+const imaginedTime = (elapsed: number, pace: Pace): number =>
+  isKnown(pace) ? imagined * Math.max(elapsed, pace.duration) : Infinity
 
 /** How many standard deviations stay free, and by how many each of the young tasks may turn out dearer. */
 const margin = 1.4
