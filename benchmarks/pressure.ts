@@ -7,7 +7,7 @@ import * as memoryLimit from "../tests/platform-node/memoryLimit.ts"
 import { runChild } from "./child.ts"
 import type { Pressure } from "./pressureProgram.ts"
 import type { Question } from "./question.ts"
-import type { Goal, Table } from "./report.ts"
+import type { Answer, Goal, Table } from "./report.ts"
 
 /** The best fixed concurrency of each workload comes first: on two cores, found by sweep. */
 const contenders = { mixed: ["11", "adaptive", "stepRatio"], memory: ["38", "adaptive", "stepRatio"] }
@@ -18,10 +18,12 @@ const megabytesAllowed = 2147
 const measure = async (workload: Workload, contender: string, seconds: number) => ({
   workload,
   contender,
-  pressure: await runChild<Pressure>("./pressureProgram.ts", [workload, contender, String(seconds)], [], {
-    // Huge pages: with small ones a virtual machine spends more on page faults than on the tasks.
-    GLIBC_TUNABLES: "glibc.malloc.hugetlb=1"
-  })
+  pressure: await runChild<Pressure>(
+    "./pressureProgram.ts",
+    [workload, contender, String(seconds)],
+    [],
+    memoryLimit.hugePages
+  )
 })
 
 type Measured = Awaited<ReturnType<typeof measure>>
@@ -52,17 +54,23 @@ const tableOf = (measured: ReadonlyArray<Measured>): Table => ({
   ])
 })
 
+const bestFixed = (workload: Workload, measured: ReadonlyArray<Measured>) =>
+  mean(
+    measured.find((run) => run.workload === workload && run.contender === contenders[workload][0])?.pressure
+      .perSecond ?? []
+  )
+
 const goalsOf = (measured: ReadonlyArray<Measured>): ReadonlyArray<Goal> =>
   measured.filter(({ contender }) => contender === "adaptive").flatMap(({ pressure, workload }): Array<Goal> => {
     const settled = Math.min(...pressure.perSecond.slice(1))
     return workload === "mixed"
       ? [
         {
-          what: "mixed, adaptive, worst 10 s after the first",
+          // What a thread gets done is the machine's matter; how much of that a policy finds is its own.
+          what: "mixed, adaptive, worst 10 s after the first, over the best fixed",
           bound: ">=",
-          limit: 46,
-          unit: "tasks/s",
-          value: settled
+          limit: 0.94,
+          value: settled / bestFixed(workload, measured)
         },
         {
           what: "mixed, adaptive, event loop late p99",
@@ -89,27 +97,32 @@ const limited = (policy: string) =>
     Effect.flatMap(memoryLimit.make(512 * 2 ** 20), (group) => memoryLimit.run(group, "pool.ts", policy))
   ))
 
-const tableOfLimit = async (): Promise<{ readonly tables: Array<Table>; readonly notes: Array<string> }> => {
+const underLimit = async (): Promise<Answer> => {
   if (memoryLimit.obstacle !== undefined) {
-    return { tables: [], notes: [`Skipped: no memory limit can be set here (${memoryLimit.obstacle}).`] }
+    return { tables: [], goals: [], notes: [`Skipped: no memory limit can be set here (${memoryLimit.obstacle}).`] }
   }
-  const rows: Array<ReadonlyArray<string>> = []
-  for (const policy of ["fixed", "stepRatio", "adaptive"]) {
-    const { lines, signal } = await limited(policy)
-    const line = lines.at(-1)
-    rows.push([
-      policy === "fixed" ? "50, fixed" : policy,
-      signal === null ? "finished" : `killed (${signal})`,
-      line === undefined ? "–" : Number(line.seconds).toFixed(1),
-      line === undefined ? "–" : String(line.peak)
-    ])
-  }
+  const outcomes = new Map<string, memoryLimit.Outcome>()
+  for (const policy of ["fixed", "stepRatio", "adaptive"]) outcomes.set(policy, await limited(policy))
+  // A run that was killed took forever.
+  const secondsOf = (policy: string) => Number(outcomes.get(policy)?.lines.at(-1)?.seconds ?? Infinity)
   return {
     notes: [],
     tables: [{
       title: "300 tasks of 40 MB in a 512 MB group",
       columns: ["", "outcome", "seconds", "peak in flight"],
-      rows
+      rows: Array.from(outcomes, ([policy, { lines, signal }]) => [
+        policy === "fixed" ? "50, fixed" : policy,
+        signal === null ? "finished" : `killed (${signal})`,
+        lines.length === 0 ? "–" : secondsOf(policy).toFixed(1),
+        String(lines.at(-1)?.peak ?? "–")
+      ])
+    }],
+    goals: [{
+      what: "512 MB group, adaptive over stepRatio",
+      bound: "<=",
+      limit: 1,
+      unit: "of its time",
+      value: secondsOf("adaptive") / secondsOf("stepRatio")
     }]
   }
 }
@@ -126,11 +139,11 @@ export const pressure: Question = {
         measured.push(await measure(workload, contender, seconds))
       }
     }
-    const { notes, tables } = effort === "Quick" ? { notes: [], tables: [] } : await tableOfLimit()
+    const limit = effort === "Quick" ? { notes: [], tables: [], goals: [] } : await underLimit()
     return {
-      notes: [`${seconds} s each; PRESSURE_SECONDS in the environment sets it.`, ...notes],
-      tables: [tableOf(measured), ...tables],
-      goals: effort === "Quick" ? [] : goalsOf(measured)
+      notes: [`${seconds} s each; PRESSURE_SECONDS in the environment sets it.`, ...limit.notes],
+      tables: [tableOf(measured), ...limit.tables],
+      goals: effort === "Quick" ? [] : [...goalsOf(measured), ...limit.goals]
     }
   }
 }

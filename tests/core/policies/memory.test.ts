@@ -263,6 +263,7 @@ describe("allowance", () => {
     used: 0.4,
     grown: 20,
     strayed: 0,
+    known: 60_000,
     present: 20,
     usual: 1,
     renewed: 1,
