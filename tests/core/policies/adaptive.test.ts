@@ -8,7 +8,9 @@ import * as law from "../../../packages/core/src/internal/adaptive/law.ts"
 import * as measurement from "../../../packages/core/src/internal/adaptive/measurement.ts"
 import * as pace from "../../../packages/core/src/internal/adaptive/pace.ts"
 import * as probing from "../../../packages/core/src/internal/adaptive/probing.ts"
+import * as slowStart from "../../../packages/core/src/internal/adaptive/slowStart.ts"
 import { initial, type State } from "../../../packages/core/src/internal/adaptive/state.ts"
+import * as tracking from "../../../packages/core/src/internal/adaptive/tracking.ts"
 import { between, type Conditions, desiredAt, drive, meanDesired, observation, signal, stats } from "./support.ts"
 
 const policy = ScalingPolicy.adaptive()
@@ -107,6 +109,47 @@ describe("ScalingPolicy.adaptive", () => {
       const steps = drive(policy, 200, collapsing(100, 8), { settings: { maxConcurrency: 40 } })
       assert.isAbove(desiredAt(steps, 99), 35)
       assert.isBelow(desiredAt(steps, 130), 30)
+    })
+  })
+
+  describe("where a resource seemed to bind while growing", () => {
+    const readings = [10, 20].map((concurrency) => ({ concurrency, duration: 1000, count: 50 }))
+    const growth = slowStart.resume(readings, null)
+    const followed = (at: number): State => ({
+      ...initial(ConcurrencySettings.defaults),
+      at: 99_750,
+      level: 60,
+      since: 99_000,
+      phase: { ...tracking.initial("cpu"), brokenOff: { growth, level: 40, at } },
+      pace: pace.observe(pace.initial, stats(100, { meanDuration: 1000 }), 250)
+    })
+    const after = (state: State, load: number, current = 60) => {
+      const signals = { cpu: signal(load) }
+      const seen = observation({ now: 100_000, current, meanConcurrency: current, desired: current, signals })
+      return law.decide({ every: 250, memoryHeadroom: 0.05 }, state, seen)[1]
+    }
+
+    it("remembers what it has read", () => {
+      const measured = { elapsed: 3000, unused: 0, taskTime: 40 * 3000, count: 120, durations: 120_000 }
+      const { phase } = after({ ...followed(0), level: 40, phase: growth, measurement: measured }, 0.9, 40)
+      assert.strictEqual(phase._tag, "Tracking")
+      const brokenOff = phase._tag === "Tracking" ? phase.brokenOff : null
+      assert.deepInclude(brokenOff, { level: 40, at: 100_000 })
+      assert.deepStrictEqual(brokenOff?.growth.readings.map(({ concurrency }) => concurrency), [10, 20, 40])
+    })
+
+    it("goes on growing from there, soon after", () => {
+      const { level, phase } = after(followed(96_000), 0.3)
+      assert.deepStrictEqual([phase, level], [growth, 40])
+    })
+
+    it("takes it for another matter later", () => {
+      const { level, phase } = after(followed(94_000), 0.3)
+      assert.deepStrictEqual([phase, level], [slowStart.initial, 60])
+    })
+
+    it("follows it as long as it does bind", () => {
+      assert.strictEqual(after(followed(96_000), 0.9).phase._tag, "Tracking")
     })
   })
 

@@ -161,7 +161,7 @@ const follow = (state: State, phase: tracking.Tracking, view: View): State => {
   const { lowest } = view
   if ((view.ceilings[phase.signal] ?? Infinity) > 1.6 * state.level) {
     const next = lowest.concurrency > 1.6 * state.level ? slowStart.initial : settle(state, view)
-    return { ...state, phase: next, since: view.now, measurement: null }
+    return resume(state, phase, view) ?? { ...state, phase: next, since: view.now, measurement: null }
   }
   const outcome = tracking.follow(phase, {
     now: view.now,
@@ -173,8 +173,17 @@ const follow = (state: State, phase: tracking.Tracking, view: View): State => {
     usedShare: usedShare(state, phase.signal, view),
     ceiling: lowest.concurrency
   })
-  if (outcome._tag === "Refuted") return at({ ...state, phase: probing.initial(outcome.level) }, outcome.level, view)
+  if (outcome._tag === "Refuted") {
+    return resume(state, phase, view) ?? at({ ...state, phase: probing.initial(outcome.level) }, outcome.level, view)
+  }
   return drift({ ...state, phase: outcome.next }, outcome.level, view)
+}
+
+/** A resource that only seemed to bind, while many tasks were at their first step, is none to leave off growing for. */
+const resume = (state: State, { brokenOff }: tracking.Tracking, view: View): State | undefined => {
+  if (brokenOff === null || !tracking.isRecent(brokenOff, view.now, view.time)) return undefined
+  const level = Math.min(view.lowest.concurrency, brokenOff.level)
+  return at({ ...state, phase: brokenOff.growth, measurement: null }, level, view)
 }
 
 /** What to do where slow start has ended: follow the resource that is used up, if one is, else probe. */
@@ -237,9 +246,12 @@ const grow = (state: State, outcome: slowStart.Outcome, view: View): State => {
 }
 
 /** A bound stands in the way of growth. Where nothing lower was read, less may be as good: that is tried first. */
-const settleBelow = (state: State, { readings }: slowStart.SlowStart, view: View): State => {
+const settleBelow = (state: State, growth: slowStart.SlowStart, view: View): State => {
   const phase = settle(state, view, true)
-  if (phase._tag === "Tracking" || readings.length > 1) return { ...state, phase }
-  const descent = probing.descendFrom(readings[0], true)
+  if (phase._tag === "Tracking") {
+    return { ...state, phase: { ...phase, brokenOff: { growth, level: state.level, at: view.now } } }
+  }
+  if (growth.readings.length > 1) return { ...state, phase }
+  const descent = probing.descendFrom(growth.readings[0], true)
   return at({ ...state, phase: descent }, probing.levelBelow(descent.center, view.least), view)
 }
