@@ -47,6 +47,9 @@ describe("ScalingPolicy.adaptive", () => {
       const steps = drive(policy, 300, () => ({ duration: 300, accepted: 30 }))
       const mean = meanDesired(steps, 60, 300)
       assert.isTrue(mean > 25 && mean < 33, String(mean))
+      // What a loss has shown need not be asked for by running fewer.
+      const fewer = steps.filter(({ at, decision }) => at > 60 && decision.desired < 27)
+      assert.isBelow(fewer.length / steps.length, 0.04)
     })
   })
 

@@ -41,7 +41,7 @@ export const decide = (
   })
   const view = look(parameters, { ...perceived, losses: judged }, observation, elapsed)
   const known = { ...perceived, losses: judged }
-  const next = verdict === "None" ? steer(known, view) : answerLosses(known, verdict, view)
+  const next = verdict === "None" ? steer(known, view) : answerLosses(known, view)
   const state = observation.currentInfo.isStale ? { ...next, level: Math.min(next.level, before.level) } : next
   return [describe(parameters, state, view), state]
 }
@@ -58,13 +58,11 @@ const drift = (state: State, level: number, view: View): State => {
   return { ...at(state, level, view), since, measurement }
 }
 
-const answerLosses = (state: State, verdict: losses.Verdict, view: View): State => {
+const answerLosses = (state: State, view: View): State => {
   const { backoff } = state.losses
   if (backoff === null) return { ...state, phase: slowStart.initial }
   const { phase } = state
-  const next = verdict === "Raised" && phase._tag === "Probing"
-    ? { ...phase, center: backoff.cap, stage: "Hold" as const }
-    : probing.initial(backoff.cap)
+  const next = phase._tag === "Probing" ? probing.recenter(phase, backoff.cap) : probing.initial(backoff.cap)
   return at({ ...state, phase: next }, backoff.cap, view)
 }
 

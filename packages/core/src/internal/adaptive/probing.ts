@@ -170,6 +170,14 @@ export const giveWay = (probing: Probing, level: number): Probing => ({
   wantsMore: true
 })
 
+/** The same around another center, which losses have set: that they would come back is known without a probe. */
+export const recenter = (probing: Probing, center: number): Probing => ({
+  ...probing,
+  center,
+  stage: "Hold",
+  hold: Math.max(probing.hold, Math.round(probing.interval))
+})
+
 const distance = (reading: Reading, variation: number): number =>
   clamp(Math.max(0.2, 1.6 * variation / Math.sqrt(Math.max(15, reading.count))), 0.1, 0.5)
 
