@@ -56,8 +56,8 @@ const tableOf = (measured: ReadonlyArray<Measured>): Table => ({
 
 const bestFixed = (workload: Workload, measured: ReadonlyArray<Measured>) =>
   mean(
-    measured.find((run) => run.workload === workload && run.contender === contenders[workload][0])?.pressure
-      .perSecond ?? []
+    measured.filter((run) => run.workload === workload && run.contender === contenders[workload][0])
+      .flatMap(({ pressure }) => pressure.perSecond)
   )
 
 const goalsOf = (measured: ReadonlyArray<Measured>): ReadonlyArray<Goal> =>

@@ -8,7 +8,7 @@
  */
 import type { SignalInfo } from "../../LoadSignal.ts"
 import type { Observation } from "../scalingModel.ts"
-import { approachSoon, clamp } from "./numbers.ts"
+import { clamp, smoothing } from "./numbers.ts"
 
 /**
  * Use of a resource and the tasks in flight meanwhile, smoothed alike, so that their quotient is of one time; `known`:
@@ -53,14 +53,12 @@ const useAfter = (
   elapsed: number,
   time: number
 ): Use => {
-  if (before === undefined) return { load, own, inFlight: meanConcurrency, known: elapsed }
-  const known = before.known + elapsed
-  const share = approachSoon(elapsed, span(time, before.inFlight), known)
-  const toward = (from: number, to: number) => from + share * (to - from)
+  const known = (before?.known ?? 0) + elapsed
+  const toward = smoothing(elapsed, span(time, before?.inFlight ?? meanConcurrency), known)
   return {
-    load: toward(before.load, load),
-    own: toward(before.own, own),
-    inFlight: toward(before.inFlight, meanConcurrency),
+    load: toward(before?.load, load),
+    own: toward(before?.own, own),
+    inFlight: toward(before?.inFlight, meanConcurrency),
     known
   }
 }

@@ -39,8 +39,8 @@ export const decide = (
     level: perceived.level,
     least: observation.settings.minConcurrency
   })
-  const view = look(parameters, { ...perceived, losses: judged }, observation, elapsed)
   const known = { ...perceived, losses: judged }
+  const view = look(parameters, known, observation, elapsed)
   const next = verdict === "None" ? steer(known, view) : answerLosses(known, view)
   const state = observation.currentInfo.isStale ? { ...next, level: Math.min(next.level, before.level) } : next
   return [describe(parameters, state, view), state]

@@ -6,7 +6,7 @@
  * in proportion to age, from a fifth, until the task is as old as one found running at a random moment.
  */
 import type { SignalInfo } from "../../LoadSignal.ts"
-import { approachSoon, clamp } from "./numbers.ts"
+import { clamp, smoothing } from "./numbers.ts"
 import { isKnown, type Pace, variation } from "./pace.ts"
 
 /**
@@ -191,12 +191,11 @@ const see = (
   const usual = usualMaturity(pace, growth)
   const renewed = Math.min(1, unseen / Math.max(1, pace.duration))
   const known = (before?.known ?? 0) + elapsed
-  const toward = (from: number | undefined, to: number, imagined = 0) =>
-    from === undefined ? to : from + approachSoon(elapsed, span(pace), known + imagined) * (to - from)
+  const toward = smoothing(elapsed, span(pace), known)
   const sums = { used: toward(before?.used, used), grown: toward(before?.grown, present) }
   const perTask = sums.used / sums.grown * usual
   const off = before === null ? untold * perTask ** 2 * present / usual : (used - perTask * present / usual) ** 2
-  const strayed = toward(before?.strayed, off, imaginedTime(elapsed, pace))
+  const strayed = smoothing(elapsed, span(pace), known + imaginedTime(elapsed, pace))(before?.strayed, off)
   return { ...sums, strayed, known, present, usual, renewed, perTask, variance: strayed / sums.grown * usual }
 }
 
