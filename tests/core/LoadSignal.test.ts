@@ -109,12 +109,31 @@ describe("LoadSignal.make", () => {
     return snapshots
   })
 
-  it.effect("samples at once, and then at its pace, by the monotonic clock", () =>
+  it.effect("samples at once, and then on the beats of its pace, by the monotonic clock", () =>
     Effect.gen(function*() {
       yield* TestClock.adjust(250)
       const snapshots = yield* follow(sampled(Effect.succeed({ load: 0.5 })))
       yield* after("3 seconds")
-      assert.deepStrictEqual(snapshots.map(({ at }) => at), [250, 1250, 2250, 3250])
+      assert.deepStrictEqual(snapshots.map(({ at }) => at), [250, 1000, 2000, 3000])
+    }))
+
+  it.effect("a sample learns when it was due, which after one that took long is the beat that comes next", () =>
+    Effect.gen(function*() {
+      const dues: Array<number> = []
+      yield* TestClock.adjust(250)
+      yield* follow(LoadSignal.make({
+        name: "disk",
+        overloadedRatio: 0.3,
+        target: 0.8,
+        every: "1 second",
+        sample: (due) =>
+          Effect.sync(() => dues.push(due)).pipe(
+            Effect.andThen(Effect.sleep(dues.length === 2 ? 1600 : 0)),
+            Effect.as({ load: 0.5 })
+          )
+      }))
+      yield* after("4 seconds")
+      assert.deepStrictEqual(dues, [250, 1000, 2000, 4000])
     }))
 
   it.effect("is overloaded above its target, unless the sample says otherwise", () =>
@@ -214,7 +233,7 @@ describe("LoadSignal.make", () => {
       const second = yield* follow(signal)
       yield* after("1 second")
       assert.deepStrictEqual(first.map(({ at }) => at), [0, 1000])
-      assert.deepStrictEqual(second.map(({ at }) => at), [500, 1500])
+      assert.deepStrictEqual(second.map(({ at }) => at), [500, 1000])
     }))
 
   it.effect("options that cannot be throw, or fail, with field, value and remedy", () =>

@@ -1,6 +1,6 @@
 import * as NodeEventLoop from "@autoscaled-pool/platform-node/NodeEventLoop"
 import { assert, describe, it } from "@effect/vitest"
-import { Clock, Effect } from "effect"
+import { Clock, Duration, Effect } from "effect"
 import { TestClock } from "effect/testing"
 import * as Machine from "./machine.ts"
 
@@ -18,7 +18,9 @@ const start = Effect.fnUntraced(function*(options: NodeEventLoop.Options = {}) {
     after: (late: number, use = { active: 0, idle: 500 }) => {
       skew += late
       loop = { active: loop.active + use.active, idle: loop.idle + use.idle }
-      return Effect.map(TestClock.adjust(options.every ?? "500 millis"), () => snapshots[snapshots.length - 1])
+      const every = Duration.toMillis(Duration.fromInputUnsafe(options.every ?? "500 millis"))
+      const untilBeat = every - (snapshots.at(-1)?.at ?? 0) % every
+      return Effect.map(TestClock.adjust(untilBeat), () => snapshots[snapshots.length - 1])
     }
   }
 })
@@ -64,6 +66,15 @@ describe("NodeEventLoop", () => {
     Effect.gen(function*() {
       const { after } = yield* start()
       for (let i = 0; i < 100; i++) assert.isTrue((yield* after(80)).isOverloaded)
+    }))
+
+  it.effect("a loop that was blocked is late once: it is on time again at the next beat, however near that is", () =>
+    Effect.gen(function*() {
+      const { after } = yield* start()
+      assert.isFalse((yield* after(0)).isOverloaded)
+      assert.isTrue((yield* after(430)).isOverloaded)
+      for (let i = 0; i < 10; i++) assert.isFalse((yield* after(0)).isOverloaded)
+      assert.isTrue((yield* after(51)).isOverloaded)
     }))
 
   it.effect("maxDelay is what the caller says", () =>

@@ -4,13 +4,12 @@
  * @since 0.1.0
  */
 import type * as Cause from "effect/Cause"
-import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Result from "effect/Result"
 import type * as Stream from "effect/Stream"
-import { millisOf } from "./internal/monotonic.ts"
+import { monotonicMillis } from "./internal/monotonic.ts"
 import * as rules from "./internal/rules.ts"
 import * as signalReports from "./internal/signalReports.ts"
 import type { InvalidOptionsError } from "./InvalidOptionsError.ts"
@@ -103,7 +102,8 @@ export interface Sample {
  * - `overloadedRatio`: 0 to 1.
  * - `target`: above 0; a load above it counts as overload unless the sample says otherwise.
  * - `every`: the pause between two samples, longer than 0; the first is taken at once.
- * - `sample`: measures. A sample that fails, dies, or does not answer within 5 seconds (or `every`, where that is
+ * - `sample`: measures; a function learns the moment at which the sample was due, in monotonic milliseconds: what is
+ *   later by then is the delay of the event loop. A sample that fails, dies, or does not answer within 5 seconds (or `every`, where that is
  *   longer) is logged as a warning once per outage and tried again; meanwhile the signal is stale, never healthy.
  *
  * Options that cannot be throw an `InvalidOptionsError`: a signal is a constant of a program, so this is a defect.
@@ -134,7 +134,7 @@ export const make = <E>(options: {
   readonly overloadedRatio: number
   readonly target: number
   readonly every: Duration.Input
-  readonly sample: Effect.Effect<Sample, E>
+  readonly sample: Effect.Effect<Sample, E> | ((due: number) => Effect.Effect<Sample, E>)
 }): LoadSignal => Result.getOrThrow(fromOptions(options))
 
 /**
@@ -168,13 +168,16 @@ export const makeEffect = <E>(
 
 const fromOptions = <E>(options: Parameters<typeof make<E>>[0]): Result.Result<LoadSignal, InvalidOptionsError> =>
   Result.map(parse(options), ({ every, name, overloadedRatio, target }) => {
-    const report = within(Duration.max(every, sampleTimeLimit), options.sample).pipe(
-      Effect.zipWith(Clock.monotonicTimeNanos, (sample, nanos): signalReports.Report<LoadSnapshot> => ({
-        _tag: "Snapshot",
-        snapshot: snapshotOf(sample, target, millisOf(nanos))
-      })),
-      Effect.catchCause((cause) => Effect.succeed<signalReports.Report<LoadSnapshot>>({ _tag: "Outage", cause }))
-    )
+    const { sample } = options
+    const limit = Duration.max(every, sampleTimeLimit)
+    const report = (due: number) =>
+      within(limit, Effect.isEffect(sample) ? sample : Effect.suspend(() => sample(due))).pipe(
+        Effect.zipWith(monotonicMillis, (sample, at): signalReports.Report<LoadSnapshot> => ({
+          _tag: "Snapshot",
+          snapshot: snapshotOf(sample, target, at)
+        })),
+        Effect.catchCause((cause) => Effect.succeed<signalReports.Report<LoadSnapshot>>({ _tag: "Outage", cause }))
+      )
     return signalReports.make({ name, overloadedRatio, target }, { every, report })
   })
 

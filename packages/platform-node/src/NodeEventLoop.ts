@@ -77,8 +77,8 @@ export const signalOf = Effect.fnUntraced(function*(
     every,
     warnings,
     read: node.eventLoop,
-    measure: (before, after, pause) => {
-      const delay = idle.above(after.at - before.at - pause)
+    measure: (before, after, due) => {
+      const delay = idle.above(Math.max(0, after.at - due))
       return { load: utilization(before.value, after.value), isOverloaded: delay > limit }
     }
   })

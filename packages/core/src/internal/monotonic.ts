@@ -6,6 +6,8 @@ import * as Effect from "effect/Effect"
 
 export const millisOf = (nanos: bigint): number => Number(nanos) / 1e6
 
+export const monotonicMillis: Effect.Effect<number> = Effect.map(Clock.monotonicTimeNanos, millisOf)
+
 /** A synchronous reader of the clock that is in force where it is made. */
 export const reader: Effect.Effect<() => number> = Clock.clockWith((clock) =>
   Effect.succeed(() => millisOf(clock.monotonicTimeNanosUnsafe()))

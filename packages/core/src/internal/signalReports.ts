@@ -4,18 +4,18 @@
 import * as Cause from "effect/Cause"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Schedule from "effect/Schedule"
 import * as Stream from "effect/Stream"
+import { monotonicMillis } from "./monotonic.ts"
 import { nextBeat } from "./steadyPace.ts"
 
 export type Report<S> =
   | { readonly _tag: "Snapshot"; readonly snapshot: S }
   | { readonly _tag: "Outage"; readonly cause: Cause.Cause<unknown> }
 
-/** Takes a sample, again and again, with a pause in between. */
+/** Takes a sample, again and again, with a pause in between; `report` learns when it was due, in monotonic milliseconds. */
 export interface Sampler<S> {
   readonly every: Duration.Duration
-  readonly report: Effect.Effect<Report<S>>
+  readonly report: (due: number) => Effect.Effect<Report<S>>
 }
 
 interface Measure {
@@ -43,19 +43,30 @@ export const make = <S extends Measure, Properties extends { readonly name: stri
 ) => {
   const sampler: Sampler<S> = {
     every,
-    report: Effect.map(report, (report) => report._tag === "Snapshot" ? measured(report.snapshot) : report)
+    report: (due) =>
+      Effect.map(report(due), (report) => report._tag === "Snapshot" ? measured(report.snapshot) : report)
   }
   return {
     ...properties,
     [Sampled]: sampler,
     snapshots: Stream.unwrap(Effect.sync(() => {
       const log = outageLog(properties.name)
-      return Stream.fromEffectSchedule(sampler.report, Schedule.spaced(every)).pipe(
+      return Stream.fromEffectRepeat(nextReport(sampler)).pipe(
         Stream.tap((report) => report._tag === "Outage" ? log.failed(report.cause) : log.recovered),
         Stream.flatMap((report) => report._tag === "Snapshot" ? Stream.succeed(report.snapshot) : Stream.empty)
       )
     }))
   }
+}
+
+/** The first report is one of this moment, each other one of the next beat. */
+const nextReport = <S>({ every, report }: Sampler<S>): Effect.Effect<Report<S>> => {
+  let begun = false
+  return Effect.suspend(() => {
+    const due = begun ? nextBeat(every) : monotonicMillis
+    begun = true
+    return Effect.flatMap(due, report)
+  })
 }
 
 /** The pause between two reports, where it is known. */
@@ -71,8 +82,8 @@ export const follow = <S extends Measure>(
   hear: (report: Report<S>) => Effect.Effect<void>
 ): Effect.Effect<void> => {
   if (Sampled in signal) {
-    const { every, report } = signal[Sampled] as Sampler<S> // only `make` gives a signal this property
-    return Effect.forever(Effect.andThen(Effect.flatMap(report, hear), nextBeat(every)))
+    const sampler = signal[Sampled] as Sampler<S> // only `make` gives a signal this property
+    return Effect.forever(Effect.flatMap(nextReport(sampler), hear))
   }
   return signal.snapshots.pipe(
     Stream.map(measured),

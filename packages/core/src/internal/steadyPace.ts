@@ -7,7 +7,8 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { millisOf } from "./monotonic.ts"
 
-export const nextBeat = (every: Duration.Duration): Effect.Effect<void> => at(every, 0)
+/** Answers with the moment it waited for, in monotonic milliseconds: what is later is the event loop's delay. */
+export const nextBeat = (every: Duration.Duration): Effect.Effect<number> => at(every, 0)
 
 /**
  * Waits until shortly after the next beat, when whatever samples on the beat has done so. After a blocked event loop both
@@ -19,9 +20,13 @@ export const afterNextBeat = (every: Duration.Duration): Effect.Effect<void> =>
 /** Milliseconds that taking the samples of a beat may last. */
 const sampling = 5
 
-const at = (every: Duration.Duration, delay: number): Effect.Effect<void> => {
+const at = (every: Duration.Duration, delay: number): Effect.Effect<number> => {
   const interval = Duration.toMillis(every)
-  return Effect.flatMap(Clock.monotonicTimeNanos, (nanos) => Effect.sleep(untilBeat(millisOf(nanos) - delay, interval)))
+  return Effect.flatMap(Clock.monotonicTimeNanos, (nanos) => {
+    const now = millisOf(nanos)
+    const wait = untilBeat(now - delay, interval)
+    return Effect.as(Effect.sleep(wait), now + wait)
+  })
 }
 
 /** By how many milliseconds a timer may be early: a beat that is so near is taken for the one that was waited for. */

@@ -18,27 +18,27 @@ export const now: Effect.Effect<number> = Effect.map(Clock.monotonicTimeNanos, (
 /**
  * The first sample takes a reading, pauses for `every`, but at most a second, and measures then: there is nothing to
  * compare a single reading with, and what was used since boot or since the start of the process is no load.
- * `measure` learns how long the pause before `after` was meant to be.
+ * `measure` learns when `after` was due.
  */
 export const make = <A>(options: {
   readonly every: Duration.Input
   readonly warnings: Warnings
   readonly read: (at: number) => A
-  readonly measure: (before: At<A>, after: At<A>, pause: number) => Sample
-}): Effect.Effect<Sample> => {
+  readonly measure: (before: At<A>, after: At<A>, due: number) => Sample
+}): (due: number) => Effect.Effect<Sample> => {
   let before: At<A> | undefined
   const reading = Effect.map(now, (at): At<A> => ({ at, value: options.read(at) }))
-  const measureFrom = (before: At<A>, pause: number) =>
-    Effect.map(reading, (after) => [after, options.measure(before, after, pause)] as const)
 
-  return Effect.gen(function*() {
-    const every = Duration.fromInputUnsafe(options.every)
-    const pause = before === undefined ? Duration.min(every, Duration.seconds(1)) : every
+  return Effect.fnUntraced(function*(due: number) {
+    let dueAt = due
     if (before === undefined) {
       before = yield* reading
+      const pause = Duration.min(Duration.fromInputUnsafe(options.every), Duration.seconds(1))
       yield* Effect.sleep(pause)
+      dueAt = before.at + Duration.toMillis(pause)
     }
-    const [after, sample] = yield* measureFrom(before, Duration.toMillis(pause))
+    const after = yield* reading
+    const sample = options.measure(before, after, dueAt)
     before = after
     yield* options.warnings.flush
     return sample
