@@ -63,6 +63,16 @@ describe("adaptive, in simulation", () => {
       assert.strictEqual(noisy.kills, 0)
     }))
 
+  it.effect("does not outrun sensors that are two seconds late and do not say so", () =>
+    Effect.gen(function*() {
+      const workloads = [ReferenceWorkloads.mixed, ReferenceWorkloads.memory]
+      const late = Comparison.summarize(
+        yield* run(workloads, { seeds: [21, 22, 23], sensorFaults: { delay: "2 seconds" } })
+      )
+      assert.isAbove(late.score, 0.55)
+      assert.isAtMost(late.kills, 9)
+    }))
+
   it.effect("starts a burst within seconds", () =>
     Effect.gen(function*() {
       const [{ score }] = yield* run([ReferenceWorkloads.burst], { duration: "15 minutes" })

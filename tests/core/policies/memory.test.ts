@@ -244,6 +244,15 @@ describe("memory", () => {
     assert.isBelow(fits(straying()), 0.9 * fits(calm))
   })
 
+  it("may not have seen yet what the latest tasks use, as long as it has not watched their use for 10 seconds", () => {
+    const tasks = steady(10, 1000)
+    assert.strictEqual(memory.unseenFor(idle), 0)
+    assert.strictEqual(memory.unseenFor(next(idle, 0.14, tasks, known(1000))), 0)
+    assert.strictEqual(memory.unseenFor(next(idle, 0.16, tasks, known(1000))), 2000)
+    assert.strictEqual(memory.unseenFor(watch(9, 0.16, tasks, 1000, idle)), 2000)
+    assert.strictEqual(memory.unseenFor(watch(11, 0.16, tasks, 1000, idle)), 0)
+  })
+
   it("knows no ceiling where tasks cost nothing, or none has run", () => {
     assert.isUndefined(memory.ceiling(memory.initial, signal(0.1), 0.9, 0))
     assert.isUndefined(memory.ceiling(watch(5, 0.1, steady(20, 1000), 1000, idle), signal(0.1), 0.9, 20))

@@ -60,6 +60,8 @@ describe("measurement", () => {
     const [short, long] = [100, 20_000].map((time) => measuring.planOfGrowth(time, 0.5, false))
     assert.isAtMost(short.settle + short.least, 1000)
     assert.isAtLeast(long.settle + long.least, 20_000)
+    assert.deepStrictEqual(measuring.planOfGrowth(100, 0.5, false, 2000), { ...short, settle: 2000 })
+    assert.deepStrictEqual(measuring.planOfGrowth(20_000, 0.5, false, 2000), long)
     assert.isAtLeast(measuring.planOfProbe(300, 2).enough, measuring.planOfProbe(300, 0.5).enough)
   })
 

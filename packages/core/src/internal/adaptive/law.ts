@@ -17,6 +17,7 @@ import {
   planOfProbe,
   soFar
 } from "./measurement.ts"
+import * as memory from "./memory.ts"
 import { clamp } from "./numbers.ts"
 import * as probing from "./probing.ts"
 import * as slowStart from "./slowStart.ts"
@@ -194,7 +195,7 @@ const settle = (state: State, view: View, wantsMore = false): Phase => {
 
 const measure = (state: State, phase: slowStart.SlowStart | probing.Probing, view: View): State => {
   const plan: Plan = phase._tag === "SlowStart"
-    ? planOfGrowth(view.time, view.variation, phase.readings.length === 0)
+    ? planOfGrowth(view.time, view.variation, phase.readings.length === 0, memory.unseenFor(state.memory))
     : planOfProbe(view.turnover, view.variation)
   if (state.measurement === null) {
     if (!isReached(state.level, view.observation)) return { ...state, since: view.now }

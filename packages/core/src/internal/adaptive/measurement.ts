@@ -42,9 +42,12 @@ export const shortest = 500
 /** Longer than this, and the workload may be another when the measurement ends. */
 const longest = 40_000
 
-/** While doubling: differences are large, so short measurements do. The first is of tasks that all began together. */
-export const planOfGrowth = (time: number, variation: number, isFirst: boolean): Plan => ({
-  settle: Math.min((isFirst ? 1 : 0.85) * time, longest),
+/**
+ * While doubling: differences are large, so short measurements do. The first is of tasks that all began together. What the
+ * tasks use must have become visible too, for which `unseen` milliseconds pass.
+ */
+export const planOfGrowth = (time: number, variation: number, isFirst: boolean, unseen = 0): Plan => ({
+  settle: Math.max(unseen, Math.min((isFirst ? 1 : 0.85) * time, longest)),
   least: clamp(0.5 * time, shortest, longest),
   most: clamp(1.5 * time, 2000, 1.5 * longest),
   enough: clamp(20 * variation * variation, 10, 60),

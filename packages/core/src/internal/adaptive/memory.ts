@@ -225,6 +225,20 @@ export const doubt = ({ renewed, variance }: Seen, young: number): number =>
 /** What is not ours to give: the process's base, and what others use. */
 export const taken = ({ base }: MemoryModel, { load, own }: SignalInfo): number => Math.max(0, load - own) + (base ?? 0)
 
+/** A report may be so late without saying so, in milliseconds: a sensor behind a slow link, an average over time. */
+const lateness = 2000
+
+/** Use that tells that memory may come to matter, and for how long it has to be watched to know what a task uses. */
+const notable = 0.05
+const watched = 10_000
+
+/**
+ * For how long a rise in concurrency may not show in use. Who doubled again and again meanwhile would be past the limit
+ * before seeing it. What a task uses on average over some time is known however late that is reported.
+ */
+export const unseenFor = ({ base, own, seen }: MemoryModel): number =>
+  own - (base ?? 0) > notable && (seen?.known ?? 0) < watched ? lateness : 0
+
 const negligible = 1e-6
 
 /** How many tasks fit under `aim`; undefined where tasks have no cost to speak of. */
