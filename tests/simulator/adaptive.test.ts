@@ -53,6 +53,12 @@ describe("adaptive, in simulation", () => {
       }
     }))
 
+  it.effect("finds more concurrency within half a minute where tasks have come to wait longer", () =>
+    Effect.gen(function*() {
+      const runs = yield* run([ReferenceWorkloads.latencyShift], { seeds: [71, 73, 74], duration: "9 minutes" })
+      for (const { score } of runs) assert.isAtMost(score.settling[1] ?? Infinity, 35)
+    }))
+
   it.effect("bears noisy sensors", () =>
     Effect.gen(function*() {
       const workloads = [ReferenceWorkloads.memory, ReferenceWorkloads.loop]

@@ -221,6 +221,36 @@ describe("steady state", () => {
     assert.isAtLeast(center, 40)
   })
 
+  describe("having gone down after durations rose", () => {
+    const at = (concurrency: number, duration: number): measuring.Reading => ({ concurrency, duration, count: 40 })
+    const descended = (...readings: ReadonlyArray<measuring.Reading>) =>
+      readings.reduce<probing.Outcome>(
+        (before, reading) => probing.step(before._tag === "Probe" ? before.next : assert.fail(), reading, bounds),
+        { _tag: "Probe", next: probing.descendFrom(at(20, 1200)), level: 13 }
+      )
+    const restarted = (outcome: probing.Outcome) =>
+      outcome._tag === "Restart" ? outcome : assert.fail(`${outcome._tag} at ${outcome.level}`)
+
+    it("measures both levels against each other where it is unclear whether fewer helped", () => {
+      const { known, level, tried } = restarted(descended(at(13, 1000)))
+      assert.strictEqual(level, 20)
+      assert.deepStrictEqual(known.map(({ concurrency }) => Math.round(concurrency)), [13])
+      assert.approximately(tried?.concurrency ?? 0, 20, 1e-9)
+    })
+
+    it("goes up again where the step down proves to have been one too many", () => {
+      const { known, level } = restarted(descended(at(13, 750), at(9, 800)))
+      assert.approximately(level, 20, 1e-9)
+      assert.deepStrictEqual(known.map(({ concurrency }) => Math.round(concurrency)), [9, 13])
+    })
+
+    it("stays where two steps down have helped and a third does not", () => {
+      const outcome = descended(at(13, 780), at(8.9, 520), at(5.9, 510))
+      assert.strictEqual(outcome._tag, "Probe")
+      assert.approximately(outcome.level, 8.9, 0.3)
+    })
+  })
+
   it("comes down quickly where the knee does", () => {
     const { levels } = run(probing.initial(70), (i) => i < 15 ? 70 : 18, 40)
     assert.isBelow(levels[26], 31)

@@ -136,12 +136,22 @@ const descend = (probing: Probing, sample: Sample, bounds: Bounds): Outcome => {
     const next: Probing = { ...probing, center, samples, downs: probing.downs + 1, wantsMore: false }
     return { _tag: "Probe", next, level: levelBelow(center, bounds.least) }
   }
-  if (slope < 0.3 && probing.downs === 0 && !probing.wantsMore) return retry(probing, sample)
+  // What was begun upon an unfinished or a mixed reading is not gone on with where nothing confirms it.
+  if (slope < 0.3 && probing.downs <= 1 && !probing.wantsMore) return retry(probing, sample)
+  if (probing.downs === 0 && !probing.wantsMore) return compare(probing.center, sample, before)
   const next = { ...moved(probing, probing.center), samples }
   return { _tag: "Probe", next, level: probing.center }
 }
 
 const restart = (level: number): Outcome => ({ _tag: "Restart", level, known: [], tried: null })
+
+/** Whether fewer helped is unclear: it is to be read again, and measured against the lower one. */
+const compare = (level: number, below: Sample, tried: Sample): Outcome => ({
+  _tag: "Restart",
+  level,
+  known: [readingOf(below)],
+  tried: readingOf(tried)
+})
 
 /** Fewer did not help. Where more was tried before that, it may have seemed too much by chance. */
 const retry = ({ center, samples }: Probing, below: Sample): Outcome => {
