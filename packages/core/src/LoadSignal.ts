@@ -103,8 +103,9 @@ export interface Sample {
  * - `target`: above 0; a load above it counts as overload unless the sample says otherwise.
  * - `every`: the pause between two samples, longer than 0; the first is taken at once.
  * - `sample`: measures; a function learns the moment at which the sample was due, in monotonic milliseconds: what is
- *   later by then is the delay of the event loop. A sample that fails, dies, or does not answer within 5 seconds (or `every`, where that is
- *   longer) is logged as a warning once per outage and tried again; meanwhile the signal is stale, never healthy.
+ *   later by then is the delay of the event loop. A sample that fails, dies, or does not answer within 5 seconds (or
+ *   `every`, where that is longer) is logged as a warning once per outage and tried again; meanwhile the signal is
+ *   stale, never healthy.
  *
  * Options that cannot be throw an `InvalidOptionsError`: a signal is a constant of a program, so this is a defect.
  *
