@@ -12,7 +12,7 @@ export type Report<S> =
   | { readonly _tag: "Snapshot"; readonly snapshot: S }
   | { readonly _tag: "Outage"; readonly cause: Cause.Cause<unknown> }
 
-/** Takes a sample, again and again, with a pause in between; `report` learns the monotonic millisecond it was due at. */
+/** Takes a sample, again and again, with a pause in between; `report` learns the monotonic millisecond it was due. */
 export interface Sampler<S> {
   readonly every: Duration.Duration
   readonly report: (due: number) => Effect.Effect<Report<S>>

@@ -43,8 +43,8 @@ export const shortest = 500
 const longest = 40_000
 
 /**
- * While doubling: differences are large, so short measurements do. The first is of tasks that all began together. What the
- * tasks use must have become visible too, for which `unseen` milliseconds pass.
+ * While doubling: differences are large, so short measurements do. The first is of tasks that all began together. What
+ * the tasks use must have become visible too, for which `unseen` milliseconds pass.
  */
 export const planOfGrowth = (time: number, variation: number, isFirst: boolean, unseen = 0): Plan => ({
   settle: Math.max(unseen, Math.min((isFirst ? 1 : 0.85) * time, longest)),
