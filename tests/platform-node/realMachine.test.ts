@@ -1,3 +1,6 @@
+/**
+ * Whether the signals tell the truth about the machine that runs the tests: by its own clock, as no other has its load.
+ */
 import { ClientErrors, type LoadSignal, SystemStatus } from "@autoscaled-pool/core"
 import { NodeSystemStatus } from "@autoscaled-pool/platform-node"
 import * as NodeCpu from "@autoscaled-pool/platform-node/NodeCpu"

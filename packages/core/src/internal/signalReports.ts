@@ -69,9 +69,11 @@ const nextReport = <S>({ every, report }: Sampler<S>): Effect.Effect<Report<S>> 
   })
 }
 
+const samplerOf = <S>(signal: Reporting<S>): Sampler<S> | undefined =>
+  Sampled in signal ? signal[Sampled] as Sampler<S> : undefined // only `make` gives a signal this property
+
 /** The pause between two reports, where it is known. */
-export const intervalOf = <S>(signal: Reporting<S>): Duration.Duration | undefined =>
-  Sampled in signal ? (signal[Sampled] as Sampler<S>).every : undefined // only `make` gives a signal this property
+export const intervalOf = <S>(signal: Reporting<S>): Duration.Duration | undefined => samplerOf(signal)?.every
 
 /**
  * Hears the reports of any signal. One that its caller wrote has snapshots only, and an outage where its stream ends; one
@@ -81,10 +83,8 @@ export const follow = <S extends Measure>(
   signal: Reporting<S>,
   hear: (report: Report<S>) => Effect.Effect<void>
 ): Effect.Effect<void> => {
-  if (Sampled in signal) {
-    const sampler = signal[Sampled] as Sampler<S> // only `make` gives a signal this property
-    return Effect.forever(Effect.flatMap(nextReport(sampler), hear))
-  }
+  const sampler = samplerOf(signal)
+  if (sampler !== undefined) return Effect.forever(Effect.flatMap(nextReport(sampler), hear))
   return signal.snapshots.pipe(
     Stream.map(measured),
     Stream.catchCause((cause) => Stream.succeed<Report<S>>({ _tag: "Outage", cause })),

@@ -2,10 +2,9 @@
  * Waits for the next beat of a pace: whatever keeps the same pace, or a multiple of it, wakes in the same turn of the event
  * loop, and an idle process is woken once instead of once for each.
  */
-import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import { millisOf } from "./monotonic.ts"
+import { monotonicMillis } from "./monotonic.ts"
 
 /** Answers with the moment it waited for, in monotonic milliseconds: what is later is the event loop's delay. */
 export const nextBeat = (every: Duration.Duration): Effect.Effect<number> => at(every, 0)
@@ -22,8 +21,7 @@ const sampling = 5
 
 const at = (every: Duration.Duration, delay: number): Effect.Effect<number> => {
   const interval = Duration.toMillis(every)
-  return Effect.flatMap(Clock.monotonicTimeNanos, (nanos) => {
-    const now = millisOf(nanos)
+  return Effect.flatMap(monotonicMillis, (now) => {
     const wait = untilBeat(now - delay, interval)
     return Effect.as(Effect.sleep(wait), now + wait)
   })

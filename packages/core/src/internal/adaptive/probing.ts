@@ -138,27 +138,25 @@ const descend = (probing: Probing, sample: Sample, bounds: Bounds): Outcome => {
   }
   // What was begun upon an unfinished or a mixed reading is not gone on with where nothing confirms it.
   if (slope < 0.3 && probing.downs <= 1 && !probing.wantsMore) return retry(probing, sample)
-  if (probing.downs === 0 && !probing.wantsMore) return compare(probing.center, sample, before)
+  // Unclear: to be read again, and measured against the lower one.
+  if (probing.downs === 0 && !probing.wantsMore) return restart(probing.center, [sample], before)
   const next = { ...moved(probing, probing.center), samples }
   return { _tag: "Probe", next, level: probing.center }
 }
 
-const restart = (level: number): Outcome => ({ _tag: "Restart", level, known: [], tried: null })
-
-/** Whether fewer helped is unclear: it is to be read again, and measured against the lower one. */
-const compare = (level: number, below: Sample, tried: Sample): Outcome => ({
+const restart = (level: number, known: ReadonlyArray<Sample> = [], tried?: Sample): Outcome => ({
   _tag: "Restart",
   level,
-  known: [readingOf(below)],
-  tried: readingOf(tried)
+  known: known.map(readingOf),
+  tried: tried === undefined ? null : readingOf(tried)
 })
 
 /** Fewer did not help. Where more was tried before that, it may have seemed too much by chance. */
 const retry = ({ center, samples }: Probing, below: Sample): Outcome => {
   const tried = samples.find(({ x }) => x > Math.log(1.15 * center))
-  if (tried === undefined) return restart(center)
-  const known = [below, samples[samples.length - 1]].map(readingOf)
-  return { _tag: "Restart", level: Math.exp(tried.x), known, tried: readingOf(tried) }
+  return tried === undefined
+    ? restart(center)
+    : restart(Math.exp(tried.x), [below, samples[samples.length - 1]], tried)
 }
 
 /** The center after a bound rose that stood in its way. Far from where more was seen to pay, that is tried anew. */
