@@ -156,6 +156,26 @@ describe("ScalingPolicy.adaptive", () => {
     })
   })
 
+  it("tries fewer first where a bound ends growth and nothing far lower was read", () => {
+    const after = (lower: number) => {
+      const before: State = {
+        ...initial(ConcurrencySettings.defaults),
+        at: 99_750,
+        level: 40,
+        since: 95_000,
+        phase: slowStart.resume([{ concurrency: lower, duration: 1000, count: 50 }], null),
+        pace: pace.observe(pace.initial, stats(100, { meanDuration: 1000 }), 250),
+        measurement: { elapsed: 3000, unused: 0, taskTime: 40 * 3000, count: 120, durations: 120_000 }
+      }
+      const settings = { ...ConcurrencySettings.defaults, maxConcurrency: 40 }
+      const seen = observation({ now: 100_000, current: 40, meanConcurrency: 40, desired: 40, settings })
+      const { level, phase } = law.decide({ every: 250, memoryHeadroom: 0 }, before, seen)[1]
+      return [phase._tag === "Probing" ? phase.stage : phase._tag, Math.round(level)]
+    }
+    assert.deepStrictEqual(after(20), ["Hold", 40])
+    assert.deepStrictEqual(after(36), ["Descend", 27])
+  })
+
   it("stays at its first steps where a first guess at what tasks use lowers the level", () => {
     const inFlightAges = [150, 150]
     const seen = (load: number, now: number) =>

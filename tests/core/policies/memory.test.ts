@@ -229,19 +229,41 @@ describe("memory", () => {
       assert.approximately(after.rise, (0.9 - model.own) / 250, 1e-9)
     })
 
-    it("by the last measurement or by the last two, whichever says more", () => {
+    it("at once, and forgets it only by and by where some end that had grown", () => {
       let model = watch(20, 0.5, steady(20, 2000), 2000, idle)
-      for (const [load, rise] of [[0.6, 0.1], [0.6, 0.05], [0.6, 0], [0.5, -0.05], [0.6, 0.1]]) {
+      const abated = Math.exp(-250 / 700)
+      for (const [load, rise] of [[0.6, 0.1], [0.6, 0.1 * abated], [0.5, 0.1 * abated ** 2], [0.6, 0.1]]) {
         model = next(model, load, steady(20, 2000), known(2000))
         assert.approximately(250 * model.rise, rise, 1e-9)
       }
     })
   })
 
+  it("tells use that comes after the tasks, because what they leave behind is collected later", () => {
+    let model = idle
+    let used = 0.2
+    for (let i = 0; i < 400; i++) {
+      const running = i % 8 < 4 ? 10 : 30
+      used += (1 - Math.exp(-0.25)) * (0.01 * running - used)
+      model = next(model, 0.1 + used, ages(running, () => 150), known(250))
+    }
+    const { candidates, seen } = model
+    assert.strictEqual(candidates?.findIndex((one) => one === seen), 4)
+    assert.approximately(seen?.perTask ?? NaN, 0.01, 0.002)
+    assert.isBelow(seen?.variance ?? NaN, 0.2 * (candidates?.[1].variance ?? NaN))
+  })
+
   it("leaves more free the more use has strayed", () => {
     const calm = watch(100, 0.5, steady(20, 2000), 2000, idle)
     const fits = (model: memory.MemoryModel) => memory.ceiling(model, signal(0.5), 0.9, 20) ?? 0
     assert.isBelow(fits(straying()), 0.9 * fits(calm))
+  })
+
+  it("fits as many as use what is aimed at, but leaves three standard deviations free below the limit", () => {
+    const { seen } = watch(20, 0.5, steady(25, 2000), 2000, idle)
+    const model = { ...idle, seen: seen && { ...seen, perTask: 0.02, usual: 1, variance: 0.01 ** 2 } }
+    assert.approximately(memory.ceiling(model, signal(0.5), 0.6, 25) ?? 0, (0.6 - 0.1) / 0.02, 1e-9)
+    assert.approximately(memory.ceiling(model, signal(0.5), 0.9, 25) ?? 0, (1 - 3 * 0.05 - 0.1) / 0.02, 1e-9)
   })
 
   it("may not have seen yet what the latest tasks use, as long as it has not watched their use for 10 seconds", () => {
@@ -374,12 +396,12 @@ describe("allowance", () => {
   it("follows a rise of use, as far as dear tasks could lead it", () => {
     const strayed = (current: number, rise: number) => modelOf({ present: current, variance: 0.01 ** 2 }, rise)
     assert.strictEqual(starts(0.5, 20, 45, 0, strayed(20, 0)), 6)
-    assert.strictEqual(starts(0.5, 20, 45, 0, strayed(20, 0.00029)), 3)
+    assert.strictEqual(starts(0.5, 20, 45, 0, strayed(20, 0.00029)), 4)
     assert.strictEqual(starts(0.5, 20, 45, 0, strayed(20, -0.01)), 6)
     assert.strictEqual(starts(0.18, 4, 45, 0, strayed(4, 0.01)), 6)
   })
 
-  it("counts the tasks that have ended lately, not the ones that are expected to", () => {
+  it("counts the tasks that have ended lately, and a few more where more are expected to", () => {
     const parameters = { every: 250, memoryHeadroom: 0 }
     const now = observation({ current: 20, desired: 45, signals: { memory: signal(0.5) } })
     const allowed = (rate: number, elapsed = 250) => {
@@ -392,10 +414,13 @@ describe("allowance", () => {
       return decision.describe(parameters, before, view.look(parameters, before, now, elapsed)).startAllowance
     }
     assert.strictEqual(allowed(0), 6)
-    assert.strictEqual(allowed(0.02), 6 + 5)
-    assert.strictEqual(allowed(0.02, 50), 6 + 5)
+    assert.strictEqual(allowed(0.02), Math.floor(6.75 + 1.3 * 5))
+    assert.strictEqual(allowed(0.02, 50), Math.floor(6.75 + 1.3 * 5))
+    // As many as are desired would end no faster.
+    assert.strictEqual(allowed(0.08), Math.floor(6.75 + 22.5))
+    assert.strictEqual(allowed(0.1), Math.floor(6.75 + 25))
     // Where the event loop is blocked, decisions are fewer.
-    assert.strictEqual(allowed(0.02, 500), 6 + 10)
+    assert.strictEqual(allowed(0.02, 500), Math.floor(6.75 + 1.3 * 10))
   })
 
   it.prop(

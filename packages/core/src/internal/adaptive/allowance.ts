@@ -30,6 +30,9 @@ export interface MemoryBudget {
 /** By how much in flight may grow in one decision while memory is short, so that a sample follows each growth. */
 const growth = 0.15
 
+/** How many standard deviations of use stay free below the load past which nothing starts. */
+const margin = 1.2
+
 /**
  * Starts that memory has room for, once what runs has grown. A task that takes the place of one of the `ended` needs no
  * room in the long run; where there is less room than there should be, only some of those are replaced.
@@ -45,10 +48,10 @@ export const memoryBound = (
   if (seen === null || seen.perTask <= 0) return Infinity
   const foreseen = foresee(model, seen, signal, current)
   const filled = Math.max(foreseen, taken(model, signal) + seen.perTask * desired)
-  if (filled + 3 * stray(seen, desired) < most) return Infinity
-  const margin = Math.max(stray(seen, current), doubt(seen, current - seen.present))
-  const room = most - foreseen - margin
-  if (room < 0) return margin > 0 ? Math.floor(ended * Math.max(0, 1 + room / margin)) : 0
+  if (filled + 3 * margin * stray(seen, desired) < most) return Infinity
+  const spare = Math.max(margin * stray(seen, current), doubt(seen, current - seen.present))
+  const room = most - foreseen - spare
+  if (room < 0) return spare > 0 ? Math.floor(ended * Math.max(0, 1 + room / spare)) : 0
   return Math.floor(Math.min(room / seen.perTask, Math.max(2, growth * desired)) + ended)
 }
 

@@ -5,6 +5,7 @@ import { clamp as clampInto } from "../../ConcurrencySettings.ts"
 import type { ScalingDecision } from "../scalingModel.ts"
 import { expectedCompletions, memoryBound, paceBound } from "./allowance.ts"
 import * as losses from "./losses.ts"
+import { clamp } from "./numbers.ts"
 import { reasonOf } from "./reason.ts"
 import type { Parameters, State } from "./state.ts"
 import { memoryMost, type View } from "./view.ts"
@@ -15,7 +16,8 @@ export const describe = (parameters: Parameters, state: State, view: View): Scal
   const desired = clampInto(settings, currentInfo.isStale ? Math.min(level, previous) : level)
   const expected = expectedCompletions(state.pace, desired, parameters.every)
   const paced = paceBound(desired, current, losses.coolingSlots(state.losses), expected)
-  const foreseen = startsByMemory(state, view, desired, state.pace.rate * Math.max(parameters.every, view.elapsed))
+  const ended = state.pace.rate * Math.max(parameters.every, view.elapsed)
+  const foreseen = startsByMemory(state, view, desired, clamp(expected, ended, mostReplaced * ended))
   return {
     desired,
     startAllowance: Math.min(paced, foreseen),
@@ -32,6 +34,9 @@ export const describe = (parameters: Parameters, state: State, view: View): Scal
     })
   }
 }
+
+/** Where fewer run than are desired, fewer end than should be replaced; how many times as many that may be at most. */
+const mostReplaced = 1.3
 
 const startsByMemory = (state: State, { observation }: View, desired: number, ended: number): number => {
   const signal = observation.currentInfo.signals["memory"]

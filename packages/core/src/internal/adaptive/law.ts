@@ -250,7 +250,9 @@ const settleBelow = (state: State, growth: slowStart.SlowStart, view: View): Sta
   if (phase._tag === "Tracking") {
     return { ...state, phase: { ...phase, brokenOff: { growth, level: state.level, at: view.now } } }
   }
-  if (growth.readings.length > 1) return { ...state, phase }
-  const descent = probing.descendFrom(growth.readings[0], true)
+  const { readings } = growth
+  const latest = readings[readings.length - 1]
+  if (readings[0].concurrency < 0.85 * latest.concurrency) return { ...state, phase }
+  const descent = probing.descendFrom(latest, true)
   return at({ ...state, phase: descent }, probing.levelBelow(descent.center, view.least), view)
 }

@@ -6,7 +6,7 @@
  * in proportion to age, from a fifth, until the task is as old as one found running at a random moment.
  */
 import type { SignalInfo } from "../../LoadSignal.ts"
-import { clamp, smoothing } from "./numbers.ts"
+import { approach, clamp, smoothing } from "./numbers.ts"
 import { isKnown, type Pace, variation } from "./pace.ts"
 
 /**
@@ -16,10 +16,10 @@ import { isKnown, type Pace, variation } from "./pace.ts"
  * - `base`: what the process uses without tasks; unknown until the first measurement.
  * - `own`: what the process uses now.
  * - `passed`: unclear measurements that were passed over since the last that counted.
- * - `risen`, `rise`: what that rose by per millisecond since the measurement before, beyond what is explained by tasks
- *   that started; and the same over the last two measurements, where that is more.
+ * - `rise`: what that rises by per millisecond, beyond what is explained by tasks that started: soon up, and not at once
+ *   down where some end that had grown, for the others may grow on.
  * - `isPaced`: whether the duration of tasks was known when the candidates were begun.
- * - `candidates`: what use tells of a task, by how long tasks may grow; unknown until tasks ran.
+ * - `candidates`: what use tells of a task, by how it may follow tasks; unknown until tasks ran.
  * - `seen`: the one of them that is relied on.
  */
 export interface MemoryModel {
@@ -27,7 +27,6 @@ export interface MemoryModel {
   readonly base: number | null
   readonly own: number
   readonly passed: number
-  readonly risen: number
   readonly rise: number
   readonly isPaced: boolean
   readonly candidates: ReadonlyArray<Seen> | null
@@ -38,7 +37,7 @@ export interface MemoryModel {
  * - `used`, `grown`, `strayed`: means over some time of what tasks use together, of how many grown tasks they amount to,
  *   and of the square of what use is off its expectation by.
  * - `known`: milliseconds that these span so far.
- * - `present`: how many grown tasks those in flight amount to now.
+ * - `present`: how many grown tasks those in flight, and what others have left behind, amount to now.
  * - `usual`: how far grown a task in flight is on average, where as many start as end.
  * - `renewed`: the share of the tasks in flight that others replace before a change of their kind shows.
  * - `perTask`: what such a task uses.
@@ -61,7 +60,6 @@ export const initial: MemoryModel = {
   base: null,
   own: 0,
   passed: 0,
-  risen: 0,
   rise: 0,
   isPaced: false,
   candidates: null,
@@ -90,10 +88,25 @@ export const usualMaturity = (pace: Pace, growth: number): number => {
 }
 
 /**
- * How long tasks may take to grow, as shares of the time they take: at once, or for a part of it, or for longer than most
- * of them last. Which it is shows in use. As long as few have finished to tell how long tasks take, it may be long.
+ * How use may follow tasks. Which it is shows in use.
+ *
+ * - `growth`: how long they grow, as a share of the time they take: at once, or for a part of it, or for longer than most
+ *   of them last. As long as few have finished to tell how long tasks take, it may be long.
+ * - `lag`: the time constant, in milliseconds, by which use comes after them: what they leave behind is collected later.
+ *   Where tasks are short, that is most of what is in use, and hardly moves with how many happen to run.
  */
-const growths: ReadonlyArray<number> = [0.02, 0.25, 0.75, 2]
+interface Shape {
+  readonly growth: number
+  readonly lag: number
+}
+
+const shapes: ReadonlyArray<Shape> = [
+  { growth: 0.02, lag: 0 },
+  { growth: 0.25, lag: 0 },
+  { growth: 0.75, lag: 0 },
+  { growth: 2, lag: 0 },
+  { growth: 0.25, lag: 1000 }
+]
 
 const growthTime = (pace: Pace, share: number): number =>
   isKnown(pace) ? clamp(share * pace.duration, 10, 15_000) : 5000
@@ -114,28 +127,22 @@ export const observe = (
   const elapsed = model.at === null ? 0 : at - model.at
   const base = baseOf(model, own, running.length)
   const rise = elapsed > 0 ? (own - model.own) / elapsed : 0
-  if (running.length === 0) return { ...model, at, base, own, passed: 0, rise, risen: rise }
+  if (running.length === 0) return { ...model, at, base, own, passed: 0, rise }
   const isPaced = isKnown(pace)
-  const candidates = growths.map((share, i) => {
+  const candidates = shapes.map((shape, i) => {
     const before = model.candidates === null || model.isPaced !== isPaced ? null : model.candidates[i]
-    const next = see(before, own - base, running, elapsed, growthTime(pace, share), pace)
+    const next = see(before, own - base, running, elapsed, shape, pace)
     // What tasks used that ended unseen would pass for how much the use of a task may stray.
     return isClear || before === null ? next : { ...next, strayed: before.strayed, variance: before.variance }
   })
   const seen = truest(candidates)
-  const risen = rise - explained(model.seen, seen, elapsed)
-  return {
-    at,
-    base,
-    own,
-    passed: 0,
-    risen,
-    rise: Math.max(risen, (risen + model.risen) / 2),
-    isPaced,
-    candidates,
-    seen
-  }
+  const unexplained = rise - explained(model.seen, seen, elapsed)
+  const abating = model.rise * (1 - approach(elapsed, abatement))
+  return { at, base, own, passed: 0, rise: Math.max(unexplained, abating), isPaced, candidates, seen }
 }
+
+/** The time constant with which a rise abates at most, in milliseconds. */
+const abatement = 700
 
 /**
  * Whether it is not known any more which tasks were measured: it is too long ago, or the event loop was blocked, after
@@ -146,7 +153,7 @@ const isUnclear = (delay: number, { duration }: Pace): boolean => delay > Math.m
 /** Better an unclear measurement than none: only who knows what tasks use can wait for a clear one, and not for long. */
 const canWait = ({ passed, seen }: MemoryModel): boolean => seen !== null && passed < 2
 
-/** Of candidates that explain use about equally well, the one by which tasks still grow the longest. */
+/** Of candidates that explain use about equally well, the one by which use still grows the longest. */
 const truest = (candidates: ReadonlyArray<Seen>): Seen => {
   const least = Math.min(...candidates.map(strayness))
   return candidates.findLast((one) => strayness(one) <= 1.5 * least) ?? candidates[0]
@@ -178,16 +185,20 @@ const unseen = 3000
 /** A mean must span some tasks of each kind, and the longest ones are the last to be seen. */
 const span = ({ duration }: Pace): number => Math.max(10_000, 3 * duration)
 
+/** Use strays as slowly as tasks are replaced, so that it takes many times that to see how far. */
+const longSpan = (pace: Pace): number => 6 * span(pace)
+
 // Sums over sums, so that a moment with many tasks counts for more than one with few.
 const see = (
   before: Seen | null,
   used: number,
   ages: ReadonlyArray<number>,
   elapsed: number,
-  growth: number,
+  shape: Shape,
   pace: Pace
 ): Seen => {
-  const present = grownTasks(ages, growth)
+  const growth = growthTime(pace, shape.growth)
+  const present = smoothing(elapsed, shape.lag)(before?.present, grownTasks(ages, growth))
   const usual = usualMaturity(pace, growth)
   const renewed = Math.min(1, unseen / Math.max(1, pace.duration))
   const known = (before?.known ?? 0) + elapsed
@@ -195,7 +206,7 @@ const see = (
   const sums = { used: toward(before?.used, used), grown: toward(before?.grown, present) }
   const perTask = sums.used / sums.grown * usual
   const off = before === null ? untold * perTask ** 2 * present / usual : (used - perTask * present / usual) ** 2
-  const strayed = smoothing(elapsed, span(pace), known + imaginedTime(elapsed, pace))(before?.strayed, off)
+  const strayed = smoothing(elapsed, longSpan(pace), known + imaginedTime(elapsed, pace))(before?.strayed, off)
   return { ...sums, strayed, known, present, usual, renewed, perTask, variance: strayed / sums.grown * usual }
 }
 
@@ -208,12 +219,11 @@ const imagined = 4
 const imaginedTime = (elapsed: number, pace: Pace): number =>
   isKnown(pace) ? imagined * Math.max(elapsed, pace.duration) : Infinity
 
-/** How many standard deviations stay free, and by how many each of the young tasks may turn out dearer. */
-const margin = 1.4
-const suspicion = 0.5
+/** How far the use of so many tasks together strays from its mean by chance: one standard deviation. */
+export const stray = ({ variance }: Seen, tasks: number): number => Math.sqrt(variance * Math.max(1, tasks))
 
-/** How far the use of so many tasks together may stray from its mean by chance. */
-export const stray = ({ variance }: Seen, tasks: number): number => margin * Math.sqrt(variance * Math.max(1, tasks))
+/** By how many standard deviations each of the young tasks may turn out dearer. */
+const suspicion = 0.5
 
 /**
  * How much more tasks that are still young may come to use, should they be of another kind than those before them. Where
@@ -241,10 +251,13 @@ export const unseenFor = ({ base, own, seen }: MemoryModel): number =>
 
 const negligible = 1e-6
 
-/** How many tasks fit under `aim`; undefined where tasks have no cost to speak of. */
+/** How many standard deviations of use stay free below the limit. */
+const safety = 3
+
+/** How many tasks fit under `aim`, and under the limit by chance too; undefined where tasks have no cost to speak of. */
 export const ceiling = (model: MemoryModel, signal: SignalInfo, aim: number, current: number): number | undefined => {
   const { seen } = model
   if (seen === null || seen.perTask < negligible) return undefined
-  const free = aim - taken(model, signal) - stray(seen, current)
+  const free = Math.min(aim, 1 - safety * stray(seen, current)) - taken(model, signal)
   return Math.max(1, free / (seen.perTask + doubt(seen, 1 - seen.usual)))
 }
