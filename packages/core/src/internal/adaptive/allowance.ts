@@ -5,6 +5,7 @@
  */
 import type { SignalInfo } from "../../LoadSignal.ts"
 import { doubt, type MemoryModel, type Seen, stray, taken } from "./memory.ts"
+import { clamp } from "./numbers.ts"
 import type { Pace } from "./pace.ts"
 
 /** Completions to expect until the next decision, if as many run as are desired. */
@@ -20,6 +21,12 @@ export const paceBound = (desired: number, current: number, cooling: number, exp
   return cooling > 0 ? free + Math.ceil(expected) : free + Math.ceil(2 * expected + 4 * Math.sqrt(expected)) + 2
 }
 
+/** How many times as many as have ended are replaced at most. */
+const mostReplaced = 1.3
+
+/** Tasks to replace: the ones that ended, and somewhat more where fewer ran than are desired, so that fewer ended. */
+export const replaceable = (ended: number, expected: number): number => clamp(expected, ended, mostReplaced * ended)
+
 /** Where memory is watched: what is known of it, and the load that no start may be foreseen to lead past. */
 export interface MemoryBudget {
   readonly model: MemoryModel
@@ -34,14 +41,14 @@ const growth = 0.15
 const margin = 1.2
 
 /**
- * Starts that memory has room for, once what runs has grown. A task that takes the place of one of the `ended` needs no
+ * Starts that memory has room for, once what runs has grown. A task that takes the place of one of the `replaced` needs no
  * room in the long run; where there is less room than there should be, only some of those are replaced.
  */
 export const memoryBound = (
   { model, most, signal }: MemoryBudget,
   current: number,
   desired: number,
-  ended: number
+  replaced: number
 ): number => {
   if (signal.load >= most) return 0
   const { seen } = model
@@ -51,8 +58,8 @@ export const memoryBound = (
   if (filled + 3 * margin * stray(seen, desired) < most) return Infinity
   const spare = Math.max(margin * stray(seen, current), doubt(seen, current - seen.present))
   const room = most - foreseen - spare
-  if (room < 0) return spare > 0 ? Math.floor(ended * Math.max(0, 1 + room / spare)) : 0
-  return Math.floor(Math.min(room / seen.perTask, Math.max(2, growth * desired)) + ended)
+  if (room < 0) return spare > 0 ? Math.floor(replaced * Math.max(0, 1 + room / spare)) : 0
+  return Math.floor(Math.min(room / seen.perTask, Math.max(2, growth * desired)) + replaced)
 }
 
 /** How far ahead a rise of memory use is followed, in milliseconds. */

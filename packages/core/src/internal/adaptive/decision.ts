@@ -3,9 +3,8 @@
  */
 import { clamp as clampInto } from "../../ConcurrencySettings.ts"
 import type { ScalingDecision } from "../scalingModel.ts"
-import { expectedCompletions, memoryBound, paceBound } from "./allowance.ts"
+import { expectedCompletions, memoryBound, paceBound, replaceable } from "./allowance.ts"
 import * as losses from "./losses.ts"
-import { clamp } from "./numbers.ts"
 import { reasonOf } from "./reason.ts"
 import type { Parameters, State } from "./state.ts"
 import { memoryMost, type View } from "./view.ts"
@@ -17,7 +16,7 @@ export const describe = (parameters: Parameters, state: State, view: View): Scal
   const expected = expectedCompletions(state.pace, desired, parameters.every)
   const paced = paceBound(desired, current, losses.coolingSlots(state.losses), expected)
   const ended = state.pace.rate * Math.max(parameters.every, view.elapsed)
-  const foreseen = startsByMemory(state, view, desired, clamp(expected, ended, mostReplaced * ended))
+  const foreseen = startsByMemory(state, view, desired, replaceable(ended, expected))
   return {
     desired,
     startAllowance: Math.min(paced, foreseen),
@@ -35,14 +34,11 @@ export const describe = (parameters: Parameters, state: State, view: View): Scal
   }
 }
 
-/** Where fewer run than are desired, fewer end than should be replaced; how many times as many that may be at most. */
-const mostReplaced = 1.3
-
-const startsByMemory = (state: State, { observation }: View, desired: number, ended: number): number => {
+const startsByMemory = (state: State, { observation }: View, desired: number, replaced: number): number => {
   const signal = observation.currentInfo.signals["memory"]
   if (signal === undefined || signal.isStale) return Infinity
   const budget = { model: state.memory, signal, most: memoryMost(signal.target) }
-  return memoryBound(budget, observation.current, desired, ended)
+  return memoryBound(budget, observation.current, desired, replaced)
 }
 
 const bindingSignal = ({ level }: State, { lowest, observation }: View): string | undefined =>
