@@ -60,10 +60,10 @@ const growing = (growth: number) => {
   return { model, proceed, meanUse: usedBy(steady(200, 2000)) / 200 }
 }
 
-/** Use that strays by more than a third whatever runs. */
+/** Use that strays by more than a third whatever runs, for longer than what came first is remembered. */
 const straying = () => {
   let model = idle
-  for (let i = 0; i < 400; i++) model = next(model, i % 8 < 4 ? 0.35 : 0.65, steady(20, 2000), known(2000))
+  for (let i = 0; i < 1600; i++) model = next(model, i % 8 < 4 ? 0.35 : 0.65, steady(20, 2000), known(2000))
   return model
 }
 
@@ -92,6 +92,28 @@ describe("memory", () => {
       assert.strictEqual(candidates?.findIndex((one) => one === seen), candidate, `grown after ${growth} ms`)
       assert.approximately(seen?.perTask ?? NaN, meanUse, 0.1 * meanUse)
     }
+  })
+
+  it("relies on the last of what explains use about equally well", () => {
+    const { candidates, seen } = next(idle, 0.5, steady(20, 2000), known(2000))
+    assert.strictEqual(candidates?.findIndex((one) => one === seen), 4)
+  })
+
+  it("relies on something even where use without end is reported", () => {
+    for (const load of [0.5, Infinity]) {
+      const endless = memory.observe(idle, signal(load, { own: Infinity }), steady(20, 2000), 1250, 0, known(2000))
+      for (const model of [endless, next(endless, 0.5, steady(20, 2000), known(2000))]) {
+        assert.strictEqual(model.candidates?.findIndex((one) => one === model.seen), 4)
+      }
+    }
+  })
+
+  it("takes tasks to grow for a share of what they last, within bounds, and for long as long as that is unknown", () => {
+    const growths = (pace: pace.Pace) => next(idle, 0.5, steady(20, 2000), pace).candidates?.map(({ growth }) => growth)
+    assert.deepStrictEqual(growths(known(2000)), [40, 500, 1500, 4000, 500])
+    assert.deepStrictEqual(growths(known(100)), [10, 25, 75, 200, 25])
+    assert.deepStrictEqual(growths(known(30_000)), [600, 7500, 15_000, 15_000, 7500])
+    assert.deepStrictEqual(growths(known(2000, 4)), [5000, 5000, 5000, 5000, 5000])
   })
 
   it("subtracts what others use", () => {
@@ -153,7 +175,9 @@ describe("memory", () => {
     it("for when it was taken, not for when it is heard of", () => {
       const { own, rise } = measured(at + 250, at + 280)
       assert.strictEqual(own, 0.6)
-      assert.approximately(rise, 0.1 / 250, 1e-9)
+      // Use has risen without explanation but once in eighty measurements: by 0.4, with the first tasks. Beside them stands
+      // the time of four tasks, which is that of 32 measurements.
+      assert.approximately(250 * rise, 0.1 - 0.4 / Math.sqrt(80 + 32), 1e-9)
       assert.strictEqual(measured(at + 250, at + 280).at, at + 250)
     })
 
@@ -220,19 +244,58 @@ describe("memory", () => {
         const after = proceed(before, 30)
         assert.isAbove(after.own - before.own, 0.14)
         assert.approximately(250 * after.rise, 0, 0.005)
+        assert.isBelow(after.unrest, before.unrest)
       }
     })
 
-    it("in full where tasks differ so much that it may be the first sign of dearer ones", () => {
+    it("whatever has started where tasks differ so much that it may be the first sign of dearer ones", () => {
       const model = straying()
       const after = next(model, 0.9, [...steady(20, 2000), ...ages(10, () => 245)], known(2000))
-      assert.approximately(after.rise, (0.9 - model.own) / 250, 1e-9)
+      assert.approximately(after.rise, (0.9 - model.own) / 250 - Math.sqrt(model.unrest), 1e-9)
+      // By 0.3 in every fourth measurement.
+      assert.approximately(250 * Math.sqrt(model.unrest), 0.15, 0.001)
+    })
+
+    it("that comes time and again from a larger one, and counts what that one has beyond it", () => {
+      let model = idle
+      // For so long that the calm which was imagined at first is forgotten.
+      for (let i = 0; i < 6000; i++) model = next(model, i % 2 === 0 ? 0.4 : 0.1, steady(20, 2000), known(2000))
+      for (const [load, rise] of [[0.2, 0], [0.4, 0], [0.5, 0.1]]) {
+        assert.approximately(250 * next(model, load, steady(20, 2000), known(2000)).rise, rise, 1e-9)
+      }
+    })
+
+    it("by what came in the last minutes: at first all counts alike, then less the longer ago it was", () => {
+      const after = (seconds: number) => 250 * Math.sqrt(watch(seconds, 0.5, steady(20, 2000), 2000, idle).unrest)
+      // Eight seconds are imagined.
+      assert.approximately(after(52), 0.4 / Math.sqrt(240), 1e-9)
+      assert.approximately(after(112), 0.4 / Math.sqrt(240) * Math.exp(-0.5), 1e-9)
+    })
+
+    it("from what it does time and again even at the very start, for four calm measurements are imagined", () => {
+      const rising = (times: number, pace: pace.Pace) => {
+        let model = idle
+        for (let i = 1; i <= times; i++) model = next(model, 0.1 + 0.05 * i, steady(20, 2000), pace)
+        return model
+      }
+      for (const times of [1, 2, 3, 4]) {
+        const unrest = (pace: pace.Pace) => (250 / 0.05) ** 2 * rising(times, pace).unrest
+        // Measurements of the same tasks are one.
+        assert.approximately(unrest(known(2000)), times / (times + 4 * 8), 1e-9)
+        assert.approximately(unrest(known(100)), times / (times + 4), 1e-9)
+        assert.approximately(unrest(known(2000, 4)), 1 - Math.exp(-times / 240), 1e-9)
+        const { rise } = rising(times, known(2000))
+        assert.approximately(250 * rise, 0.05 * (1 - Math.sqrt((times - 1) / (times - 1 + 4 * 8))), 1e-9)
+      }
     })
 
     it("at once, and forgets it only by and by where some end that had grown", () => {
       let model = watch(20, 0.5, steady(20, 2000), 2000, idle)
       const abated = Math.exp(-250 / 700)
-      for (const [load, rise] of [[0.6, 0.1], [0.6, 0.1 * abated], [0.5, 0.1 * abated ** 2], [0.6, 0.1]]) {
+      // Beyond what use does time and again: it has risen by 0.4 with the first tasks, then by 0.1, and fallen by 0.1.
+      const first = 0.1 - Math.sqrt(0.4 ** 2 / (80 + 32))
+      const last = 0.1 - Math.sqrt((0.4 ** 2 + 2 * 0.1 ** 2) / (83 + 32))
+      for (const [load, rise] of [[0.6, first], [0.6, first * abated], [0.5, first * abated ** 2], [0.6, last]]) {
         model = next(model, load, steady(20, 2000), known(2000))
         assert.approximately(250 * model.rise, rise, 1e-9)
       }
@@ -261,18 +324,53 @@ describe("memory", () => {
 
   it("fits as many as use what is aimed at, but leaves three standard deviations free below the limit", () => {
     const { seen } = watch(20, 0.5, steady(25, 2000), 2000, idle)
-    const model = { ...idle, seen: seen && { ...seen, perTask: 0.02, usual: 1, variance: 0.01 ** 2 } }
+    const model = { ...idle, seen: seen && { ...seen, perTask: 0.02, usual: 0.5, variance: 0.01 ** 2 } }
     assert.approximately(memory.ceiling(model, signal(0.5), 0.6, 25) ?? 0, (0.6 - 0.1) / 0.02, 1e-9)
     assert.approximately(memory.ceiling(model, signal(0.5), 0.9, 25) ?? 0, (1 - 3 * 0.05 - 0.1) / 0.02, 1e-9)
   })
 
-  it("may not have seen yet what the latest tasks use, as long as it has not watched their use for 10 seconds", () => {
+  describe("may not have seen yet what the latest tasks use", () => {
     const tasks = steady(10, 1000)
-    assert.strictEqual(memory.unseenFor(idle), 0)
-    assert.strictEqual(memory.unseenFor(next(idle, 0.14, tasks, known(1000))), 0)
-    assert.strictEqual(memory.unseenFor(next(idle, 0.16, tasks, known(1000))), 2000)
-    assert.strictEqual(memory.unseenFor(watch(9, 0.16, tasks, 1000, idle)), 2000)
-    assert.strictEqual(memory.unseenFor(watch(11, 0.16, tasks, 1000, idle)), 0)
+    const hiddenFor = (seconds: number, from = idle) => watch(seconds, 0.1035, tasks, 1000, from)
+    const showing = (from: memory.MemoryModel) => next(from, 0.16, tasks, known(1000))
+
+    it("where the first ones showed late, as long as it has not watched their use for 10 seconds", () => {
+      const late = hiddenFor(1.25)
+      assert.deepInclude(late, { isShown: false, hidden: 1250 })
+      assert.strictEqual(memory.unseenFor(late), 0)
+      assert.strictEqual(memory.unseenFor(next(late, 0.14, tasks, known(1000))), 0)
+      assert.strictEqual(memory.unseenFor(showing(late)), 2000)
+      assert.strictEqual(memory.unseenFor(watch(8.5, 0.16, tasks, 1000, late)), 2000)
+      assert.strictEqual(memory.unseenFor(watch(8.75, 0.16, tasks, 1000, late)), 0)
+    })
+
+    it("unless the first ones showed within a second", () => {
+      assert.strictEqual(memory.unseenFor(idle), 0)
+      for (const seconds of [0, 0.25, 1]) {
+        const prompt = showing(hiddenFor(seconds))
+        assert.deepInclude(prompt, { isShown: true, hidden: 1000 * seconds })
+        assert.strictEqual(memory.unseenFor(prompt), 0)
+      }
+    })
+
+    it("by the first use of more than 0.4 % of the limit", () => {
+      assert.deepInclude(next(idle, 0.1035, tasks, known(1000)), { isShown: false, hidden: 250 })
+      assert.deepInclude(next(idle, 0.1045, tasks, known(1000)), { isShown: true, hidden: 0 })
+    })
+
+    it("by the time in which there were tasks", () => {
+      const without = (from: memory.MemoryModel) => watch(10, 0.1, [], 1000, from)
+      assert.deepInclude(showing(without(idle)), { isShown: true, hidden: 0 })
+      assert.deepInclude(showing(hiddenFor(0.5, without(hiddenFor(0.5)))), { isShown: true, hidden: 1000 })
+    })
+
+    it("by what the first ones did for good", () => {
+      for (const [seconds, unseenFor] of [[1, 0], [1.25, 2000]]) {
+        const again = hiddenFor(5, showing(hiddenFor(seconds)))
+        assert.deepInclude(again, { isShown: true, hidden: 1000 * seconds })
+        assert.strictEqual(memory.unseenFor(showing(again)), unseenFor)
+      }
+    })
   })
 
   it("knows no ceiling where tasks cost nothing, or none has run", () => {
@@ -285,7 +383,9 @@ describe("memory", () => {
     const now = (model.at ?? 0) + 250
     assert.strictEqual(memory.observe(model, signal(0.9, { isStale: true }), [100], now, 0, known(2000)), model)
     const { used, grown, perTask, variance } = model.seen ?? assert.fail("nothing was learned")
-    assert.deepInclude(watch(20, 0.1, [], 2000, model).seen, { used, grown, perTask, variance })
+    const empty = watch(20, 0.1, [], 2000, model)
+    assert.deepInclude(empty.seen, { used, grown, perTask, variance })
+    assert.strictEqual(empty.unrest, model.unrest)
   })
 })
 
@@ -295,9 +395,9 @@ describe("allowance", () => {
     grown: 20,
     strayed: 0,
     known: 60_000,
+    growth: 1000,
     present: 20,
     usual: 1,
-    renewed: 1,
     perTask: 0.02,
     variance: 0
   }
@@ -310,7 +410,7 @@ describe("allowance", () => {
     seen: { ...seen, ...options }
   })
 
-  const most = 0.925
+  const limits = { most: 0.925, peak: 0, highest: 1 }
 
   const starts = (
     load: number,
@@ -318,7 +418,8 @@ describe("allowance", () => {
     desired: number,
     ended: number,
     model = modelOf({ present: current })
-  ) => allowance.memoryBound({ model: { ...model, own: load }, signal: signal(load), most }, current, desired, ended)
+  ) =>
+    allowance.memoryBound({ ...limits, model: { ...model, own: load }, signal: signal(load) }, current, desired, ended)
 
   it("lets start as many as there are free slots and tasks to end", () => {
     assert.strictEqual(allowance.paceBound(10, 10, 0, 0), 2)
@@ -360,7 +461,7 @@ describe("allowance", () => {
   it("grows by no more than 15 % of what is desired at a time, or by two tasks", () => {
     assert.strictEqual(starts(0.5, 20, 45, 0), 6)
     assert.strictEqual(starts(0.5, 20, 45, 3.5), 10)
-    const budget = { model: { ...modelOf({ present: 5 }), own: 0.2 }, signal: signal(0.8, { own: 0.2 }), most }
+    const budget = { ...limits, model: { ...modelOf({ present: 5 }), own: 0.2 }, signal: signal(0.8, { own: 0.2 }) }
     assert.strictEqual(allowance.memoryBound(budget, 5, 12, 0), 2)
   })
 
@@ -382,23 +483,53 @@ describe("allowance", () => {
   it("counts what the tasks owe that were measured, and not what those do that started since", () => {
     // Nine tasks were grown when use was 0.28; now it is of 20, which is no more for each.
     const passed = { ...modelOf({ present: 9 }), own: 0.28 }
-    assert.strictEqual(allowance.memoryBound({ model: passed, signal: signal(0.5), most }, 20, 45, 0), 6)
-  })
-
-  it("leaves room for young tasks to turn out dearer than those before", () => {
-    const allowed = (present: number, usual: number) =>
-      starts(0.7, 40, 100, 0, modelOf({ grown: 40, present, usual, perTask: 0.015, variance: 0.01 ** 2 }))
-    assert.strictEqual(allowed(40, 1), 9)
-    assert.strictEqual(allowed(10, 0.25), 5)
-    assert.isBelow(allowed(10, 0.25), allowed(40, 1) - 2)
+    assert.strictEqual(allowance.memoryBound({ ...limits, model: passed, signal: signal(0.5) }, 20, 45, 0), 6)
   })
 
   it("follows a rise of use, as far as dear tasks could lead it", () => {
     const strayed = (current: number, rise: number) => modelOf({ present: current, variance: 0.01 ** 2 }, rise)
     assert.strictEqual(starts(0.5, 20, 45, 0, strayed(20, 0)), 6)
-    assert.strictEqual(starts(0.5, 20, 45, 0, strayed(20, 0.00029)), 4)
+    assert.strictEqual(starts(0.5, 20, 45, 0, strayed(20, 0.000145)), 4)
     assert.strictEqual(starts(0.5, 20, 45, 0, strayed(20, -0.01)), 6)
     assert.strictEqual(starts(0.18, 4, 45, 0, strayed(4, 0.01)), 6)
+  })
+
+  it("starts nothing where tasks in flight alone lead too high, however low the load is", () => {
+    const bound = (peak: number, model: memory.MemoryModel) =>
+      allowance.memoryBound({ ...limits, model, signal: signal(0.15), peak, highest: 0.94 }, 2, 20, 5)
+    for (const model of [{ ...modelOf({ present: 2 }), own: 0.15 }, idle]) {
+      assert.strictEqual(bound(0.94, model), Infinity)
+      assert.strictEqual(bound(0.9401, model), 0)
+    }
+  })
+
+  it("starts up to a tenth of the way from the target to the limit", () => {
+    assert.approximately(view.memoryMost(0.8), 0.82, 1e-9)
+    assert.strictEqual(view.memoryMost(1.1), 1.1)
+  })
+
+  it("lets tasks in flight lead four tenths of the way from the target to the limit", () => {
+    // They have begun just now: of 0.82 that they will use, a fifth shows.
+    const allowed = (others: number) => {
+      const candidate = { ...seen, present: 8.2, usual: 0.2, perTask: 0.004 }
+      const before: state.State = {
+        ...state.initial(ConcurrencySettings.defaults),
+        level: 45,
+        memory: { ...modelOf(), own: 0.264, candidates: [candidate], seen: candidate },
+        pace: known(100_000)
+      }
+      const now = observation({
+        current: 41,
+        desired: 45,
+        inFlightAges: ages(41, () => 0),
+        signals: { memory: signal(0.264 + others, { own: 0.264 }) }
+      })
+      const parameters = { every: 250, memoryHeadroom: 0 }
+      return decision.describe(parameters, before, view.look(parameters, before, now, 250)).startAllowance
+    }
+    assert.strictEqual(allowed(0.019), allowance.paceBound(45, 41, 0, 45 * 250 / 100_000))
+    assert.strictEqual(allowed(0.021), 0)
+    assert.strictEqual(view.memoryHighest(1.1), 1.1)
   })
 
   it("counts the tasks that have ended lately, and a few more where more are expected to", () => {

@@ -4,7 +4,8 @@
  * `desired` says how many may run; the allowance says how fast they may come. Each bound is a number of starts.
  */
 import type { SignalInfo } from "../../LoadSignal.ts"
-import { doubt, type MemoryModel, type Seen, stray, taken } from "./memory.ts"
+import { foresee } from "./foresight.ts"
+import { type MemoryModel, stray, taken } from "./memory.ts"
 import { clamp } from "./numbers.ts"
 import type { Pace } from "./pace.ts"
 
@@ -27,11 +28,18 @@ const mostReplaced = 1.3
 /** Tasks to replace: the ones that ended, and somewhat more where fewer ran than are desired, so that fewer ended. */
 export const replaceable = (ended: number, expected: number): number => clamp(expected, ended, mostReplaced * ended)
 
-/** Where memory is watched: what is known of it, and the load that no start may be foreseen to lead past. */
+/**
+ * Where memory is watched: what is known of it.
+ *
+ * - `most`: the load that no start may be foreseen to lead past.
+ * - `peak`, `highest`: the load that tasks in flight lead to even if nothing more starts, and the highest it may be.
+ */
 export interface MemoryBudget {
   readonly model: MemoryModel
   readonly signal: SignalInfo
   readonly most: number
+  readonly peak: number
+  readonly highest: number
 }
 
 /** By how much in flight may grow in one decision while memory is short, so that a sample follows each growth. */
@@ -45,36 +53,19 @@ const margin = 1.2
  * room in the long run; where there is less room than there should be, only some of those are replaced.
  */
 export const memoryBound = (
-  { model, most, signal }: MemoryBudget,
+  { highest, model, most, peak, signal }: MemoryBudget,
   current: number,
   desired: number,
   replaced: number
 ): number => {
-  if (signal.load >= most) return 0
+  if (signal.load >= most || peak > highest) return 0
   const { seen } = model
   if (seen === null || seen.perTask <= 0) return Infinity
   const foreseen = foresee(model, seen, signal, current)
   const filled = Math.max(foreseen, taken(model, signal) + seen.perTask * desired)
   if (filled + 3 * margin * stray(seen, desired) < most) return Infinity
-  const spare = Math.max(margin * stray(seen, current), doubt(seen, current - seen.present))
+  const spare = margin * stray(seen, current)
   const room = most - foreseen - spare
   if (room < 0) return spare > 0 ? Math.floor(replaced * Math.max(0, 1 + room / spare)) : 0
   return Math.floor(Math.min(room / seen.perTask, Math.max(2, growth * desired)) + replaced)
-}
-
-/** How far ahead a rise of memory use is followed, in milliseconds. */
-const foresight = 1000
-
-/**
- * What the tasks in flight will come to use: what they do now; what as many do on average; what they will once they are
- * as far grown as tasks usually are; and what the present rise leads to, up to what that many could if all were dear.
- */
-const foresee = (model: MemoryModel, seen: Seen, signal: SignalInfo, current: number): number => {
-  const { load } = signal
-  const others = taken(model, signal)
-  const average = others + seen.perTask * current
-  const grown = others + (model.own - (model.base ?? 0)) * Math.max(1, current * seen.usual / seen.present)
-  const dear = average + 2 * Math.sqrt(seen.variance) * current
-  const risen = Math.min(load + foresight * Math.max(0, model.rise), dear)
-  return Math.max(load, average, grown, risen)
 }

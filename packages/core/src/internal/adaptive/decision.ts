@@ -4,10 +4,11 @@
 import { clamp as clampInto } from "../../ConcurrencySettings.ts"
 import type { ScalingDecision } from "../scalingModel.ts"
 import { expectedCompletions, memoryBound, paceBound, replaceable } from "./allowance.ts"
+import { peak } from "./foresight.ts"
 import * as losses from "./losses.ts"
 import { reasonOf } from "./reason.ts"
 import type { Parameters, State } from "./state.ts"
-import { memoryMost, type View } from "./view.ts"
+import { memoryHighest, memoryMost, type View } from "./view.ts"
 
 export const describe = (parameters: Parameters, state: State, view: View): ScalingDecision => {
   const { current, currentInfo, desired: previous, settings } = view.observation
@@ -37,7 +38,13 @@ export const describe = (parameters: Parameters, state: State, view: View): Scal
 const startsByMemory = (state: State, { observation }: View, desired: number, replaced: number): number => {
   const signal = observation.currentInfo.signals["memory"]
   if (signal === undefined || signal.isStale) return Infinity
-  const budget = { model: state.memory, signal, most: memoryMost(signal.target) }
+  const budget = {
+    model: state.memory,
+    signal,
+    most: memoryMost(signal.target),
+    peak: peak(state.memory, signal, observation.inFlightAges, state.pace),
+    highest: memoryHighest(signal.target)
+  }
   return memoryBound(budget, observation.current, desired, replaced)
 }
 

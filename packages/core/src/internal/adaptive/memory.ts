@@ -16,8 +16,10 @@ import { isKnown, type Pace, variation } from "./pace.ts"
  * - `base`: what the process uses without tasks; unknown until the first measurement.
  * - `own`: what the process uses now.
  * - `passed`: unclear measurements that were passed over since the last that counted.
- * - `rise`: what that rises by per millisecond, beyond what is explained by tasks that started: soon up, and not at once
- *   down where some end that had grown, for the others may grow on.
+ * - `rise`: what that rises by per millisecond, beyond what is explained by tasks that started and beyond what it does
+ *   time and again: soon up, and not at once down where some end that had grown, for the others may grow on.
+ * - `unrest`: the mean square of what it rises or falls by without explanation, per millisecond.
+ * - `isShown`, `hidden`: whether tasks have shown in use, and for how many milliseconds they ran without.
  * - `isPaced`: whether the duration of tasks was known when the candidates were begun.
  * - `candidates`: what use tells of a task, by how it may follow tasks; unknown until tasks ran.
  * - `seen`: the one of them that is relied on.
@@ -28,6 +30,9 @@ export interface MemoryModel {
   readonly own: number
   readonly passed: number
   readonly rise: number
+  readonly unrest: number
+  readonly isShown: boolean
+  readonly hidden: number
   readonly isPaced: boolean
   readonly candidates: ReadonlyArray<Seen> | null
   readonly seen: Seen | null
@@ -37,9 +42,9 @@ export interface MemoryModel {
  * - `used`, `grown`, `strayed`: means over some time of what tasks use together, of how many grown tasks they amount to,
  *   and of the square of what use is off its expectation by.
  * - `known`: milliseconds that these span so far.
+ * - `growth`: milliseconds until a task has grown.
  * - `present`: how many grown tasks those in flight, and what others have left behind, amount to now.
  * - `usual`: how far grown a task in flight is on average, where as many start as end.
- * - `renewed`: the share of the tasks in flight that others replace before a change of their kind shows.
  * - `perTask`: what such a task uses.
  * - `variance`: that of a task's use. Tasks are many and independent, so that it adds up over them.
  */
@@ -48,9 +53,9 @@ export interface Seen {
   readonly grown: number
   readonly strayed: number
   readonly known: number
+  readonly growth: number
   readonly present: number
   readonly usual: number
-  readonly renewed: number
   readonly perTask: number
   readonly variance: number
 }
@@ -61,6 +66,9 @@ export const initial: MemoryModel = {
   own: 0,
   passed: 0,
   rise: 0,
+  unrest: 0,
+  isShown: false,
+  hidden: 0,
   isPaced: false,
   candidates: null,
   seen: null
@@ -68,10 +76,13 @@ export const initial: MemoryModel = {
 
 const newborn = 0.2
 
+/** How far a task of this age has grown. */
+export const maturity = (age: number, growth: number): number => clamp(age / growth, newborn, 1)
+
 /** How many grown tasks those of these ages amount to. */
 export const grownTasks = (ages: ReadonlyArray<number>, growth: number): number => {
   let sum = 0
-  for (const age of ages) sum += clamp(age / growth, newborn, 1)
+  for (const age of ages) sum += maturity(age, growth)
   return sum
 }
 
@@ -135,10 +146,26 @@ export const observe = (
     // What tasks used that ended unseen would pass for how much the use of a task may stray.
     return isClear || before === null ? next : { ...next, strayed: before.strayed, variance: before.variance }
   })
-  const seen = truest(candidates)
+  const [seen] = plausible(candidates).slice(-1)
   const unexplained = rise - explained(model.seen, seen, elapsed)
+  const isShown = model.isShown || own - base > showing
   const abating = model.rise * (1 - approach(elapsed, abatement))
-  return { at, base, own, passed: 0, rise: Math.max(unexplained, abating), isPaced, candidates, seen }
+  return {
+    at,
+    base,
+    own,
+    passed: 0,
+    rise: Math.max(unexplained - Math.sqrt(model.unrest), abating),
+    unrest: smoothing(elapsed, longSpan(pace), seen.known + imaginedTime(elapsed, pace))(
+      model.unrest,
+      unexplained ** 2
+    ),
+    isShown,
+    hidden: isShown ? model.hidden : model.hidden + elapsed,
+    isPaced,
+    candidates,
+    seen
+  }
 }
 
 /** The time constant with which a rise abates at most, in milliseconds. */
@@ -153,10 +180,10 @@ const isUnclear = (delay: number, { duration }: Pace): boolean => delay > Math.m
 /** Better an unclear measurement than none: only who knows what tasks use can wait for a clear one, and not for long. */
 const canWait = ({ passed, seen }: MemoryModel): boolean => seen !== null && passed < 2
 
-/** Of candidates that explain use about equally well, the one by which use still grows the longest. */
-const truest = (candidates: ReadonlyArray<Seen>): Seen => {
+/** The candidates that explain use about equally well; the last one is the safest to rely on. */
+export const plausible = (candidates: ReadonlyArray<Seen>): ReadonlyArray<Seen> => {
   const least = Math.min(...candidates.map(strayness))
-  return candidates.findLast((one) => strayness(one) <= 1.5 * least) ?? candidates[0]
+  return candidates.filter((one) => !(strayness(one) > 1.5 * least))
 }
 
 const strayness = ({ perTask, variance }: Seen): number => variance / Math.max(negligible, perTask) ** 2
@@ -179,9 +206,6 @@ const baseOf = ({ base }: MemoryModel, own: number, current: number): number => 
   return Math.min(base, own)
 }
 
-/** How long a change of the kind of tasks goes unseen, in milliseconds. */
-const unseen = 3000
-
 /** A mean must span some tasks of each kind, and the longest ones are the last to be seen. */
 const span = ({ duration }: Pace): number => Math.max(10_000, 3 * duration)
 
@@ -200,14 +224,13 @@ const see = (
   const growth = growthTime(pace, shape.growth)
   const present = smoothing(elapsed, shape.lag)(before?.present, grownTasks(ages, growth))
   const usual = usualMaturity(pace, growth)
-  const renewed = Math.min(1, unseen / Math.max(1, pace.duration))
   const known = (before?.known ?? 0) + elapsed
   const toward = smoothing(elapsed, span(pace), known)
   const sums = { used: toward(before?.used, used), grown: toward(before?.grown, present) }
   const perTask = sums.used / sums.grown * usual
   const off = before === null ? untold * perTask ** 2 * present / usual : (used - perTask * present / usual) ** 2
   const strayed = smoothing(elapsed, longSpan(pace), known + imaginedTime(elapsed, pace))(before?.strayed, off)
-  return { ...sums, strayed, known, present, usual, renewed, perTask, variance: strayed / sums.grown * usual }
+  return { ...sums, strayed, known, growth, present, usual, perTask, variance: strayed / sums.grown * usual }
 }
 
 /** What the relative variance of a task's use is taken for before there is anything to tell. */
@@ -222,21 +245,15 @@ const imaginedTime = (elapsed: number, pace: Pace): number =>
 /** How far the use of so many tasks together strays from its mean by chance: one standard deviation. */
 export const stray = ({ variance }: Seen, tasks: number): number => Math.sqrt(variance * Math.max(1, tasks))
 
-/** By how many standard deviations each of the young tasks may turn out dearer. */
-const suspicion = 0.5
-
-/**
- * How much more tasks that are still young may come to use, should they be of another kind than those before them. Where
- * tasks last long, few have begun before that shows.
- */
-export const doubt = ({ renewed, variance }: Seen, young: number): number =>
-  suspicion * renewed * Math.sqrt(variance) * Math.max(0, young)
-
 /** What is not ours to give: the process's base, and what others use. */
 export const taken = ({ base }: MemoryModel, { load, own }: SignalInfo): number => Math.max(0, load - own) + (base ?? 0)
 
 /** A report may be so late without saying so, in milliseconds: a sensor behind a slow link, an average over time. */
 const lateness = 2000
+
+/** Use by which tasks show, and the milliseconds within which the first ones do where reports are not late. */
+const showing = 0.004
+const soon = 1000
 
 /** Use that tells that memory may come to matter, and for how long it has to be watched to know what a task uses. */
 const notable = 0.05
@@ -244,10 +261,13 @@ const watched = 10_000
 
 /**
  * For how long a rise in concurrency may not show in use. Who doubled again and again meanwhile would be past the limit
- * before seeing it. What a task uses on average over some time is known however late that is reported.
+ * before seeing it. Where the first tasks showed at once, others will; and what a task uses on average over some time is
+ * known however late that is reported.
  */
-export const unseenFor = ({ base, own, seen }: MemoryModel): number =>
-  own - (base ?? 0) > notable && (seen?.known ?? 0) < watched ? lateness : 0
+export const unseenFor = ({ base, hidden, isShown, own, seen }: MemoryModel): number => {
+  if (isShown && hidden <= soon) return 0
+  return own - (base ?? 0) > notable && (seen?.known ?? 0) < watched ? lateness : 0
+}
 
 const negligible = 1e-6
 
@@ -259,5 +279,5 @@ export const ceiling = (model: MemoryModel, signal: SignalInfo, aim: number, cur
   const { seen } = model
   if (seen === null || seen.perTask < negligible) return undefined
   const free = Math.min(aim, 1 - safety * stray(seen, current)) - taken(model, signal)
-  return Math.max(1, free / (seen.perTask + doubt(seen, 1 - seen.usual)))
+  return Math.max(1, free / seen.perTask)
 }

@@ -82,4 +82,9 @@ export const look = (parameters: Parameters, state: State, observation: Observat
 const memoryAim = ({ memoryHeadroom }: Parameters, target: number): number => target * (1 - memoryHeadroom)
 
 /** Past this load nothing starts: a tenth of the way from the target to the limit. */
-export const memoryMost = (target: number): number => target + 0.1 * Math.max(0, 1 - target)
+export const memoryMost = (target: number): number => partlyToLimit(target, 0.1)
+
+/** Past this load nothing may lead even if nothing more starts: four tenths of that way. */
+export const memoryHighest = (target: number): number => partlyToLimit(target, 0.4)
+
+const partlyToLimit = (target: number, share: number): number => target + share * Math.max(0, 1 - target)

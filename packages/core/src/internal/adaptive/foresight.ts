@@ -1,0 +1,73 @@
+/**
+ * What the tasks in flight will come to use of memory. No start can be taken back, so what it leads to must be known before.
+ */
+import type { SignalInfo } from "../../LoadSignal.ts"
+import { grownTasks, maturity, type MemoryModel, plausible, type Seen, taken } from "./memory.ts"
+import { isKnown, type Pace } from "./pace.ts"
+
+/** How far ahead a rise of memory use is followed, in milliseconds. */
+const foresight = 2000
+
+/**
+ * The load where tasks go on to start as others end: what it is now; what as many tasks use on average; what they will once
+ * they are as far grown as tasks usually are; and what the present rise leads to, up to what that many could if all were
+ * dear.
+ */
+export const foresee = (model: MemoryModel, seen: Seen, signal: SignalInfo, current: number): number => {
+  const { load } = signal
+  const others = taken(model, signal)
+  const average = others + seen.perTask * current
+  const grown = others + tasksUse(model) * Math.max(1, current * seen.usual / seen.present)
+  const dear = average + 2 * Math.sqrt(seen.variance) * current
+  const risen = Math.min(load + foresight * model.rise, dear)
+  return Math.max(load, average, grown, risen)
+}
+
+/** What tasks use by the latest measurement. */
+const tasksUse = ({ base, own }: MemoryModel): number => own - (base ?? 0)
+
+/**
+ * The load that tasks in flight lead to even if nothing more starts: they grow, and by chance few of them end meanwhile.
+ * All that explains use about equally well counts, and the worst of it. Unknown, and none, as long as durations are.
+ */
+export const peak = (model: MemoryModel, signal: SignalInfo, ages: ReadonlyArray<number>, pace: Pace): number => {
+  if (model.candidates === null || !isKnown(pace)) return 0
+  const worst = Math.max(
+    ...plausible(model.candidates).map((seen) =>
+      Math.max(useAfter(seen.growth / 2, model, seen, ages, pace), useAfter(seen.growth, model, seen, ages, pace))
+    )
+  )
+  return taken(model, signal) + worst
+}
+
+/** What tasks use after a time in which nothing starts; `seen`: one way in which use may follow tasks. */
+const useAfter = (
+  later: number,
+  model: MemoryModel,
+  { grown: meanGrown, growth, present, used }: Seen,
+  ages: ReadonlyArray<number>,
+  { duration }: Pace
+): number => {
+  let grown = 0, shared = 0, square = 0
+  for (const age of ages) {
+    const now = maturity(age, growth)
+    const then = maturity(age + later, growth)
+    grown += then
+    shared += now * then
+    square += now * now
+  }
+  const perGrown = used / meanGrown
+  const leftBehind = Math.max(0, present - grownTasks(ages, growth))
+  // Tasks that are dearer than usual go on growing so: each accounts for as much of the excess as it has grown.
+  const excess = Math.max(0, tasksUse(model) - perGrown * present) * (square === 0 ? 1 : shared / square)
+  return perGrown * leftBehind + (perGrown * grown + excess) * stillRunning(ages.length, later / Math.max(1, duration))
+}
+
+/** By how many standard deviations fewer tasks may end than do on average. */
+const fewer = 2
+
+/** The share of so many tasks that surely has not ended after a time, which is given in durations of a task. */
+const stillRunning = (tasks: number, time: number): number => {
+  const ends = tasks * time
+  return tasks === 0 ? 0 : 1 - Math.min(1, Math.max(0, ends - fewer * Math.sqrt(ends)) / tasks)
+}
