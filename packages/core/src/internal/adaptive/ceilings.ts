@@ -69,17 +69,20 @@ const fairShare = 0.5
 /** Below this a use is noise, and a quotient of it is too. */
 const noise = 0.05
 
-const exhausted = 0.985
-const exhaustion = 0.9
-
 /** By what the tasks in flight may be multiplied until `own` use fills what others leave of the target. */
 const room = ({ load, own }: Use, target: number): number | undefined => {
   if (own < noise * target) return undefined
   const others = Math.max(0, load - own)
-  // Demand beyond a resource that is used up shows nowhere in its use.
-  if (load > exhausted && own > fairShare * target) return exhaustion
   return clamp(Math.max(target - others, fairShare * target) / own, 0.5, 8)
 }
+
+const exhausted = 0.985
+
+/** Demand beyond a resource that is used up shows nowhere in its use. */
+const isExhausted = ({ load, own }: Use, target: number): boolean => load > exhausted && own > fairShare * target
+
+/** A tenth fewer; where tasks are few, so many fewer that it rounds to one less. */
+const fewer = (inFlight: number): number => Math.min(0.9 * inFlight, inFlight - 0.75)
 
 /**
  * The ceiling that one use sets, if it sets one. Where the pool has too little to do, what is in flight says nothing of
@@ -91,9 +94,11 @@ export const ceiling = (
   desired: number,
   isSaturated: boolean
 ): number | undefined => {
+  const most = isSaturated ? use.inFlight : Math.max(use.inFlight, desired)
+  if (isExhausted(use, target)) return Math.max(1, fewer(most))
   const factor = room(use, target)
   if (factor === undefined || (!isSaturated && factor >= 1)) return undefined
-  return Math.max(1, (isSaturated ? use.inFlight : Math.max(use.inFlight, desired)) * factor)
+  return Math.max(1, most * factor)
 }
 
 /** The lowest of the ceilings. */
