@@ -4,6 +4,7 @@
 import { ConcurrencySettings, InvalidOptionsError, type LoadSignal, ScalingPolicy } from "@autoscaled-pool/core"
 import { assert, describe, it } from "@effect/vitest"
 import { Duration } from "effect"
+import * as collapse from "../../../packages/core/src/internal/adaptive/collapse.ts"
 import * as law from "../../../packages/core/src/internal/adaptive/law.ts"
 import * as measurement from "../../../packages/core/src/internal/adaptive/measurement.ts"
 import * as pace from "../../../packages/core/src/internal/adaptive/pace.ts"
@@ -149,6 +150,15 @@ describe("ScalingPolicy.adaptive", () => {
     it("takes it for another matter later", () => {
       const { level, phase } = after(followed(94_000), 0.3)
       assert.deepStrictEqual([phase, level], [slowStart.initial, 60])
+    })
+
+    it("holds what it finds then against the best that was served with fewer", () => {
+      const from = (concurrency: number) =>
+        after({ ...followed(94_000), watch: { ...collapse.initial, peak: { throughput: 0.04, concurrency } } }, 0.3)
+          .phase
+      const [fewer, more] = [from(20), from(70)]
+      assert.deepStrictEqual(fewer, slowStart.resume([{ concurrency: 20, duration: 500, count: 20 }], null))
+      assert.deepStrictEqual(more, slowStart.initial)
     })
 
     it("follows it as long as it does bind", () => {

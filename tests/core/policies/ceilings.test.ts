@@ -26,6 +26,17 @@ describe("ceilings", () => {
     assert.approximately(busy(1) ?? 0, 9, 1e-9)
   })
 
+  it("go down by a task at least where a resource is used up, for a tenth of a few is none", () => {
+    const usedUp = (inFlight: number) => ceilings.ceiling(use(inFlight, 1), signal(1), inFlight, true) ?? NaN
+    assert.strictEqual(usedUp(1), 1)
+    for (const inFlight of [2, 3, 5, 6]) {
+      // A level is lowered where the ceiling is below 0.97 of it.
+      assert.isBelow(usedUp(inFlight), 0.97 * (inFlight - 0.5))
+      assert.isAbove(usedUp(inFlight), inFlight - 1)
+    }
+    assert.strictEqual(usedUp(20), 18)
+  })
+
   it("say nothing where next to nothing is used", () => {
     assert.isUndefined(busy(0.01))
     assert.isUndefined(busy(0.9, 0.01))

@@ -5,7 +5,7 @@
  * takes as long as tasks do, comes too late. How much is done per time shows it sooner than how long tasks take.
  */
 import type { Observation } from "../scalingModel.ts"
-import { add, begin, isSaturated, type Measurement } from "./measurement.ts"
+import { add, begin, isSaturated, type Measurement, type Reading } from "./measurement.ts"
 import { clamp } from "./numbers.ts"
 import { type Pace, variation } from "./pace.ts"
 
@@ -45,11 +45,20 @@ const peakOf = ({ count, elapsed, taskTime }: Measurement): Peak => ({
   concurrency: taskTime / elapsed
 })
 
+/** The best there was as a reading, by Little's law, if anything is known. */
+export const best = ({ peak }: Watch): ReadonlyArray<Reading> =>
+  peak === null
+    ? []
+    : [{ concurrency: peak.concurrency, duration: peak.concurrency / peak.throughput, count: fewestEnds }]
+
+/** Tasks that must end in a window for it to count. */
+const fewestEnds = 20
+
 /** Long enough to see tasks end that began in it; where hardly any do, as long as twice as many should have. */
 const isComplete = ({ count, elapsed }: Measurement, peak: Peak | null, pace: Pace): boolean => {
   const time = peak === null ? pace.duration : peak.concurrency / peak.throughput
   if (elapsed < Math.max(1000, 1.25 * time)) return false
-  const enough = clamp(20 * variation(pace) ** 2, 20, 100)
+  const enough = clamp(20 * variation(pace) ** 2, fewestEnds, 100)
   return count >= enough || (peak !== null && peak.throughput * elapsed >= 2 * enough)
 }
 

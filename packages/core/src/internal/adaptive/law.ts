@@ -159,7 +159,7 @@ const warmUp = (state: State, phase: coldStart.ColdStart, view: View): State => 
 const follow = (state: State, phase: tracking.Tracking, view: View): State => {
   const { lowest } = view
   if ((view.ceilings[phase.signal] ?? Infinity) > 1.6 * state.level) {
-    const next = lowest.concurrency > 1.6 * state.level ? slowStart.initial : settle(state, view)
+    const next = lowest.concurrency > 1.6 * state.level ? growFromBest(state) : settle(state, view)
     return resume(state, phase, view) ?? { ...state, phase: next, since: view.now, measurement: null }
   }
   const outcome = tracking.follow(phase, {
@@ -177,6 +177,10 @@ const follow = (state: State, phase: tracking.Tracking, view: View): State => {
   }
   return drift({ ...state, phase: outcome.next }, outcome.level, view)
 }
+
+/** What was served best at fewer tasks tells whether more of them pay. */
+const growFromBest = ({ level, watch }: State): slowStart.SlowStart =>
+  slowStart.resume(collapse.best(watch).filter(({ concurrency }) => concurrency < level), null)
 
 /** A resource that only seemed to bind, while many tasks were at their first step, is none to leave off growing for. */
 const resume = (state: State, { brokenOff }: tracking.Tracking, view: View): State | undefined => {
