@@ -100,6 +100,30 @@ describe("adaptive, in simulation", () => {
       assert.isBelow(score.peakMemory, 1)
     }))
 
+  it.effect("is not killed where young tasks grow on and few happen to end meanwhile", () =>
+    Effect.gen(function*() {
+      // Of each of these, starts that looked safe one by one have led past the limit.
+      const seeds = [43, 46, 53, 54, 72, 159, 187, 192]
+      for (const { score } of yield* run([ReferenceWorkloads.memory], { seeds, duration: "2 minutes" })) {
+        assert.strictEqual(score.kills, 0)
+        assert.isAbove(score.efficiency ?? 0, 0.6)
+      }
+    }))
+
+  it.effect("gives way where few tasks use up a processor, some of which others have taken", () =>
+    Effect.gen(function*() {
+      const workload = Workload.make({
+        name: "a processor that shrinks",
+        phases: [{ cores: 3 }, { startsAt: "1 minute", cores: 1 }],
+        task: (random) => ({
+          stages: [Workload.cpu(random.lognormal(15, 1)), Workload.wait(15), Workload.cpu(random.lognormal(15, 1))]
+        })
+      })
+      const [{ score }] = yield* run([workload])
+      assert.isBelow(score.overTime, 0.1)
+      assert.isAbove(score.efficiency ?? 0, 0.8)
+    }))
+
   it.effect("does not give way to losses that fewer tasks do not end", () =>
     Effect.gen(function*() {
       const workload = Workload.make({

@@ -1,5 +1,6 @@
 /**
- * What the tasks in flight will come to use of memory. No start can be taken back, so what it leads to must be known before.
+ * What the tasks in flight will come to use of memory. No start can be taken back, so that what it leads to must be known
+ * before.
  */
 import type { SignalInfo } from "../../LoadSignal.ts"
 import { grownTasks, maturity, type MemoryModel, plausible, type Seen, taken } from "./memory.ts"
@@ -9,9 +10,9 @@ import { isKnown, type Pace } from "./pace.ts"
 const foresight = 2000
 
 /**
- * The load where tasks go on to start as others end: what it is now; what as many tasks use on average; what they will once
- * they are as far grown as tasks usually are; and what the present rise leads to, up to what that many could if all were
- * dear.
+ * The load where tasks go on to start as others end: what it is now; what as many tasks use on average; what they will
+ * once they are as far grown as tasks usually are; and what the present rise leads to, up to what that many could if all
+ * were dear.
  */
 export const foresee = (model: MemoryModel, seen: Seen, signal: SignalInfo, current: number): number => {
   const { load } = signal

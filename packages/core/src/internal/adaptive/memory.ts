@@ -183,6 +183,7 @@ const canWait = ({ passed, seen }: MemoryModel): boolean => seen !== null && pas
 /** The candidates that explain use about equally well; the last one is the safest to rely on. */
 export const plausible = (candidates: ReadonlyArray<Seen>): ReadonlyArray<Seen> => {
   const least = Math.min(...candidates.map(strayness))
+  // A negation, so that all remain where a measurement was no finite number.
   return candidates.filter((one) => !(strayness(one) > 1.5 * least))
 }
 
@@ -264,10 +265,8 @@ const watched = 10_000
  * before seeing it. Where the first tasks showed at once, others will; and what a task uses on average over some time is
  * known however late that is reported.
  */
-export const unseenFor = ({ base, hidden, isShown, own, seen }: MemoryModel): number => {
-  if (isShown && hidden <= soon) return 0
-  return own - (base ?? 0) > notable && (seen?.known ?? 0) < watched ? lateness : 0
-}
+export const unseenFor = ({ base, hidden, own, seen }: MemoryModel): number =>
+  hidden > soon && own - (base ?? 0) > notable && (seen?.known ?? 0) < watched ? lateness : 0
 
 const negligible = 1e-6
 
