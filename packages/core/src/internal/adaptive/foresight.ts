@@ -3,7 +3,7 @@
  * before.
  */
 import type { SignalInfo } from "../../LoadSignal.ts"
-import { grownTasks, maturity, type MemoryModel, plausible, type Seen, taken } from "./memory.ts"
+import { maturity, type MemoryModel, plausible, type Seen, taken } from "./memory.ts"
 import { isKnown, type Pace } from "./pace.ts"
 
 /** How far ahead a rise of memory use is followed, in milliseconds. */
@@ -49,16 +49,17 @@ const useAfter = (
   ages: ReadonlyArray<number>,
   { duration }: Pace
 ): number => {
-  let grown = 0, shared = 0, square = 0
+  let grownNow = 0, grown = 0, shared = 0, square = 0
   for (const age of ages) {
     const now = maturity(age, growth)
     const then = maturity(age + later, growth)
+    grownNow += now
     grown += then
     shared += now * then
     square += now * now
   }
   const perGrown = used / meanGrown
-  const leftBehind = Math.max(0, present - grownTasks(ages, growth))
+  const leftBehind = Math.max(0, present - grownNow)
   // Tasks that are dearer than usual go on growing so: each accounts for as much of the excess as it has grown.
   const excess = Math.max(0, tasksUse(model) - perGrown * present) * (square === 0 ? 1 : shared / square)
   return perGrown * leftBehind + (perGrown * grown + excess) * stillRunning(ages.length, later / Math.max(1, duration))
