@@ -4,11 +4,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { foresee, peak } from "../../../packages/core/src/internal/adaptive/foresight.ts"
 import * as memory from "../../../packages/core/src/internal/adaptive/memory.ts"
-import * as pace from "../../../packages/core/src/internal/adaptive/pace.ts"
-import { between, signal, stats } from "./support.ts"
-
-const known = (duration: number, finished = 200) =>
-  pace.observe(pace.initial, stats(finished, { meanDuration: duration, varianceDuration: 0 }), 250)
+import { between, known, signal } from "./support.ts"
 
 const ages = (count: number, age: number): ReadonlyArray<number> => Array.from({ length: count }, () => age)
 

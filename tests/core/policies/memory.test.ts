@@ -9,10 +9,7 @@ import * as memory from "../../../packages/core/src/internal/adaptive/memory.ts"
 import * as pace from "../../../packages/core/src/internal/adaptive/pace.ts"
 import * as state from "../../../packages/core/src/internal/adaptive/state.ts"
 import * as view from "../../../packages/core/src/internal/adaptive/view.ts"
-import { between, observation, signal, stats } from "./support.ts"
-
-const known = (duration: number, finished = 200) =>
-  pace.observe(pace.initial, stats(finished, { meanDuration: duration, varianceDuration: 0 }), 250)
+import { between, known, observation, signal } from "./support.ts"
 
 const ages = (count: number, age: (i: number) => number) => Array.from({ length: count }, (_, i) => age(i))
 

@@ -1,5 +1,6 @@
 import { ConcurrencySettings, type LoadSignal, type ScalingPolicy } from "@autoscaled-pool/core"
 import { Duration, Schema } from "effect"
+import * as pace from "../../../packages/core/src/internal/adaptive/pace.ts"
 
 export const between = (minimum: number, maximum: number) => Schema.Int.check(Schema.isBetween({ minimum, maximum }))
 
@@ -23,6 +24,10 @@ export const stats = (count: number, options: Partial<ScalingPolicy.CompletionSt
   varianceDuration: 0,
   ...options
 })
+
+/** What is known of tasks that have all lasted so long, once so many have finished. */
+export const known = (duration: number, finished = 200) =>
+  pace.observe(pace.initial, stats(finished, { meanDuration: duration }), 250)
 
 export const observation = (
   { signals = {}, ...options }:

@@ -3,7 +3,7 @@
  * before.
  */
 import type { SignalInfo } from "../../LoadSignal.ts"
-import { maturity, type MemoryModel, plausible, type Seen, taken } from "./memory.ts"
+import { maturity, type MemoryModel, plausible, type Seen, taken, usedByTasks } from "./memory.ts"
 import { isKnown, type Pace } from "./pace.ts"
 
 /** How far ahead a rise of memory use is followed, in milliseconds. */
@@ -18,14 +18,11 @@ export const foresee = (model: MemoryModel, seen: Seen, signal: SignalInfo, curr
   const { load } = signal
   const others = taken(model, signal)
   const average = others + seen.perTask * current
-  const grown = others + tasksUse(model) * Math.max(1, current * seen.usual / seen.present)
+  const grown = others + usedByTasks(model) * Math.max(1, current * seen.usual / seen.present)
   const dear = average + 2 * Math.sqrt(seen.variance) * current
   const risen = Math.min(load + foresight * model.rise, dear)
   return Math.max(load, average, grown, risen)
 }
-
-/** What tasks use by the latest measurement. */
-const tasksUse = ({ base, own }: MemoryModel): number => own - (base ?? 0)
 
 /**
  * The load that tasks in flight lead to even if nothing more starts: they grow, and by chance few of them end meanwhile.
@@ -61,7 +58,7 @@ const useAfter = (
   const perGrown = used / meanGrown
   const leftBehind = Math.max(0, present - grownNow)
   // Tasks that are dearer than usual go on growing so: each accounts for as much of the excess as it has grown.
-  const excess = Math.max(0, tasksUse(model) - perGrown * present) * (square === 0 ? 1 : shared / square)
+  const excess = Math.max(0, usedByTasks(model) - perGrown * present) * (square === 0 ? 1 : shared / square)
   return perGrown * leftBehind + (perGrown * grown + excess) * stillRunning(ages.length, later / Math.max(1, duration))
 }
 

@@ -180,7 +180,7 @@ const isUnclear = (delay: number, { duration }: Pace): boolean => delay > Math.m
 /** Better an unclear measurement than none: only who knows what tasks use can wait for a clear one, and not for long. */
 const canWait = ({ passed, seen }: MemoryModel): boolean => seen !== null && passed < 2
 
-/** The candidates that explain use about equally well; the last one is the safest to rely on. */
+/** The candidates that explain use about equally well, in the order of `shapes`: the last of them is relied on. */
 export const plausible = (candidates: ReadonlyArray<Seen>): ReadonlyArray<Seen> => {
   const least = Math.min(...candidates.map(strayness))
   // A negation, so that all remain where a measurement was no finite number.
@@ -249,6 +249,9 @@ export const stray = ({ variance }: Seen, tasks: number): number => Math.sqrt(va
 /** What is not ours to give: the process's base, and what others use. */
 export const taken = ({ base }: MemoryModel, { load, own }: SignalInfo): number => Math.max(0, load - own) + (base ?? 0)
 
+/** What tasks used at the latest measurement. */
+export const usedByTasks = ({ base, own }: MemoryModel): number => own - (base ?? 0)
+
 /** A report may be so late without saying so, in milliseconds: a sensor behind a slow link, an average over time. */
 const lateness = 2000
 
@@ -265,8 +268,8 @@ const watched = 10_000
  * before seeing it. Where the first tasks showed at once, others will; and what a task uses on average over some time is
  * known however late that is reported.
  */
-export const unseenFor = ({ base, hidden, own, seen }: MemoryModel): number =>
-  hidden > soon && own - (base ?? 0) > notable && (seen?.known ?? 0) < watched ? lateness : 0
+export const unseenFor = (model: MemoryModel): number =>
+  model.hidden > soon && usedByTasks(model) > notable && (model.seen?.known ?? 0) < watched ? lateness : 0
 
 const negligible = 1e-6
 
