@@ -112,6 +112,40 @@ describe("losses", () => {
     assert.isAtMost(Math.max(...pauses), 90_000)
   })
 
+  /** What becomes of the cap over time, at a service that rejects whatever is more than it accepts at once. */
+  const capsAt = (accepted: number, rounds: number) => {
+    let { state } = run([{ served: 10, rejected: 10, level: accepted + 1, inFlight: accepted + 0.4 }])
+    const caps: Array<number> = []
+    for (let i = 1; i <= rounds; i++) {
+      const level = state.backoff?.cap ?? accepted + 1
+      const isOver = Math.round(level) > accepted
+      const inFlight = isOver ? accepted + 0.4 : Math.round(level)
+      state = run([{ served: 10, rejected: isOver ? 5 : 0, level, inFlight }], state, 500 * i).state
+      caps.push(state.backoff?.cap ?? Infinity)
+    }
+    return caps
+  }
+
+  it("does not take a return to just below a loss for one, where one task more is a task too many", () => {
+    const caps = capsAt(3, 240)
+    const over = caps.filter((cap) => Math.round(cap) > 3).length
+    assert.isBelow(over, 0.1 * caps.length)
+    // And does not lose what is served, either.
+    assert.isBelow(caps.filter((cap) => Math.round(cap) < 3).length, 0.2 * caps.length)
+  })
+
+  it("goes on beyond a loss one by one where tasks are few", () => {
+    let { state } = run([{ served: 10, rejected: 10, level: 8, inFlight: 8 }])
+    const steps: Array<number> = []
+    for (let i = 1; i <= 60 && state.backoff !== null; i++) {
+      const level: number = state.backoff.cap
+      state = run([{ served: 20, level, inFlight: level }], state, 500 * i).state
+      if (level > 8 && state.backoff !== null && state.backoff.cap > level) steps.push(state.backoff.cap - level)
+    }
+    assert.isAtLeast(steps.length, 3)
+    for (const step of steps.slice(0, 2)) assert.approximately(step, 1, 1e-9)
+  })
+
   it("does not raise a cap that nothing presses against", () => {
     const { state } = run([{ served: 40, rejected: 30 }])
     const calm = run(Array.from({ length: 100 }, () => ({ inFlight: 2, level: 25 })), state, 500)

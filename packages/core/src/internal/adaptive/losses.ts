@@ -17,7 +17,7 @@ import { lostCount, servedCount } from "./pace.ts"
  * - `cap`: the limit.
  * - `lostAt`, `share`: the concurrency at which the loss occurred, and the share of tasks that were lost.
  * - `cutAt`, `probedAt`: when it was cut, and raised, last.
- * - `step`: the next probe, in probes of the smallest size.
+ * - `step`: the next probe, in fiftieths of the cap.
  * - `interval`: how long to wait before the first probe beyond `lostAt`.
  */
 export interface Backoff {
@@ -191,7 +191,8 @@ const cut = (
   }
 }
 
-const isBelowLoss = ({ cap, lostAt }: Backoff): boolean => cap < 0.9 * lostAt
+/** Whether there is room to return into: where few tasks run, one more may be one too many already. */
+const isBelowLoss = ({ cap, lostAt }: Backoff): boolean => cap < 0.9 * lostAt && Math.round(cap + 1) < lostAt
 
 const isDue = (backoff: Backoff, { now, time }: Circumstances): boolean => {
   const wait = isBelowLoss(backoff)
@@ -200,9 +201,9 @@ const isDue = (backoff: Backoff, { now, time }: Circumstances): boolean => {
   return now - Math.max(backoff.cutAt, backoff.probedAt ?? 0) >= wait
 }
 
-// Half the way back while below the loss; then the smallest step, doubled as long as probes stay clean.
+// Half the way back while below the loss; then a fiftieth or one task, and twice that fiftieth as long as probes stay clean.
 const probe = (backoff: Backoff, now: number): Backoff => {
   const { cap, lostAt, step } = backoff
   if (isBelowLoss(backoff)) return { ...backoff, cap: cap + Math.max(1, 0.5 * (0.95 * lostAt - cap)), probedAt: now }
-  return { ...backoff, cap: cap + Math.max(1, 0.02 * cap) * step, step: Math.min(16, 2 * step), probedAt: now }
+  return { ...backoff, cap: cap + Math.max(1, 0.02 * cap * step), step: Math.min(16, 2 * step), probedAt: now }
 }
