@@ -128,6 +128,25 @@ describe("slow start", () => {
     assert.strictEqual(run(5, 10)?._tag, "Descend")
   })
 
+  it("goes by the last doubling too, which shows a knee before all of them together do", () => {
+    const readings = [readingAt(10, 90), readingAt(20, 90), readingAt(40, 90), readingAt(80, 90)]
+    const state = slowStart.resume(readings, null)
+    // Of the last doubling seven tenths are lost to duration, of all together less than half.
+    const latest = { concurrency: 160, duration: 300 * 2 ** 0.7, count: 100 }
+    const outcome = slowStart.step(state, latest, 0.3)
+    if (outcome._tag !== "Land") return assert.fail(outcome._tag)
+    assert.isTrue(outcome.level >= 95 && outcome.level <= 125, `${outcome.level}`)
+    const slight = { ...latest, duration: 300 * 2 ** 0.4 }
+    assert.strictEqual(slowStart.step(state, slight, 0.3)._tag, "Grow")
+  })
+
+  it("is not misled by a level that was read before any of the long tasks had ended", () => {
+    const [seven, ten] = [{ concurrency: 7, duration: 900, count: 40 }, { concurrency: 10, duration: 400, count: 13 }]
+    const twenty = { concurrency: 20, duration: 800, count: 70 }
+    assert.strictEqual(slowStart.step(slowStart.resume([seven, ten], null), twenty, 1)._tag, "Grow")
+    assert.strictEqual(slowStart.step(slowStart.resume([ten], null), twenty, 0.3)._tag, "Descend")
+  })
+
   it("does not take chance for congestion", () => {
     const first = slowStart.step(slowStart.initial, readingAt(10, 1000, 6), 2)
     assert.strictEqual(first._tag, "Grow")
@@ -236,6 +255,16 @@ describe("steady state", () => {
       assert.strictEqual(level, 20)
       assert.deepStrictEqual(known.map(({ concurrency }) => Math.round(concurrency)), [13])
       assert.approximately(tried?.concurrency ?? 0, 20, 1e-9)
+    })
+
+    it("holds the level it came from against the lower one, where that seemed to be no better", () => {
+      const { known, level, tried } = restarted(descended(at(13, 1190)))
+      assert.strictEqual(level, 20)
+      assert.deepStrictEqual(known.map(({ concurrency }) => Math.round(concurrency)), [13])
+      assert.isNull(tried)
+      // What was read in the midst of a change was too low: the next reading tells, and does not double.
+      const outcome = slowStart.step(slowStart.resume(known, tried), at(20, 2000), 0.5)
+      assert.strictEqual(outcome._tag, "Descend")
     })
 
     it("goes up again where the step down proves to have been one too many", () => {

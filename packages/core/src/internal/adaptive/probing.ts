@@ -155,7 +155,7 @@ const restart = (level: number, known: ReadonlyArray<Sample> = [], tried?: Sampl
 const retry = ({ center, samples }: Probing, below: Sample): Outcome => {
   const tried = samples.find(({ x }) => x > Math.log(1.15 * center))
   return tried === undefined
-    ? restart(center)
+    ? restart(center, [below])
     : restart(Math.exp(tried.x), [below, samples[samples.length - 1]], tried)
 }
 

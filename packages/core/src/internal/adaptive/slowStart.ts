@@ -40,11 +40,12 @@ export const step = ({ readings, unsure }: SlowStart, latest: Reading, variation
   const times = (unsure?.times ?? 0) + 1
   const lower = readings.filter(({ concurrency }) => reading.concurrency > 1.15 * concurrency)
   if (lower.length > 0) {
-    const { error, value } = elasticity(lower.reduce(pool), reading, variation)
-    if (value > congested && value < 2.5 * error && times < mostUnsure) {
+    const signs = signsOfCongestion(lower, reading, variation)
+    const areClear = (errors: number) => signs.some(({ error, value }) => value > errors * error)
+    if (signs.length > 0 && !areClear(2.5) && times < mostUnsure) {
       return { _tag: "Wait", next: { _tag: "SlowStart", readings, unsure: { reading, times } } }
     }
-    if (value > congested && value > 1.8 * error) {
+    if (areClear(1.8)) {
       return lower.length > 1
         ? { _tag: "Land", level: landing(lower, reading) }
         : { _tag: "Descend", from: lower[0], above: reading }
@@ -52,6 +53,15 @@ export const step = ({ readings, unsure }: SlowStart, latest: Reading, variation
   }
   return { _tag: "Grow", next: { _tag: "SlowStart", readings: [...readings, reading], unsure: null } }
 }
+
+// All lower levels together are the surer measure. The one of the longest duration shows a knee first: the level just
+// below it, unless that was read before any of the long tasks had ended.
+const signsOfCongestion = (lower: ReadonlyArray<Reading>, reading: Reading, variation: number) =>
+  [lower.reduce(pool), lower.reduce(longer)]
+    .map((base) => elasticity(base, reading, variation))
+    .filter(({ value }) => value > congested)
+
+const longer = (a: Reading, b: Reading): Reading => b.duration < a.duration ? a : b
 
 // Between the last two levels throughput has ceased to grow: what either shows beyond the other is as much chance.
 const bestThroughput = (before: Reading, last: Reading): number => {
