@@ -393,6 +393,7 @@ describe("allowance", () => {
     strayed: 0,
     known: 60_000,
     growth: 1000,
+    lag: 0,
     present: 20,
     usual: 1,
     perTask: 0.02,

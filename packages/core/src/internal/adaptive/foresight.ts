@@ -31,9 +31,10 @@ export const foresee = (model: MemoryModel, seen: Seen, signal: SignalInfo, curr
 export const peak = (model: MemoryModel, signal: SignalInfo, ages: ReadonlyArray<number>, pace: Pace): number => {
   if (model.candidates === null || !isKnown(pace)) return 0
   const worst = Math.max(
-    ...plausible(model.candidates).map((seen) =>
-      Math.max(useAfter(seen.growth / 2, model, seen, ages, pace), useAfter(seen.growth, model, seen, ages, pace))
-    )
+    ...plausible(model.candidates).map((seen) => {
+      const until = seen.growth + seen.lag
+      return Math.max(useAfter(until / 2, model, seen, ages, pace), useAfter(until, model, seen, ages, pace))
+    })
   )
   return taken(model, signal) + worst
 }
@@ -42,24 +43,27 @@ export const peak = (model: MemoryModel, signal: SignalInfo, ages: ReadonlyArray
 const useAfter = (
   later: number,
   model: MemoryModel,
-  { grown: meanGrown, growth, present, used }: Seen,
+  { grown: meanGrown, growth, lag, present, used }: Seen,
   ages: ReadonlyArray<number>,
   { duration }: Pace
 ): number => {
-  let grownNow = 0, grown = 0, shared = 0, square = 0
+  let grown = 0, shared = 0, square = 0
   for (const age of ages) {
     const now = maturity(age, growth)
     const then = maturity(age + later, growth)
-    grownNow += now
     grown += then
     shared += now * then
     square += now * now
   }
   const perGrown = used / meanGrown
-  const leftBehind = Math.max(0, present - grownNow)
+  const running = stillRunning(ages.length, later / Math.max(1, duration))
+  const excess = Math.max(0, usedByTasks(model) - perGrown * present)
   // Tasks that are dearer than usual go on growing so: each accounts for as much of the excess as it has grown.
-  const excess = Math.max(0, usedByTasks(model) - perGrown * present) * (square === 0 ? 1 : shared / square)
-  return perGrown * leftBehind + (perGrown * grown + excess) * stillRunning(ages.length, later / Math.max(1, duration))
+  const ofTasks = (perGrown * grown + excess * (square === 0 ? 1 : shared / square)) * running
+  if (lag === 0) return ofTasks
+  // Where use comes after tasks, a part of it is still what it is now.
+  const kept = Math.exp(-later / lag)
+  return kept * (perGrown * present + excess) + (1 - kept) * ofTasks
 }
 
 /** By how many standard deviations fewer tasks may end than do on average. */

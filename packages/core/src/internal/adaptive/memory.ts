@@ -42,7 +42,7 @@ export interface MemoryModel {
  * - `used`, `grown`, `strayed`: means over some time of what tasks use together, of how many grown tasks they amount to,
  *   and of the square of what use is off its expectation by.
  * - `known`: milliseconds that these span so far.
- * - `growth`: milliseconds until a task has grown.
+ * - `growth`, `lag`: milliseconds until a task has grown, and the time constant by which use comes after tasks.
  * - `present`: how many grown tasks those in flight, and what others have left behind, amount to now.
  * - `usual`: how far grown a task in flight is on average, where as many start as end.
  * - `perTask`: what such a task uses.
@@ -54,6 +54,7 @@ export interface Seen {
   readonly strayed: number
   readonly known: number
   readonly growth: number
+  readonly lag: number
   readonly present: number
   readonly usual: number
   readonly perTask: number
@@ -222,8 +223,9 @@ const see = (
   shape: Shape,
   pace: Pace
 ): Seen => {
+  const { lag } = shape
   const growth = growthTime(pace, shape.growth)
-  const present = smoothing(elapsed, shape.lag)(before?.present, grownTasks(ages, growth))
+  const present = smoothing(elapsed, lag)(before?.present, grownTasks(ages, growth))
   const usual = usualMaturity(pace, growth)
   const known = (before?.known ?? 0) + elapsed
   const toward = smoothing(elapsed, span(pace), known)
@@ -231,7 +233,8 @@ const see = (
   const perTask = sums.used / sums.grown * usual
   const off = before === null ? untold * perTask ** 2 * present / usual : (used - perTask * present / usual) ** 2
   const strayed = smoothing(elapsed, longSpan(pace), known + imaginedTime(elapsed, pace))(before?.strayed, off)
-  return { ...sums, strayed, known, growth, present, usual, perTask, variance: strayed / sums.grown * usual }
+  const variance = strayed / sums.grown * usual
+  return { ...sums, strayed, known, growth, lag, present, usual, perTask, variance }
 }
 
 /** What the relative variance of a task's use is taken for before there is anything to tell. */
