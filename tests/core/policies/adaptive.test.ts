@@ -373,7 +373,7 @@ describe("ScalingPolicy.adaptive", () => {
 
   it("leaves as much memory free as it is told to", () => {
     const uses = { memory: [0.01, 0.1] } as const
-    const [usual, careful] = [0.03, 0.4].map((memoryHeadroom) =>
+    const [usual, careful] = [0.05, 0.4].map((memoryHeadroom) =>
       meanDesired(drive(ScalingPolicy.adaptive({ memoryHeadroom }), 120, () => ({ duration: 500, uses })), 80, 120)
     )
     assert.isBelow(careful, 0.75 * usual)

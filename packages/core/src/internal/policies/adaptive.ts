@@ -15,7 +15,7 @@ import type { ScalingPolicy } from "../scalingModel.ts"
  * **Details**
  *
  * - `every`: time between two decisions, longer than 0, default 250 milliseconds, as often as memory is sampled.
- * - `memoryHeadroom`: the share of the memory signal's target to leave free, 0 to 1, default 0.03. More where a task's
+ * - `memoryHeadroom`: the share of the memory signal's target to leave free, 0 to 1, default 0.05. More where a task's
  *   footprint can be many times the usual one.
  *
  * @category models
@@ -45,5 +45,5 @@ const parse = (options: AdaptiveOptions): Result.Result<
 > =>
   Result.all({
     every: rules.read(rules.interval, "every", options.every ?? "250 millis"),
-    memoryHeadroom: rules.read(rules.shareOfTime, "memoryHeadroom", options.memoryHeadroom ?? 0.03)
+    memoryHeadroom: rules.read(rules.shareOfTime, "memoryHeadroom", options.memoryHeadroom ?? 0.05)
   })
