@@ -201,7 +201,7 @@ const isDue = (backoff: Backoff, { now, time }: Circumstances): boolean => {
   return now - Math.max(backoff.cutAt, backoff.probedAt ?? 0) >= wait
 }
 
-// Half the way back while below the loss; then a fiftieth or one task, and twice that fiftieth as long as probes stay clean.
+// Half the way back while below the loss; then a fiftieth, doubled as long as probes stay clean, and at least one task.
 const probe = (backoff: Backoff, now: number): Backoff => {
   const { cap, lostAt, step } = backoff
   if (isBelowLoss(backoff)) return { ...backoff, cap: cap + Math.max(1, 0.5 * (0.95 * lostAt - cap)), probedAt: now }
