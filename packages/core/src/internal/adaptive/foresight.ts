@@ -4,6 +4,7 @@
  */
 import type { SignalInfo } from "../../LoadSignal.ts"
 import { maturity, type MemoryModel, plausible, type Seen, taken, usedByTasks } from "./memory.ts"
+import { smoothing } from "./numbers.ts"
 import { isKnown, type Pace } from "./pace.ts"
 
 /** How far ahead a rise of memory use is followed, in milliseconds. */
@@ -60,10 +61,8 @@ const useAfter = (
   const excess = Math.max(0, usedByTasks(model) - perGrown * present)
   // Tasks that are dearer than usual go on growing so: each accounts for as much of the excess as it has grown.
   const ofTasks = (perGrown * grown + excess * (square === 0 ? 1 : shared / square)) * running
-  if (lag === 0) return ofTasks
   // Where use comes after tasks, a part of it is still what it is now.
-  const kept = Math.exp(-later / lag)
-  return kept * (perGrown * present + excess) + (1 - kept) * ofTasks
+  return smoothing(later, lag)(perGrown * present + excess, ofTasks)
 }
 
 /** By how many standard deviations fewer tasks may end than do on average. */

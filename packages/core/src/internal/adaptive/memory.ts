@@ -157,10 +157,7 @@ export const observe = (
     own,
     passed: 0,
     rise: Math.max(unexplained - Math.sqrt(model.unrest), abating),
-    unrest: smoothing(elapsed, longSpan(pace), seen.known + imaginedTime(elapsed, pace))(
-      model.unrest,
-      unexplained ** 2
-    ),
+    unrest: slowly(elapsed, seen.known, pace)(model.unrest, unexplained ** 2),
     isShown,
     hidden: isShown ? model.hidden : model.hidden + elapsed,
     isPaced,
@@ -232,7 +229,7 @@ const see = (
   const sums = { used: toward(before?.used, used), grown: toward(before?.grown, present) }
   const perTask = sums.used / sums.grown * usual
   const off = before === null ? untold * perTask ** 2 * present / usual : (used - perTask * present / usual) ** 2
-  const strayed = smoothing(elapsed, longSpan(pace), known + imaginedTime(elapsed, pace))(before?.strayed, off)
+  const strayed = slowly(elapsed, known, pace)(before?.strayed, off)
   const variance = strayed / sums.grown * usual
   return { ...sums, strayed, known, growth, lag, present, usual, perTask, variance }
 }
@@ -245,6 +242,10 @@ const imagined = 4
 
 const imaginedTime = (elapsed: number, pace: Pace): number =>
   isKnown(pace) ? imagined * Math.max(elapsed, pace.duration) : Infinity
+
+/** A mean of how far use is off, which spans `known` milliseconds beside what is imagined. */
+const slowly = (elapsed: number, known: number, pace: Pace) =>
+  smoothing(elapsed, longSpan(pace), known + imaginedTime(elapsed, pace))
 
 /** How far the use of so many tasks together strays from its mean by chance: one standard deviation. */
 export const stray = ({ variance }: Seen, tasks: number): number => Math.sqrt(variance * Math.max(1, tasks))
