@@ -180,10 +180,33 @@ describe("ScalingPolicy.adaptive", () => {
       const settings = { ...ConcurrencySettings.defaults, maxConcurrency: 40 }
       const seen = observation({ now: 100_000, current: 40, meanConcurrency: 40, desired: 40, settings })
       const { level, phase } = law.decide({ every: 250, memoryHeadroom: 0 }, before, seen)[1]
-      return [phase._tag === "Probing" ? phase.stage : phase._tag, Math.round(level)]
+      return phase._tag === "Probing" ? [phase.stage, Math.round(level), phase.hold] : assert.fail(phase._tag)
     }
-    assert.deepStrictEqual(after(20), ["Hold", 40])
-    assert.deepStrictEqual(after(36), ["Descend", 27])
+    assert.deepStrictEqual(after(20), ["Hold", 40, 12])
+    assert.deepStrictEqual(after(36), ["Descend", 27, 1])
+  })
+
+  it("does not heed at its first steps what resources say, but for memory", () => {
+    const lowest = (name: string) => {
+      const uses = { [name]: [0.2, 0] } as const
+      return Math.max(...drive(policy, 4, () => ({ duration: 5000, uses })).map(({ decision }) => decision.desired))
+    }
+    assert.isAtLeast(lowest("cpu"), 8)
+    assert.isAtMost(lowest("memory"), 5)
+  })
+
+  it("begins to measure a new level only once it has settled, for which blocked time does not count", () => {
+    const before: State = {
+      ...initial(ConcurrencySettings.defaults),
+      level: 20,
+      since: 99_000,
+      phase: slowStart.initial,
+      pace: pace.observe(pace.initial, stats(100, { meanDuration: 500 }), 250)
+    }
+    const after = (at: number) =>
+      law.decide({ every: 250, memoryHeadroom: 0 }, { ...before, at }, observation({ now: 100_000, current: 20 }))[1]
+    assert.deepInclude(after(99_750), { since: 99_000, measurement: measurement.begin })
+    assert.deepInclude(after(99_000), { since: 99_750, measurement: null })
   })
 
   it("stays at its first steps where a first guess at what tasks use lowers the level", () => {

@@ -92,8 +92,11 @@ describe("ceilings", () => {
   })
 
   it("find the lowest", () => {
-    assert.deepStrictEqual(ceilings.lowest({ cpu: 12, memory: 7, disk: 30 }), { name: "memory", concurrency: 7 })
-    assert.isUndefined(ceilings.lowest({}))
+    const found = { cpu: 5, memory: 7, disk: 30 }
+    assert.deepStrictEqual(ceilings.lowest(found, 200), { name: "cpu", concurrency: 5 })
+    assert.deepStrictEqual(ceilings.lowest(found, 3), { name: "maxConcurrency", concurrency: 3 })
+    assert.deepStrictEqual(ceilings.lowest(found, 200, ceilings.isUrgent), { name: "memory", concurrency: 7 })
+    assert.deepStrictEqual(ceilings.lowest({}, 200), { name: "maxConcurrency", concurrency: 200 })
   })
 
   it.prop(

@@ -101,13 +101,24 @@ export const ceiling = (
   return Math.max(1, most * factor)
 }
 
-/** The lowest of the ceilings. */
+/** What allows how many tasks. */
+export interface Bound {
+  readonly name: string
+  readonly concurrency: number
+}
+
+/** Memory kills, and what is lost is lost; other resources only make tasks slow, so that one may wait to be sure. */
+export const isUrgent = (name: string): boolean => name === "memory" || name === "losses"
+
+/** The lowest of the ceilings, or of those that `counts` tells, and of the maximum. */
 export const lowest = (
-  ceilings: Readonly<Record<string, number>>
-): { readonly name: string; readonly concurrency: number } | undefined => {
-  let found: { readonly name: string; readonly concurrency: number } | undefined
+  ceilings: Readonly<Record<string, number>>,
+  maxConcurrency: number,
+  counts: (name: string) => boolean = () => true
+): Bound => {
+  let found: Bound = { name: "maxConcurrency", concurrency: maxConcurrency }
   for (const [name, concurrency] of Object.entries(ceilings)) {
-    if (found === undefined || concurrency < found.concurrency) found = { name, concurrency }
+    if (counts(name) && concurrency < found.concurrency) found = { name, concurrency }
   }
   return found
 }

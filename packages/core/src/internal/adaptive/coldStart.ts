@@ -18,7 +18,7 @@ export const initial: ColdStart = { _tag: "ColdStart", raisedAt: 0 }
  * - `level`: the concurrency in force.
  * - `pace`, `measurement`: what is known of the tasks that ended, and what was measured at that level.
  * - `elapsed`, `time`: milliseconds since the last decision, and of a task.
- * - `ceiling`: the lowest of all ceilings.
+ * - `ceiling`: the concurrency that is allowed.
  */
 export interface Circumstances {
   readonly level: number

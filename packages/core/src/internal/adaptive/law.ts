@@ -2,6 +2,7 @@
  * The whole law: which of its parts speaks when.
  */
 import type { Observation, ScalingDecision } from "../scalingModel.ts"
+import * as ceilings from "./ceilings.ts"
 import * as coldStart from "./coldStart.ts"
 import * as collapse from "./collapse.ts"
 import { describe } from "./decision.ts"
@@ -68,8 +69,7 @@ const answerLosses = (state: State, view: View): State => {
 }
 
 const steer = (state: State, view: View): State => {
-  const { lowest } = view
-  if (tracking.isExceeded(lowest.concurrency, state.level)) return comeDown(state, view)
+  if (tracking.isExceeded(binding(state, view).concurrency, state.level)) return comeDown(state, view)
   if (!view.isSaturated) return rest(state, view)
   if (view.observation.currentInfo.isStale) return { ...state, measurement: null }
   const { collapsed } = state.watch
@@ -93,13 +93,16 @@ const rest = (state: State, { elapsed, observation }: View): State => {
   return isVoid(measurement) ? { ...state, since: observation.now, measurement: null } : { ...state, measurement }
 }
 
+/** What limits. The first tasks all are at their first step: what they use says little of what a task uses. */
+const binding = ({ phase }: State, { lowest, urgent }: View): ceilings.Bound =>
+  phase._tag === "ColdStart" ? urgent : lowest
+
 const comeDown = (state: State, view: View): State => {
-  const { elapsed, lowest, now, time } = view
-  const isUrgent = lowest.name === "memory" || lowest.name === "losses"
-  // The first tasks all are at their first step: what they use says little of what a task uses.
-  if (!isUrgent && state.phase._tag === "ColdStart") return warmUp(state, state.phase, view)
+  const { elapsed, now, time } = view
+  const { concurrency, name } = binding(state, view)
+  const isUrgent = ceilings.isUrgent(name)
   if (!isUrgent && now - state.since < Math.min(time / 2, 3000)) return state
-  const level = tracking.comeDown(state.level, lowest.concurrency, elapsed, time, isUrgent)
+  const level = tracking.comeDown(state.level, concurrency, elapsed, time, isUrgent)
   const { phase } = state
   // Only a first guess at what tasks use stands in the way: that is better known as soon as some have ended.
   if (phase._tag === "ColdStart") return drift({ ...state, phase: { ...phase, raisedAt: now } }, level, view)
@@ -135,10 +138,10 @@ const retreat = (state: State, collapsed: Measurement, view: View): State => {
 const usedShare = ({ uses }: State, name: string, { observation }: View): number =>
   (uses[name]?.load ?? 0) / (observation.currentInfo.signals[name]?.target ?? Infinity)
 
-const isConsumed = (name: string): boolean => name !== "memory" && name !== "losses" && name !== "maxConcurrency"
+const isConsumed = (name: string): boolean => !ceilings.isUrgent(name) && name !== "maxConcurrency"
 
 const warmUp = (state: State, phase: coldStart.ColdStart, view: View): State => {
-  const { elapsed, lowest, observation, time } = view
+  const { elapsed, observation, time, urgent } = view
   const { level, measurement, pace } = state
   const outcome = coldStart.step(phase, {
     level,
@@ -147,7 +150,7 @@ const warmUp = (state: State, phase: coldStart.ColdStart, view: View): State => 
     observation,
     elapsed,
     time,
-    ceiling: lowest.concurrency
+    ceiling: urgent.concurrency
   })
   if (outcome._tag === "Wait") return { ...state, measurement: outcome.measurement }
   if (outcome._tag === "Raise") return at({ ...state, phase: outcome.next }, outcome.level, view)
@@ -190,7 +193,7 @@ const resume = (state: State, { brokenOff }: tracking.Tracking, view: View): Sta
 }
 
 /** What to do where slow start has ended: follow the resource that is used up, if one is, else probe. */
-const settle = (state: State, view: View, wantsMore = false): Phase => {
+const settle = (state: State, view: View, wantsMore = false): tracking.Tracking | probing.Probing => {
   const { name } = view.lowest
   return isConsumed(name) && usedShare(state, name, view) > tracking.slack
     ? tracking.initial(name)
@@ -203,7 +206,9 @@ const measure = (state: State, phase: slowStart.SlowStart | probing.Probing, vie
     : planOfProbe(view.turnover, view.variation)
   if (state.measurement === null) {
     if (!isReached(state.level, view.observation)) return { ...state, since: view.now }
-    return view.now - state.since < plan.settle ? state : { ...state, measurement: begin }
+    // While the event loop was blocked, nothing could settle.
+    const since = state.since + view.late
+    return view.now - since < plan.settle ? { ...state, since } : { ...state, measurement: begin }
   }
   const measurement = add(state.measurement, view.observation, view.elapsed)
   const reading = finish(measurement, plan)
@@ -248,7 +253,7 @@ const grow = (state: State, outcome: slowStart.Outcome, view: View): State => {
   return at({ ...state, phase: outcome.next }, level, view)
 }
 
-/** A bound stands in the way of growth. Where nothing lower was read, less may be as good: that is tried first. */
+/** A bound stands in the way of growth, which has paid. Where nothing lower was read, it may not have: that is tried. */
 const settleBelow = (state: State, growth: slowStart.SlowStart, view: View): State => {
   const phase = settle(state, view, true)
   if (phase._tag === "Tracking") {
@@ -256,7 +261,7 @@ const settleBelow = (state: State, growth: slowStart.SlowStart, view: View): Sta
   }
   const { readings } = growth
   const latest = readings[readings.length - 1]
-  if (readings[0].concurrency < 0.85 * latest.concurrency) return { ...state, phase }
+  if (readings[0].concurrency < 0.85 * latest.concurrency) return { ...state, phase: probing.prove(phase, view.time) }
   const descent = probing.descendFrom(latest, true)
   return at({ ...state, phase: descent }, probing.levelBelow(descent.center, view.least), view)
 }

@@ -143,7 +143,7 @@ export const observe = (
   const isPaced = isKnown(pace)
   const candidates = shapes.map((shape, i) => {
     const before = model.candidates === null || model.isPaced !== isPaced ? null : model.candidates[i]
-    const next = see(before, own - base, running, elapsed, shape, pace)
+    const next = see(before, own - base, running, { elapsed, counts: isClear ? elapsed : doubt * elapsed }, shape, pace)
     // What tasks used that ended unseen would pass for how much the use of a task may stray.
     return isClear || before === null ? next : { ...next, strayed: before.strayed, variance: before.variance }
   })
@@ -174,6 +174,9 @@ const abatement = 700
  * which many tasks end at once.
  */
 const isUnclear = (delay: number, { duration }: Pace): boolean => delay > Math.max(10, 0.02 * duration)
+
+/** What an unclear measurement counts for, beside a clear one. */
+const doubt = 0.2
 
 /** Better an unclear measurement than none: only who knows what tasks use can wait for a clear one, and not for long. */
 const canWait = ({ passed, seen }: MemoryModel): boolean => seen !== null && passed < 2
@@ -211,12 +214,18 @@ const span = ({ duration }: Pace): number => Math.max(10_000, 3 * duration)
 /** Use strays as slowly as tasks are replaced, so that it takes many times that to see how far. */
 const longSpan = (pace: Pace): number => 6 * span(pace)
 
+/** The milliseconds since the last measurement, and for how many of them this one counts. */
+interface Span {
+  readonly elapsed: number
+  readonly counts: number
+}
+
 // Sums over sums, so that a moment with many tasks counts for more than one with few.
 const see = (
   before: Seen | null,
   used: number,
   ages: ReadonlyArray<number>,
-  elapsed: number,
+  { counts, elapsed }: Span,
   shape: Shape,
   pace: Pace
 ): Seen => {
@@ -224,8 +233,8 @@ const see = (
   const growth = growthTime(pace, shape.growth)
   const present = smoothing(elapsed, lag)(before?.present, grownTasks(ages, growth))
   const usual = usualMaturity(pace, growth)
-  const known = (before?.known ?? 0) + elapsed
-  const toward = smoothing(elapsed, span(pace), known)
+  const known = (before?.known ?? 0) + counts
+  const toward = smoothing(counts, span(pace), known)
   const sums = { used: toward(before?.used, used), grown: toward(before?.grown, present) }
   const perTask = sums.used / sums.grown * usual
   const off = before === null ? untold * perTask ** 2 * present / usual : (used - perTask * present / usual) ** 2

@@ -229,10 +229,13 @@ const raise = (probing: Probing, slope: number, { most, time }: Bounds): Probing
   const ups = probing.ups + 1
   const center = Math.min(most, Math.max(probing.center + 1, probing.center * (ups >= 2 && slope < 0.15 ? 1.5 : 1.2)))
   const next = { ...moved(probing, center), ups, downs: 0, wantsMore: center >= 0.98 * most, proven: center }
-  if (center < 0.98 * most) return next
-  // At a bound, there is nothing to gain by trying: the more often that was seen, the longer it is left alone.
+  return center < 0.98 * most ? next : prove(next, time)
+}
+
+/** More has paid up to a bound, so that there is nothing to gain by trying soon, and the later the more often it has. */
+export const prove = (probing: Probing, time: number): Probing => {
   const interval = longestHold(time)
-  return { ...next, hold: Math.round(interval * Math.min(4, ups)), interval }
+  return { ...probing, hold: Math.round(interval * clamp(probing.ups, 1, 4)), interval }
 }
 
 /** Readings to wait at most between two probes: about 20 seconds' worth. */

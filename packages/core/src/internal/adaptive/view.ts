@@ -11,26 +11,29 @@ import * as pace from "./pace.ts"
 import type { Parameters, State } from "./state.ts"
 
 /**
- * - `elapsed`: milliseconds since the last decision.
+ * - `elapsed`, `late`: milliseconds since the last decision, and how many of these it comes late by.
  * - `time`, `turnover`, `variation`: of tasks, see `Pace`.
  * - `isSaturated`: whether the limit was made use of.
- * - `ceilings`, `lowest`: the concurrency that each signal and losses allow, and the lowest of these and the maximum.
+ * - `ceilings`: the concurrency that each signal and losses allow.
+ * - `lowest`, `urgent`: the lowest of these and the maximum, of all and of those that cannot wait.
  */
 export interface View {
   readonly now: number
   readonly elapsed: number
+  readonly late: number
   readonly time: number
   readonly turnover: number
   readonly variation: number
   readonly isSaturated: boolean
   readonly observation: Observation
   readonly ceilings: Readonly<Record<string, number>>
-  readonly lowest: { readonly name: string; readonly concurrency: number }
+  readonly lowest: ceilings.Bound
+  readonly urgent: ceilings.Bound
   readonly least: number
 }
 
 export const perceive = (
-  { every }: Parameters,
+  parameters: Parameters,
   state: State,
   observation: Observation,
   elapsed: number
@@ -45,7 +48,7 @@ export const perceive = (
     uses: ceilings.observe(state.uses, observation, elapsed, known.duration),
     memory: signal === undefined
       ? state.memory
-      : memory.observe(state.memory, signal, inFlightAges, now, elapsed - every, known),
+      : memory.observe(state.memory, signal, inFlightAges, now, lateness(parameters, elapsed), known),
     losses: losses.observe(state.losses, completions, now, known.duration),
     watch: collapse.observe(state.watch, observation, elapsed, known)
   }
@@ -68,16 +71,21 @@ export const look = (parameters: Parameters, state: State, observation: Observat
   return {
     now: observation.now,
     elapsed,
+    late: lateness(parameters, elapsed),
     time,
     turnover: pace.turnover(state.pace, time),
     variation: pace.variation(state.pace),
     isSaturated,
     observation,
     ceilings: found,
-    lowest: ceilings.lowest({ ...found, maxConcurrency }) ?? { name: "maxConcurrency", concurrency: maxConcurrency },
+    lowest: ceilings.lowest(found, maxConcurrency),
+    urgent: ceilings.lowest(found, maxConcurrency, ceilings.isUrgent),
     least: minConcurrency
   }
 }
+
+/** By how many milliseconds a decision comes late, because the event loop was blocked. */
+const lateness = ({ every }: Parameters, elapsed: number): number => Math.max(0, elapsed - every)
 
 const memoryAim = ({ memoryHeadroom }: Parameters, target: number): number => target * (1 - memoryHeadroom)
 
