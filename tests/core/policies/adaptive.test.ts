@@ -186,6 +186,30 @@ describe("ScalingPolicy.adaptive", () => {
     assert.deepStrictEqual(after(36), ["Descend", 27, 1])
   })
 
+  it("lands at once where what it would try anew is too much by what it has read since", () => {
+    const after = (tried: number) => {
+      const [above, center] = [[40, tried], [15, 1000]].map(([concurrency, duration]) => ({
+        concurrency,
+        duration,
+        count: 50
+      }))
+      const before: State = {
+        ...initial(ConcurrencySettings.defaults),
+        at: 99_750,
+        level: 10,
+        since: 95_000,
+        phase: probing.descendFrom(center, false, [above]),
+        pace: pace.observe(pace.initial, stats(100, { meanDuration: 1000 }), 250),
+        measurement: { elapsed: 4000, unused: 0, taskTime: 10 * 4000, count: 40, durations: 40_000 }
+      }
+      const seen = observation({ now: 100_000, current: 10, meanConcurrency: 10, desired: 10 })
+      const { level, phase } = law.decide({ every: 250, memoryHeadroom: 0 }, before, seen)[1]
+      return [phase._tag, Math.round(level)]
+    }
+    assert.deepStrictEqual(after(1400), ["SlowStart", 40])
+    assert.deepStrictEqual(after(2000), ["Probing", 24])
+  })
+
   it("does not heed at its first steps what resources say, but for memory", () => {
     const lowest = (name: string) => {
       const uses = { [name]: [0.2, 0] } as const

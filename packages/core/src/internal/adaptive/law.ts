@@ -223,8 +223,16 @@ const measure = (state: State, phase: slowStart.SlowStart | probing.Probing, vie
   }
   const outcome = probing.step(phase, reading, bounds)
   return outcome._tag === "Restart"
-    ? at({ ...rested, phase: slowStart.resume(outcome.known, outcome.tried) }, outcome.level, view)
+    ? growAnew(rested, outcome, view)
     : at({ ...rested, phase: outcome.next }, outcome.level, view)
+}
+
+/** Growth begins anew, but where what was tried is too much by what has been read since, there is no need to. */
+const growAnew = (state: State, { known, level, tried }: probing.Restart, view: View): State => {
+  const outcome = tried === null ? null : slowStart.step(slowStart.resume(known, null), tried, view.variation)
+  return outcome?._tag === "Land"
+    ? grow(state, outcome, view)
+    : at({ ...state, phase: slowStart.resume(known, tried) }, level, view)
 }
 
 /** Whether so many tasks have ended since the level was lowered that it is what runs. */

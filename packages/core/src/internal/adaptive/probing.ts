@@ -64,19 +64,19 @@ export interface Bounds {
 }
 
 /**
- * `Restart`: more may be better, so the optimum is to be sought from here.
+ * More may be better, so the optimum is to be sought from here.
  *
  * - `known`: readings of lower levels, the lowest first.
  * - `tried`: the reading of this level that seemed too much, to be made sure of.
  */
-export type Outcome =
-  | { readonly _tag: "Probe"; readonly next: Probing; readonly level: number }
-  | {
-    readonly _tag: "Restart"
-    readonly level: number
-    readonly known: ReadonlyArray<Reading>
-    readonly tried: Reading | null
-  }
+export interface Restart {
+  readonly _tag: "Restart"
+  readonly level: number
+  readonly known: ReadonlyArray<Reading>
+  readonly tried: Reading | null
+}
+
+export type Outcome = { readonly _tag: "Probe"; readonly next: Probing; readonly level: number } | Restart
 
 /** Samples of the center alone tell no slope, so that they push out less of what does. */
 const recall = ({ samples, stage }: Probing, sample: Sample): ReadonlyArray<Sample> =>
@@ -144,7 +144,7 @@ const descend = (probing: Probing, sample: Sample, bounds: Bounds): Outcome => {
   return { _tag: "Probe", next, level: probing.center }
 }
 
-const restart = (level: number, known: ReadonlyArray<Sample> = [], tried?: Sample): Outcome => ({
+const restart = (level: number, known: ReadonlyArray<Sample> = [], tried?: Sample): Restart => ({
   _tag: "Restart",
   level,
   known: known.map(readingOf),
@@ -152,7 +152,7 @@ const restart = (level: number, known: ReadonlyArray<Sample> = [], tried?: Sampl
 })
 
 /** Fewer did not help. Where more was tried before that, it may have seemed too much by chance. */
-const retry = ({ center, samples }: Probing, below: Sample): Outcome => {
+const retry = ({ center, samples }: Probing, below: Sample): Restart => {
   const tried = samples.find(({ x }) => x > Math.log(1.15 * center))
   return tried === undefined
     ? restart(center, [below])
