@@ -211,12 +211,17 @@ describe("ScalingPolicy.adaptive", () => {
   })
 
   it("does not heed at its first steps what resources say, but for memory", () => {
-    const lowest = (name: string) => {
+    const first = (name: string) => {
       const uses = { [name]: [0.2, 0] } as const
-      return Math.max(...drive(policy, 4, () => ({ duration: 5000, uses })).map(({ decision }) => decision.desired))
+      return drive(policy, 4, () => ({ duration: 5000, uses })).map(({ decision }) => decision)
     }
-    assert.isAtLeast(lowest("cpu"), 8)
-    assert.isAtMost(lowest("memory"), 5)
+    const highest = (decisions: ReadonlyArray<ScalingPolicy.ScalingDecision>) =>
+      Math.max(...decisions.map(({ desired }) => desired))
+    const [cpu, memory] = [first("cpu"), first("memory")]
+    assert.isAtLeast(highest(cpu), 8)
+    assert.isAtMost(highest(memory), 5)
+    assert.isTrue(cpu.every(({ reason }) => reason.bindingSignal === undefined))
+    assert.strictEqual(memory[memory.length - 1].reason.bindingSignal, "memory")
   })
 
   it("begins to measure a new level only once it has settled, for which blocked time does not count", () => {

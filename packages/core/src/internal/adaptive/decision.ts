@@ -4,14 +4,16 @@
 import { clamp as clampInto } from "../../ConcurrencySettings.ts"
 import type { ScalingDecision } from "../scalingModel.ts"
 import { expectedCompletions, memoryBound, paceBound, replaceable } from "./allowance.ts"
+import type { Bound } from "./ceilings.ts"
 import { peak } from "./foresight.ts"
 import * as losses from "./losses.ts"
 import { reasonOf } from "./reason.ts"
 import type { Parameters, State } from "./state.ts"
-import { memoryHighest, memoryMost, type View } from "./view.ts"
+import { binding, memoryHighest, memoryMost, type View } from "./view.ts"
 
 export const describe = (parameters: Parameters, state: State, view: View): ScalingDecision => {
   const { current, currentInfo, desired: previous, settings } = view.observation
+  const bound = binding(state, view)
   const level = Math.round(state.level)
   const desired = clampInto(settings, currentInfo.isStale ? Math.min(level, previous) : level)
   const expected = expectedCompletions(state.pace, desired, parameters.every)
@@ -27,10 +29,10 @@ export const describe = (parameters: Parameters, state: State, view: View): Scal
       current,
       isSaturated: view.isSaturated,
       staleSignals: Object.keys(currentInfo.signals).filter((name) => currentInfo.signals[name].isStale),
-      isBackedOff: view.lowest.name === "losses" && view.lowest.concurrency < 1.05 * state.level,
+      isBackedOff: bound.name === "losses" && isNear(bound, state),
       isHeldByMemory: foreseen < desired - current,
       ceilings: view.ceilings,
-      lowest: bindingSignal(state, view)
+      lowest: isNear(bound, state) && currentInfo.signals[bound.name] !== undefined ? bound.name : undefined
     })
   }
 }
@@ -48,7 +50,4 @@ const startsByMemory = (state: State, { observation }: View, desired: number, re
   return memoryBound(budget, observation.current, desired, replaced)
 }
 
-const bindingSignal = ({ level }: State, { lowest, observation }: View): string | undefined =>
-  lowest.concurrency < 1.05 * level && observation.currentInfo.signals[lowest.name] !== undefined
-    ? lowest.name
-    : undefined
+const isNear = ({ concurrency }: Bound, { level }: State): boolean => concurrency < 1.05 * level

@@ -24,7 +24,7 @@ import * as probing from "./probing.ts"
 import * as slowStart from "./slowStart.ts"
 import type { Parameters, Phase, State } from "./state.ts"
 import * as tracking from "./tracking.ts"
-import { look, perceive, type View } from "./view.ts"
+import { binding, look, perceive, type View } from "./view.ts"
 
 export const decide = (
   parameters: Parameters,
@@ -92,10 +92,6 @@ const rest = (state: State, { elapsed, observation }: View): State => {
   const measurement = add(state.measurement, observation, elapsed)
   return isVoid(measurement) ? { ...state, since: observation.now, measurement: null } : { ...state, measurement }
 }
-
-/** What limits. The first tasks all are at their first step: what they use says little of what a task uses. */
-const binding = ({ phase }: State, { lowest, urgent }: View): ceilings.Bound =>
-  phase._tag === "ColdStart" ? urgent : lowest
 
 const comeDown = (state: State, view: View): State => {
   const { elapsed, now, time } = view

@@ -84,6 +84,10 @@ export const look = (parameters: Parameters, state: State, observation: Observat
   }
 }
 
+/** What limits. The first tasks all are at their first step: what they use says little of what a task uses. */
+export const binding = ({ phase }: State, { lowest, urgent }: View): ceilings.Bound =>
+  phase._tag === "ColdStart" ? urgent : lowest
+
 /** By how many milliseconds a decision comes late, because the event loop was blocked. */
 const lateness = ({ every }: Parameters, elapsed: number): number => Math.max(0, elapsed - every)
 
