@@ -112,16 +112,23 @@ describe("peak", () => {
     assert.approximately(running(72), 0.1 + 0.01 * (72 - (9 - 2 * 3)), 1e-9)
   })
 
+  it("counts the less on the end of a task the longer it has run beyond the usual", () => {
+    // By half the time in which tasks grow, sixteen of those of the usual age end, and four of the others: ten surely.
+    const both = [...ages(128, 4000), ...ages(128, 16_000)]
+    const running = after(0.1 + 0.01 * 256, both, { present: 256 }, known(4000))
+    assert.approximately(running, 0.1 + 0.01 * (256 - (20 - 2 * Math.sqrt(20))), 1e-9)
+  })
+
   it("counts on the end of no more than there are", () => {
-    assert.approximately(after(0.5, ages(40, 4000), { growth: 10, present: 40 }, known(1)), 0.1, 1e-9)
+    assert.approximately(after(0.5, ages(40, 1), { growth: 10, present: 40 }, known(1)), 0.1, 1e-9)
   })
 
   it("takes tasks to last a millisecond at least", () => {
     for (const duration of [0, 0.5, 1]) {
       // A quarter of a millisecond later sixteen end, and eight surely.
-      const running = after(0.1 + 0.64, ages(64, 4000), { growth: 0.5, present: 64 }, known(duration))
+      const running = after(0.1 + 0.64, ages(64, 1), { growth: 0.5, present: 64 }, known(duration))
       assert.approximately(running, 0.1 + 0.01 * (64 - (16 - 2 * 4)), 1e-9)
-      assert.approximately(after(0.5, ages(40, 4000), {}, known(duration)), 0.1, 1e-9)
+      assert.approximately(after(0.5, ages(40, 1), {}, known(duration)), 0.1, 1e-9)
     }
   })
 

@@ -48,19 +48,19 @@ const useAfter = (
   ages: ReadonlyArray<number>,
   { duration }: Pace
 ): number => {
+  const ended = surelyEnded(later, ages, duration)
   let grown = 0, shared = 0, square = 0
   for (const age of ages) {
     const now = maturity(age, growth)
-    const then = maturity(age + later, growth)
+    const then = maturity(age + later, growth) * (1 - ended(age))
     grown += then
     shared += now * then
     square += now * now
   }
   const perGrown = used / meanGrown
-  const running = stillRunning(ages.length, later / Math.max(1, duration))
   const excess = Math.max(0, usedByTasks(model) - perGrown * present)
   // Tasks that are dearer than usual go on growing so: each accounts for as much of the excess as it has grown.
-  const ofTasks = (perGrown * grown + excess * (square === 0 ? 1 : shared / square)) * running
+  const ofTasks = perGrown * grown + (square === 0 ? 0 : excess * shared / square)
   // Where use comes after tasks, a part of it is still what it is now.
   return smoothing(later, lag)(perGrown * present + excess, ofTasks)
 }
@@ -68,8 +68,14 @@ const useAfter = (
 /** By how many standard deviations fewer tasks may end than do on average. */
 const fewer = 2
 
-/** The share of so many tasks that surely has not ended after a time, which is given in durations of a task. */
-const stillRunning = (tasks: number, time: number): number => {
-  const ends = tasks * time
-  return tasks === 0 ? 0 : 1 - Math.min(1, Math.max(0, ends - fewer * Math.sqrt(ends)) / tasks)
+/**
+ * The chance that a task of an age has surely ended after a time. Who has run for longer than tasks do on average is one
+ * of the long ones, and will run for as long again.
+ */
+const surelyEnded = (time: number, ages: ReadonlyArray<number>, duration: number): (age: number) => number => {
+  const share = (age: number) => time / Math.max(1, duration, age)
+  let ends = 0
+  for (const age of ages) ends += share(age)
+  const surely = ends === 0 ? 0 : Math.max(0, 1 - fewer / Math.sqrt(ends))
+  return (age) => Math.min(1, surely * share(age))
 }
