@@ -7,12 +7,21 @@ import { Duration } from "effect"
 import * as collapse from "../../../packages/core/src/internal/adaptive/collapse.ts"
 import * as law from "../../../packages/core/src/internal/adaptive/law.ts"
 import * as measurement from "../../../packages/core/src/internal/adaptive/measurement.ts"
-import * as pace from "../../../packages/core/src/internal/adaptive/pace.ts"
 import * as probing from "../../../packages/core/src/internal/adaptive/probing.ts"
 import * as slowStart from "../../../packages/core/src/internal/adaptive/slowStart.ts"
 import { initial, type State } from "../../../packages/core/src/internal/adaptive/state.ts"
 import * as tracking from "../../../packages/core/src/internal/adaptive/tracking.ts"
-import { between, type Conditions, desiredAt, drive, meanDesired, observation, signal, stats } from "./support.ts"
+import {
+  between,
+  type Conditions,
+  desiredAt,
+  drive,
+  known,
+  meanDesired,
+  observation,
+  signal,
+  stats
+} from "./support.ts"
 
 const policy = ScalingPolicy.adaptive()
 
@@ -125,7 +134,7 @@ describe("ScalingPolicy.adaptive", () => {
       level: 60,
       since: 99_000,
       phase: { ...tracking.initial("cpu"), brokenOff: { growth, level: 40, at } },
-      pace: pace.observe(pace.initial, stats(100, { meanDuration: 1000 }), 250)
+      pace: known(1000, 100)
     })
     const after = (state: State, load: number, current = 60) => {
       const signals = { cpu: signal(load) }
@@ -174,7 +183,7 @@ describe("ScalingPolicy.adaptive", () => {
         level: 40,
         since: 95_000,
         phase: slowStart.resume([{ concurrency: lower, duration: 1000, count: 50 }], null),
-        pace: pace.observe(pace.initial, stats(100, { meanDuration: 1000 }), 250),
+        pace: known(1000, 100),
         measurement: { elapsed: 3000, unused: 0, taskTime: 40 * 3000, count: 120, durations: 120_000 }
       }
       const settings = { ...ConcurrencySettings.defaults, maxConcurrency: 40 }
@@ -199,7 +208,7 @@ describe("ScalingPolicy.adaptive", () => {
         level: 10,
         since: 95_000,
         phase: probing.descendFrom(center, false, [above]),
-        pace: pace.observe(pace.initial, stats(100, { meanDuration: 1000 }), 250),
+        pace: known(1000, 100),
         measurement: { elapsed: 4000, unused: 0, taskTime: 10 * 4000, count: 40, durations: 40_000 }
       }
       const seen = observation({ now: 100_000, current: 10, meanConcurrency: 10, desired: 10 })
@@ -230,7 +239,7 @@ describe("ScalingPolicy.adaptive", () => {
       level: 20,
       since: 99_000,
       phase: slowStart.initial,
-      pace: pace.observe(pace.initial, stats(100, { meanDuration: 500 }), 250)
+      pace: known(500, 100)
     }
     const after = (at: number) =>
       law.decide({ every: 250, memoryHeadroom: 0 }, { ...before, at }, observation({ now: 100_000, current: 20 }))[1]
@@ -256,7 +265,7 @@ describe("ScalingPolicy.adaptive", () => {
       level: 20,
       at: 59_750,
       phase: probing.initial(20),
-      pace: pace.observe(pace.initial, stats(100, { meanDuration: 2000 }), 250)
+      pace: known(2000, 100)
     }
     const after = (current: number) => {
       const seen = observation({ now: 60_000, current, meanConcurrency: current })

@@ -141,9 +141,10 @@ export const observe = (
   const rise = elapsed > 0 ? (own - model.own) / elapsed : 0
   if (running.length === 0) return { ...model, at, base, own, passed: 0, rise }
   const isPaced = isKnown(pace)
+  const weight: Weight = { elapsed, counts: isClear ? elapsed : doubt * elapsed }
   const candidates = shapes.map((shape, i) => {
     const before = model.candidates === null || model.isPaced !== isPaced ? null : model.candidates[i]
-    const next = see(before, own - base, running, { elapsed, counts: isClear ? elapsed : doubt * elapsed }, shape, pace)
+    const next = see(before, own - base, running, weight, shape, pace)
     // What tasks used that ended unseen would pass for how much the use of a task may stray.
     return isClear || before === null ? next : { ...next, strayed: before.strayed, variance: before.variance }
   })
@@ -215,7 +216,7 @@ const span = ({ duration }: Pace): number => Math.max(10_000, 3 * duration)
 const longSpan = (pace: Pace): number => 6 * span(pace)
 
 /** The milliseconds since the last measurement, and for how many of them this one counts. */
-interface Span {
+interface Weight {
   readonly elapsed: number
   readonly counts: number
 }
@@ -225,7 +226,7 @@ const see = (
   before: Seen | null,
   used: number,
   ages: ReadonlyArray<number>,
-  { counts, elapsed }: Span,
+  { counts, elapsed }: Weight,
   shape: Shape,
   pace: Pace
 ): Seen => {
