@@ -61,8 +61,9 @@ export const stepRatio = (options: StepRatioOptions = {}): ScalingPolicy<undefin
  *
  * - *Ceilings*: each signal says how many tasks bring its `load` to its `target`: `n * (target - others) / own`, as the
  *   Kubernetes horizontal autoscaler does. Others' use is subtracted, but half of a target stays ours however much they
- *   use. Memory is foreseen: what running tasks still owe, and how far their use strays, stay free below the target; what
- *   runs must fit even if nothing more starts; and `startAllowance` bounds the starts until the next decision.
+ *   use. An event loop may be 6 % busier than its target while its signal is never overloaded. Memory is foreseen: what
+ *   running tasks still owe, and how far their use strays, stay free below the target; what runs must fit even if nothing
+ *   more starts; and `startAllowance` bounds the starts until the next decision.
  * - *Cold start*: whatever the start value, tasks are let in by doubling until some have finished.
  * - *Slow start*: doubles until duration grows as fast as concurrency, at which throughput no longer does (Little's law),
  *   and lands on the bandwidth-delay product, as TCP BBR does.

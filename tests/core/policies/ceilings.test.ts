@@ -37,6 +37,21 @@ describe("ceilings", () => {
     assert.strictEqual(usedUp(20), 18)
   })
 
+  it("keep a thread busier than its target as long as nothing comes too late for it, and no other resource", () => {
+    const aim = (name: string, target: number, actualRatio: number) =>
+      ceilings.aimOf(name, signal(0.9, { target, actualRatio, limitRatio: 0.6 }))
+    assert.approximately(aim("eventLoop", 0.93, 0), 0.93 * 1.06, 1e-9)
+    assert.approximately(aim("eventLoop", 0.93, 0.3), 0.93 * 1.03, 1e-9)
+    assert.strictEqual(aim("eventLoop", 0.93, 0.6), 0.93)
+    assert.strictEqual(aim("eventLoop", 0.93, 1), 0.93)
+    // What a caller keeps free is kept free, but for a few hundredths of it.
+    assert.approximately(aim("eventLoop", 0.5, 0), 0.53, 1e-9)
+    assert.strictEqual(aim("eventLoop", 0.99, 0), 1)
+    assert.strictEqual(aim("cpu", 0.95, 0), 0.95)
+    // A signal that allows no overload at all.
+    assert.strictEqual(ceilings.aimOf("eventLoop", signal(0.9, { target: 0.93, actualRatio: 1, limitRatio: 0 })), 0.93)
+  })
+
   it("say nothing where next to nothing is used", () => {
     assert.isUndefined(busy(0.01))
     assert.isUndefined(busy(0.9, 0.01))

@@ -76,6 +76,19 @@ const room = ({ load, own }: Use, target: number): number | undefined => {
   return clamp(Math.max(target - others, fairShare * target) / own, 0.5, 8)
 }
 
+/** How far beyond its target a JavaScript thread is kept busy, as a factor, while nothing comes too late for it. */
+const beyond = 1.06
+
+/**
+ * The load to aim at. What a thread leaves free of its time serves only that nothing waits for long, and whether it does
+ * its signal says: the more often it is overloaded, the nearer to the target.
+ */
+export const aimOf = (name: string, { actualRatio, limitRatio, target }: SignalInfo): number => {
+  if (name !== "eventLoop") return target
+  const overloaded = clamp(actualRatio / Math.max(limitRatio, 0.01), 0, 1)
+  return target + (1 - overloaded) * Math.max(0, Math.min(1, beyond * target) - target)
+}
+
 const exhausted = 0.985
 
 /** Demand beyond a resource that is used up shows nowhere in its use. */
