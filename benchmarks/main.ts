@@ -11,6 +11,7 @@ import { parseArgs } from "node:util"
 import { bundle } from "./bundle.ts"
 import { close } from "./contenders.ts"
 import { verify } from "./correctness.ts"
+import { decisions } from "./decisions.ts"
 import { dispatch, dispatchOfMany } from "./dispatch.ts"
 import { extras } from "./extras.ts"
 import { idle } from "./idle.ts"
@@ -30,6 +31,7 @@ const questions: ReadonlyArray<Question> = [
   memory,
   wakeup,
   extras,
+  decisions,
   idle,
   bundle,
   pressure
