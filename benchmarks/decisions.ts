@@ -1,8 +1,9 @@
 /**
  * What a policy takes to decide, with a thousand tasks in flight and a thousand ending a second.
  */
-import { ConcurrencySettings, type LoadSignal, ScalingPolicy, type SystemStatus } from "@autoscaled-pool/core"
+import { ConcurrencySettings, ScalingPolicy } from "@autoscaled-pool/core"
 import { Duration } from "effect"
+import { observation, signal, stats } from "../tests/core/policies/support.ts"
 import type { Question } from "./question.ts"
 import { median } from "./statistics.ts"
 
@@ -15,54 +16,26 @@ const settings: ConcurrencySettings.ConcurrencySettings = {
   maxConcurrency: 2 * inFlight
 }
 
-const ages = Array.from({ length: inFlight }, (_, i) => inFlight - i)
-
-const signal = (load: number, at: number): LoadSignal.SignalInfo => ({
-  limitRatio: 0.4,
-  actualRatio: 0,
-  isOverloaded: false,
-  isStale: false,
-  load,
-  own: load,
-  target: 0.9,
-  at
-})
+const inFlightAges = Array.from({ length: inFlight }, (_, i) => inFlight - i)
 
 /** Memory moves a little, so that there is something to learn at each decision. */
-const infoAt = (now: number): SystemStatus.SystemInfo => ({
-  signals: {
-    cpu: signal(0.5, now),
-    memory: signal(0.6 + 0.01 * Math.sin(now), now),
-    eventLoop: signal(0.4, now)
-  },
-  isSystemIdle: true,
-  isStale: false,
-  createdAt: now
-})
-
 const observationAt = (now: number, elapsed: number): ScalingPolicy.Observation => {
-  const info = infoAt(now)
-  const completions = {
-    count: Math.round(perSecond * elapsed / 1000),
-    failures: 0,
-    timeouts: 0,
-    rejections: 0,
-    meanDuration: 1000,
-    varianceDuration: 250_000
-  }
-  return {
+  const completions = stats(Math.round(perSecond * elapsed / 1000), { meanDuration: 1000, varianceDuration: 250_000 })
+  return observation({
     now,
     settings,
     desired: inFlight,
     current: inFlight,
     meanConcurrency: inFlight,
-    saturatedShare: 1,
-    currentInfo: info,
-    historicalInfo: info,
+    signals: {
+      cpu: signal(0.5, { at: now }),
+      memory: signal(0.6 + 0.01 * Math.sin(now), { at: now }),
+      eventLoop: signal(0.4, { at: now })
+    },
     completions,
     fresh: completions,
-    inFlightAges: ages
-  }
+    inFlightAges
+  })
 }
 
 interface Cost {

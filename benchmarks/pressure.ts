@@ -57,10 +57,10 @@ const tableOf = (measured: ReadonlyArray<Measured>): Table => ({
     ...[
       mean(pressure.perSecond),
       pressure.perSecond[0],
-      pressure.perSecond[1] ?? NaN,
+      pressure.perSecond[1],
       worst(pressure),
-      pressure.perSecond.at(-1) ?? NaN
-    ].map((rate) => rate.toFixed(1)),
+      pressure.perSecond.at(-1)
+    ].map((rate) => rate === undefined || rate === Infinity ? "–" : rate.toFixed(1)),
     String(pressure.maxConcurrency),
     pressure.lateness.p99.toFixed(0),
     pressure.peakMemory.toFixed(0)

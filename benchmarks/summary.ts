@@ -17,7 +17,7 @@ export const showSummary = ({ command, goals, machine, tables, versions }: Summa
   [
     `Measured by \`${command}\` on ${new Date().toISOString().slice(0, 10)}: ${machine}; ${versions}.`,
     ...tables.map(showTable),
-    showTable(goalTable("Goals", goals))
+    ...goals.length === 0 ? [] : [showTable(goalTable("Goals", goals))]
   ].join("\n\n")
 
 const start = "<!-- bench:start -->"
