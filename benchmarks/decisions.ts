@@ -53,7 +53,7 @@ const costOf = <S>(policy: ScalingPolicy.ScalingPolicy<S>, decisions: number): C
   const round = () => {
     const observations = Array.from({ length: decisions }, () => observationAt(now += everyMillis, everyMillis))
     const before = performance.now()
-    for (const observation of observations) state = policy.decide(state, observation)[1]
+    for (const seen of observations) state = policy.decide(state, seen)[1]
     return (performance.now() - before) * 1000 / decisions
   }
   round()
@@ -61,7 +61,7 @@ const costOf = <S>(policy: ScalingPolicy.ScalingPolicy<S>, decisions: number): C
 }
 
 const shareOfCore = ({ everyMillis, micros }: Cost) => micros / 1000 / everyMillis
-const microsPerTask = ({ everyMillis, micros }: Cost) => micros * 1000 / everyMillis / perSecond
+const microsPerTask = (cost: Cost) => shareOfCore(cost) * 1e6 / perSecond
 
 export const decisions: Question = {
   key: "decisions",

@@ -13,6 +13,7 @@ import type { Answer, Goal, Table } from "./report.ts"
 const fixed = { mixed: ["9", "11", "14", "18", "22"], memory: ["32", "35", "38"] }
 type Workload = keyof typeof fixed
 const policies = ["adaptive", "stepRatio"]
+const isFixed = (contender: string) => !policies.includes(contender)
 
 /** What is steady from its first moment on needs no longer than this, in seconds. */
 const longEnough = 30
@@ -72,7 +73,7 @@ const isAllowed = ({ pressure }: Measured) =>
 
 const bestFixed = (workload: Workload, measured: ReadonlyArray<Measured>) =>
   Math.max(
-    ...measured.filter((run) => run.workload === workload && fixed[workload].includes(run.contender) && isAllowed(run))
+    ...measured.filter((run) => run.workload === workload && isFixed(run.contender) && isAllowed(run))
       .map(({ pressure }) => mean(pressure.perSecond))
   )
 
@@ -152,8 +153,8 @@ export const pressure: Question = {
     for (const workload of ["mixed", "memory"] as const) {
       const contenders = effort === "Quick" ? ["adaptive"] : [...fixed[workload], ...policies]
       for (const contender of contenders) {
-        const isFixed = fixed[workload].includes(contender)
-        measured.push(await measure(workload, contender, isFixed ? Math.min(longEnough, seconds) : seconds))
+        const enough = isFixed(contender) ? Math.min(longEnough, seconds) : seconds
+        measured.push(await measure(workload, contender, enough))
       }
     }
     const limit = effort === "Quick" ? { notes: [], tables: [], goals: [] } : await underLimit()

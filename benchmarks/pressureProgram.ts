@@ -52,22 +52,17 @@ const hold = Effect.acquireUseRelease(
   (held) => Effect.sync(() => free(held))
 )
 
-const warmUp = () => Array.from({ length: Math.floor(2 ** 31 / bytes) }, touched).forEach(free)
+const warm = (limit: number) => Array.from({ length: Math.floor(limit / bytes) }, touched).forEach(free)
 
-interface Workload {
-  readonly task: Effect.Effect<void>
-  readonly limit?: string
-  readonly prepare?: () => void
-}
-
-const workloads: Readonly<Record<string, Workload>> = {
+/** Tasks, and for those that are about memory the bytes that they may use. */
+const workloads: Readonly<Record<string, { readonly task: Effect.Effect<void>; readonly limit?: number }>> = {
   mixed: { task: mixed },
-  memory: { task: hold, limit: "2 GiB", prepare: warmUp }
+  memory: { task: hold, limit: 2 ** 31 }
 }
 
 const [workload, contender, seconds] = process.argv.slice(2)
-const { limit, prepare, task } = workloads[workload]
-prepare?.()
+const { limit, task } = workloads[workload]
+if (limit !== undefined) warm(limit)
 const fixed = Number(contender)
 
 const options = (): AutoscaledPool.PoolOptions<number> => {
@@ -114,9 +109,8 @@ const program = Effect.gen(function*() {
   process.stdout.write(`${JSON.stringify(pressure)}\n`)
 })
 
-const memory = limit === undefined ? {} : { memory: { limit } as const }
 // Whoever else keeps the machine busy must not decide what this process is measured to bear.
-const status = NodeSystemStatus.layer({ cpu: false, ...memory } as NodeSystemStatus.Options)
+const status = NodeSystemStatus.layer({ cpu: false, memory: { limit } })
 
 await Effect.runPromise(Effect.scoped(Effect.provide(program, status)))
 process.exit(0)

@@ -103,7 +103,7 @@ const fewer = (inFlight: number): number => Math.min(0.9 * inFlight, inFlight - 
  */
 export const ceiling = (
   use: Use,
-  { target }: SignalInfo,
+  { target }: Pick<SignalInfo, "target">,
   desired: number,
   isSaturated: boolean
 ): number | undefined => {

@@ -31,14 +31,19 @@ export const foresee = (model: MemoryModel, seen: Seen, signal: SignalInfo, curr
  */
 export const peak = (model: MemoryModel, signal: SignalInfo, ages: ReadonlyArray<number>, pace: Pace): number => {
   if (model.candidates === null || !isKnown(pace)) return 0
+  const endings = surelyEnded(ages, pace)
   const worst = Math.max(
     ...plausible(model.candidates).map((seen) => {
       const until = seen.growth + seen.lag
-      return Math.max(useAfter(until / 2, model, seen, ages, pace), useAfter(until, model, seen, ages, pace))
+      const useAt = (later: number) => useAfter(later, model, seen, ages, endings(later))
+      return Math.max(useAt(until / 2), useAt(until))
     })
   )
   return taken(model, signal) + worst
 }
+
+/** The chance that a task of an age has ended. */
+type Ended = (age: number) => number
 
 /** What tasks use after a time in which nothing starts; `seen`: one way in which use may follow tasks. */
 const useAfter = (
@@ -46,9 +51,8 @@ const useAfter = (
   model: MemoryModel,
   { grown: meanGrown, growth, lag, present, used }: Seen,
   ages: ReadonlyArray<number>,
-  { duration }: Pace
+  ended: Ended
 ): number => {
-  const ended = surelyEnded(later, ages, duration)
   let grown = 0, shared = 0, square = 0
   for (const age of ages) {
     const now = maturity(age, growth)
@@ -69,13 +73,16 @@ const useAfter = (
 const fewer = 2
 
 /**
- * The chance that a task of an age has surely ended after a time. Who has run for longer than tasks do on average is one
- * of the long ones, and will run for as long again.
+ * Which tasks have surely ended after a time. Who has run for longer than tasks do on average is one of the long ones, and
+ * will run for as long again.
  */
-const surelyEnded = (time: number, ages: ReadonlyArray<number>, duration: number): (age: number) => number => {
-  const share = (age: number) => time / Math.max(1, duration, age)
-  let ends = 0
-  for (const age of ages) ends += share(age)
-  const surely = ends === 0 ? 0 : Math.max(0, 1 - fewer / Math.sqrt(ends))
-  return (age) => Math.min(1, surely * share(age))
+const surelyEnded = (ages: ReadonlyArray<number>, { duration }: Pace): (time: number) => Ended => {
+  const lasting = (age: number) => Math.max(1, duration, age)
+  let rate = 0
+  for (const age of ages) rate += 1 / lasting(age)
+  return (time) => {
+    const ends = time * rate
+    const surely = ends === 0 ? 0 : Math.max(0, 1 - fewer / Math.sqrt(ends))
+    return (age) => Math.min(1, surely * time / lasting(age))
+  }
 }

@@ -64,7 +64,7 @@ export const look = (parameters: Parameters, state: State, observation: Observat
     if (signal === undefined || signal.isStale) continue
     const ceiling = name === "memory"
       ? memory.ceiling(state.memory, signal, memoryAim(parameters, signal.target), observation.current)
-      : ceilings.ceiling(use, { ...signal, target: ceilings.aimOf(name, signal) }, state.level, isSaturated)
+      : ceilings.ceiling(use, { target: ceilings.aimOf(name, signal) }, state.level, isSaturated)
     if (ceiling !== undefined) found[name] = ceiling
   }
   if (state.losses.backoff !== null) found["losses"] = state.losses.backoff.cap
