@@ -160,7 +160,7 @@ describe("slow start", () => {
 })
 
 describe("steady state", () => {
-  const bounds: probing.Bounds = { least: 1, most: 200, variation: 0.5, time: 300 }
+  const bounds: probing.Bounds = { least: 1, most: 200, isFirm: false, variation: 0.5, time: 300 }
 
   /** Answers each level as a service with a knee would, for so many readings. */
   const run = (
@@ -232,6 +232,19 @@ describe("steady state", () => {
     const moves = (from: number, to: number) =>
       levels.slice(from, to).filter((level, i, those) => i > 0 && level !== those[i - 1]).length
     assert.isBelow(moves(150, 200), moves(0, 50))
+  })
+
+  it("tries less below a bound more rarely the more often it proved to be no better, most of all below that of memory", () => {
+    const holds = (isFirm: boolean) =>
+      [0, 1, 2, 3, 9].map((ups) => probing.prove({ ...probing.initial(36), ups }, { ...bounds, isFirm }).hold)
+    assert.deepStrictEqual(holds(false), [12, 12, 24, 36, 48])
+    assert.deepStrictEqual(holds(true), [48, 48, 96, 144, 192])
+    const triesBelow = (isFirm: boolean) => {
+      const { levels } = run(probing.initial(60, true), () => 200, 300, { bounds: { isFirm, most: 60 } })
+      return levels.filter((level) => level < 60).length
+    }
+    assert.isAtLeast(triesBelow(true), 2)
+    assert.isAtMost(triesBelow(true), triesBelow(false) / 2)
   })
 
   it("cuts nothing where durations rise for another reason than congestion", () => {

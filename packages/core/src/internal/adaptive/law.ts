@@ -211,17 +211,19 @@ const measure = (state: State, phase: slowStart.SlowStart | probing.Probing, vie
   if (reading === undefined) return { ...state, measurement }
   const rested = { ...state, measurement: null }
   if (phase._tag === "SlowStart") return grow(rested, slowStart.step(phase, reading, view.variation), view)
-  const bounds = {
-    least: view.least,
-    most: view.lowest.concurrency,
-    variation: view.variation,
-    time: view.time
-  }
-  const outcome = probing.step(phase, reading, bounds)
+  const outcome = probing.step(phase, reading, boundsOf(view))
   return outcome._tag === "Restart"
     ? growAnew(rested, outcome, view)
     : at({ ...rested, phase: outcome.next }, outcome.level, view)
 }
+
+const boundsOf = ({ least, lowest, time, variation }: View): probing.Bounds => ({
+  least,
+  most: lowest.concurrency,
+  isFirm: lowest.name === "memory",
+  variation,
+  time
+})
 
 /** Growth begins anew, but where what was tried is too much by what has been read since, there is no need to. */
 const growAnew = (state: State, { known, level, tried }: probing.Restart, view: View): State => {
@@ -265,7 +267,9 @@ const settleBelow = (state: State, growth: slowStart.SlowStart, view: View): Sta
   }
   const { readings } = growth
   const latest = readings[readings.length - 1]
-  if (readings[0].concurrency < 0.85 * latest.concurrency) return { ...state, phase: probing.prove(phase, view.time) }
+  if (readings[0].concurrency < 0.85 * latest.concurrency) {
+    return { ...state, phase: probing.prove(phase, boundsOf(view)) }
+  }
   const descent = probing.descendFrom(latest, true)
   return at({ ...state, phase: descent }, probing.levelBelow(descent.center, view.least), view)
 }

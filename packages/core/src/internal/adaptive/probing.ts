@@ -55,10 +55,11 @@ export const descendFrom = (reading: Reading, wantsMore = false, above: Readonly
 
 export const levelBelow = (center: number, least: number): number => Math.max(least, Math.min(center - 1, center / far))
 
-/** Within which bounds to probe, and by what clock. */
+/** Within which bounds to probe, and by what clock; `isFirm`: whether it is memory that sets the upper one. */
 export interface Bounds {
   readonly least: number
   readonly most: number
+  readonly isFirm: boolean
   readonly variation: number
   readonly time: number
 }
@@ -225,17 +226,21 @@ const proceed = (probing: Probing, reading: Reading, bounds: Bounds): Outcome =>
   })
 }
 
-const raise = (probing: Probing, slope: number, { most, time }: Bounds): Probing => {
+const raise = (probing: Probing, slope: number, bounds: Bounds): Probing => {
+  const { most } = bounds
   const ups = probing.ups + 1
   const center = Math.min(most, Math.max(probing.center + 1, probing.center * (ups >= 2 && slope < 0.15 ? 1.5 : 1.2)))
   const next = { ...moved(probing, center), ups, downs: 0, wantsMore: center >= 0.98 * most, proven: center }
-  return center < 0.98 * most ? next : prove(next, time)
+  return center < 0.98 * most ? next : prove(next, bounds)
 }
 
-/** More has paid up to a bound, so that there is nothing to gain by trying soon, and the later the more often it has. */
-export const prove = (probing: Probing, time: number): Probing => {
+/**
+ * More has paid up to a bound, so that there is nothing to gain by trying soon, and the later the more often it has. The
+ * bound of memory wavers least of all, and what a try below it frees has to be got from the system again.
+ */
+export const prove = (probing: Probing, { isFirm, time }: Bounds): Probing => {
   const interval = longestHold(time)
-  return { ...probing, hold: Math.round(interval * clamp(probing.ups, 1, 4)), interval }
+  return { ...probing, hold: Math.round((isFirm ? 4 : 1) * interval * clamp(probing.ups, 1, 4)), interval }
 }
 
 /** Readings to wait at most between two probes: about 20 seconds' worth. */
