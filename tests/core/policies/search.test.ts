@@ -234,7 +234,7 @@ describe("steady state", () => {
     assert.isBelow(moves(150, 200), moves(0, 50))
   })
 
-  it("tries less below a bound more rarely the more often it proved to be no better, most of all below that of memory", () => {
+  it("tries less below a bound the more rarely the more often that was no better, most rarely if it is memory", () => {
     const holds = (isFirm: boolean) =>
       [0, 1, 2, 3, 9].map((ups) => probing.prove({ ...probing.initial(36), ups }, { ...bounds, isFirm }).hold)
     assert.deepStrictEqual(holds(false), [12, 12, 24, 36, 48])

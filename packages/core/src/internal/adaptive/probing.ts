@@ -240,10 +240,14 @@ const raise = (probing: Probing, slope: number, bounds: Bounds): Probing => {
  */
 export const prove = (probing: Probing, { isFirm, time }: Bounds): Probing => {
   const interval = longestHold(time)
-  return { ...probing, hold: Math.round((isFirm ? 4 : 1) * interval * clamp(probing.ups, 1, 4)), interval }
+  const times = (isFirm ? firmly : 1) * clamp(probing.ups, 1, 4)
+  return { ...probing, hold: Math.round(times * interval), interval }
 }
 
-/** Readings to wait at most between two probes: about 20 seconds' worth. */
+/** By what to wait longer below a bound of memory. */
+const firmly = 4
+
+/** Readings to wait at most between two probes where no bound is proven: about 20 seconds' worth. */
 const longestHold = (time: number): number => clamp(20_000 / clamp(time, 1000, 10_000), 2, 12)
 
 // Gently at first: the evidence that calls for it is weak, and the move free.
