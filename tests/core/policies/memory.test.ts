@@ -503,12 +503,18 @@ describe("allowance", () => {
     }
   })
 
-  it("starts up to a tenth of the way from the target to the limit", () => {
-    assert.approximately(view.memoryMost(0.8), 0.82, 1e-9)
-    assert.strictEqual(view.memoryMost(1.1), 1.1)
+  it("starts up to four tenths of the way from the aim to the limit", () => {
+    assert.approximately(view.memoryMost({ every: 250, memoryHeadroom: 0 }, 0.8), 0.88, 1e-9)
+    assert.strictEqual(view.memoryMost({ every: 250, memoryHeadroom: 0 }, 1.1), 1.1)
   })
 
-  it("lets tasks in flight lead four tenths of the way from the target to the limit", () => {
+  it("leaves more room below the limit, whatever comes, where more of the target is to stay free", () => {
+    const at = (memoryHeadroom: number) => ({ every: 250, memoryHeadroom })
+    assert.approximately(view.memoryMost(at(0.25), 0.8), 0.76, 1e-9)
+    assert.approximately(view.memoryHighest(at(0.25), 0.8), 0.84, 1e-9)
+  })
+
+  it("lets tasks in flight lead six tenths of the way from the aim to the limit", () => {
     // They have begun just now: of 0.82 that they will use, a fifth shows.
     const allowed = (others: number) => {
       const candidate = { ...seen, present: 8.2, usual: 0.2, perTask: 0.004 }
@@ -527,9 +533,9 @@ describe("allowance", () => {
       const parameters = { every: 250, memoryHeadroom: 0 }
       return decision.describe(parameters, before, view.look(parameters, before, now, 250)).startAllowance
     }
-    assert.strictEqual(allowed(0.019), allowance.paceBound(45, 41, 0, 45 * 250 / 100_000))
-    assert.strictEqual(allowed(0.021), 0)
-    assert.strictEqual(view.memoryHighest(1.1), 1.1)
+    assert.strictEqual(allowed(0.039), allowance.paceBound(45, 41, 0, 45 * 250 / 100_000))
+    assert.strictEqual(allowed(0.041), 0)
+    assert.strictEqual(view.memoryHighest({ every: 250, memoryHeadroom: 0 }, 1.1), 1.1)
   })
 
   it("counts the tasks that have ended lately, and a few more where more are expected to", () => {

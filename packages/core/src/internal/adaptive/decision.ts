@@ -19,7 +19,7 @@ export const describe = (parameters: Parameters, state: State, view: View): Scal
   const expected = expectedCompletions(state.pace, desired, parameters.every)
   const paced = paceBound(desired, current, losses.coolingSlots(state.losses), expected)
   const ended = state.pace.rate * Math.max(parameters.every, view.elapsed)
-  const foreseen = startsByMemory(state, view, desired, replaceable(ended, expected))
+  const foreseen = startsByMemory(parameters, state, view, desired, replaceable(ended, expected))
   return {
     desired,
     startAllowance: Math.min(paced, foreseen),
@@ -37,15 +37,21 @@ export const describe = (parameters: Parameters, state: State, view: View): Scal
   }
 }
 
-const startsByMemory = (state: State, { observation }: View, desired: number, replaced: number): number => {
+const startsByMemory = (
+  parameters: Parameters,
+  state: State,
+  { observation }: View,
+  desired: number,
+  replaced: number
+): number => {
   const signal = observation.currentInfo.signals["memory"]
   if (signal === undefined || signal.isStale) return Infinity
   const budget = {
     model: state.memory,
     signal,
-    most: memoryMost(signal.target),
+    most: memoryMost(parameters, signal.target),
     peak: peak(state.memory, signal, observation.inFlightAges, state.pace),
-    highest: memoryHighest(signal.target)
+    highest: memoryHighest(parameters, signal.target)
   }
   return memoryBound(budget, observation.current, desired, replaced)
 }

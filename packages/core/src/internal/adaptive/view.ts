@@ -91,12 +91,15 @@ export const binding = ({ phase }: State, { lowest, urgent }: View): ceilings.Bo
 /** By how many milliseconds a decision comes late, because the event loop was blocked. */
 const lateness = ({ every }: Parameters, elapsed: number): number => Math.max(0, elapsed - every)
 
+/** The load of memory to aim at. */
 const memoryAim = ({ memoryHeadroom }: Parameters, target: number): number => target * (1 - memoryHeadroom)
 
-/** Past this load nothing starts: a tenth of the way from the target to the limit. */
-export const memoryMost = (target: number): number => partlyToLimit(target, 0.1)
+/** Past this load nothing starts: four tenths of the way from the aim to the limit. */
+export const memoryMost = (parameters: Parameters, target: number): number =>
+  partlyToLimit(memoryAim(parameters, target), 0.4)
 
-/** Past this load nothing may lead even if nothing more starts: four tenths of that way. */
-export const memoryHighest = (target: number): number => partlyToLimit(target, 0.4)
+/** Past this load nothing may lead even if nothing more starts: six tenths of that way. */
+export const memoryHighest = (parameters: Parameters, target: number): number =>
+  partlyToLimit(memoryAim(parameters, target), 0.6)
 
-const partlyToLimit = (target: number, share: number): number => target + share * Math.max(0, 1 - target)
+const partlyToLimit = (aim: number, share: number): number => aim + share * Math.max(0, 1 - aim)
