@@ -94,12 +94,12 @@ const lateness = ({ every }: Parameters, elapsed: number): number => Math.max(0,
 /** The load of memory to aim at. */
 const memoryAim = ({ memoryHeadroom }: Parameters, target: number): number => target * (1 - memoryHeadroom)
 
-/** Past this load nothing starts: four tenths of the way from the aim to the limit. */
+/** Past this load nothing starts: 0.38 of the way from the aim to the limit. */
 export const memoryMost = (parameters: Parameters, target: number): number =>
-  partlyToLimit(memoryAim(parameters, target), 0.4)
+  partlyToLimit(memoryAim(parameters, target), 0.38)
 
-/** Past this load nothing may lead even if nothing more starts: six tenths of that way. */
+/** Past this load nothing may lead even if nothing more starts: 0.58 of that way. */
 export const memoryHighest = (parameters: Parameters, target: number): number =>
-  partlyToLimit(memoryAim(parameters, target), 0.6)
+  partlyToLimit(memoryAim(parameters, target), 0.58)
 
 const partlyToLimit = (aim: number, share: number): number => aim + share * Math.max(0, 1 - aim)

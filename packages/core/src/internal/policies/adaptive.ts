@@ -17,7 +17,7 @@ import type { ScalingPolicy } from "../scalingModel.ts"
  * - `every`: time between two decisions, longer than 0, default 250 milliseconds, as often as memory is sampled.
  * - `memoryHeadroom`: the share of the memory signal's target to leave free, 0 to 1, default 0.05. More where a task's
  *   footprint can be many times the usual one, or where to be killed costs more than throughput: nothing starts past
- *   four tenths of the way from the load that is aimed at to the limit.
+ *   0.38 of the way from the load that is aimed at to the limit, which is 0.91 by default.
  *
  * @category models
  * @since 0.1.0
