@@ -84,17 +84,24 @@ const rates = (pressure: Pressure): ReadonlyArray<readonly [when: string, rate: 
   ["worst 10 s after the first", worst(pressure)]
 ]
 
+const rateGoals = (
+  pressure: Pressure,
+  goal: Omit<Goal, "what" | "value">,
+  what: (when: string) => string,
+  over = 1
+): ReadonlyArray<Goal> => rates(pressure).map(([when, rate = 0]) => ({ ...goal, what: what(when), value: rate / over }))
+
 const goalsOf = (measured: ReadonlyArray<Measured>): ReadonlyArray<Goal> =>
   measured.filter(({ contender }) => contender === "adaptive").flatMap(({ pressure, workload }): Array<Goal> =>
     workload === "mixed"
       ? [
         // What a thread gets done is the machine's matter; how much of that a policy finds is its own.
-        ...rates(pressure).map(([when, rate = 0]): Goal => ({
-          what: `mixed, adaptive, ${when}, over the best fixed that is not late`,
-          bound: ">=",
-          limit: 0.94,
-          value: rate / bestFixed(workload, measured)
-        })),
+        ...rateGoals(
+          pressure,
+          { bound: ">=", limit: 0.94 },
+          (when) => `mixed, adaptive, ${when}, over the best fixed that is not late`,
+          bestFixed(workload, measured)
+        ),
         {
           what: "mixed, adaptive, event loop late p99",
           bound: "<=",
@@ -104,13 +111,7 @@ const goalsOf = (measured: ReadonlyArray<Measured>): ReadonlyArray<Goal> =>
         }
       ]
       : [
-        ...rates(pressure).map(([when, rate = 0]): Goal => ({
-          what: `memory, adaptive, ${when}`,
-          bound: ">=",
-          limit: 58,
-          unit: "tasks/s",
-          value: rate
-        })),
+        ...rateGoals(pressure, { bound: ">=", limit: 58, unit: "tasks/s" }, (when) => `memory, adaptive, ${when}`),
         { what: "memory, adaptive, peak", bound: "<=", limit: megabytesAllowed, unit: "MB", value: pressure.peakMemory }
       ]
   )

@@ -516,14 +516,23 @@ describe("allowance", () => {
   })
 
   it("starts up to 0.38 of the way from the aim to the limit", () => {
-    assert.approximately(view.memoryMost({ every: 250, memoryHeadroom: 0 }, 0.8), 0.876, 1e-9)
-    assert.strictEqual(view.memoryMost({ every: 250, memoryHeadroom: 0 }, 1.1), 1.1)
+    assert.approximately(view.memoryMost(0.8), 0.876, 1e-9)
+    assert.strictEqual(view.memoryMost(1.1), 1.1)
   })
 
   it("leaves more room below the limit, whatever comes, where more of the target is to stay free", () => {
-    const at = (memoryHeadroom: number) => ({ every: 250, memoryHeadroom })
-    assert.approximately(view.memoryMost(at(0.25), 0.8), 0.752, 1e-9)
-    assert.approximately(view.memoryHighest(at(0.25), 0.8), 0.832, 1e-9)
+    const aim = view.memoryAim({ every: 250, memoryHeadroom: 0.25 }, 0.8)
+    assert.approximately(view.memoryMost(aim), 0.752, 1e-9)
+    assert.approximately(view.memoryHighest(aim), 0.832, 1e-9)
+    // So does what a decision lets start.
+    const allowed = (memoryHeadroom: number) => {
+      const parameters = { every: 250, memoryHeadroom }
+      const before = { ...state.initial(ConcurrencySettings.defaults), level: 45, memory: modelOf(), pace: known(500) }
+      const now = observation({ current: 20, desired: 45, signals: { memory: signal(0.8) } })
+      return decision.describe(parameters, before, view.look(parameters, before, now, 250)).startAllowance
+    }
+    assert.isAbove(allowed(0.05) ?? 0, 0)
+    assert.strictEqual(allowed(0.3), 0)
   })
 
   it("lets tasks in flight lead 0.58 of the way from the aim to the limit", () => {
@@ -547,7 +556,7 @@ describe("allowance", () => {
     }
     assert.strictEqual(allowed(0.037), allowance.paceBound(45, 41, 0, 45 * 250 / 100_000))
     assert.strictEqual(allowed(0.039), 0)
-    assert.strictEqual(view.memoryHighest({ every: 250, memoryHeadroom: 0 }, 1.1), 1.1)
+    assert.strictEqual(view.memoryHighest(1.1), 1.1)
   })
 
   it("counts the tasks that have ended lately, and a few more where more are expected to", () => {

@@ -9,7 +9,7 @@ import { peak } from "./foresight.ts"
 import * as losses from "./losses.ts"
 import { reasonOf } from "./reason.ts"
 import type { Parameters, State } from "./state.ts"
-import { binding, memoryHighest, memoryMost, type View } from "./view.ts"
+import { binding, memoryAim, memoryHighest, memoryMost, type View } from "./view.ts"
 
 export const describe = (parameters: Parameters, state: State, view: View): ScalingDecision => {
   const { current, currentInfo, desired: previous, settings } = view.observation
@@ -46,12 +46,13 @@ const startsByMemory = (
 ): number => {
   const signal = observation.currentInfo.signals["memory"]
   if (signal === undefined || signal.isStale) return Infinity
+  const aim = memoryAim(parameters, signal.target)
   const budget = {
     model: state.memory,
     signal,
-    most: memoryMost(parameters, signal.target),
+    most: memoryMost(aim),
     peak: peak(state.memory, signal, observation.inFlightAges, state.pace),
-    highest: memoryHighest(parameters, signal.target)
+    highest: memoryHighest(aim)
   }
   return memoryBound(budget, observation.current, desired, replaced)
 }

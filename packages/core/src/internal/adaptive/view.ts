@@ -92,14 +92,12 @@ export const binding = ({ phase }: State, { lowest, urgent }: View): ceilings.Bo
 const lateness = ({ every }: Parameters, elapsed: number): number => Math.max(0, elapsed - every)
 
 /** The load of memory to aim at. */
-const memoryAim = ({ memoryHeadroom }: Parameters, target: number): number => target * (1 - memoryHeadroom)
+export const memoryAim = ({ memoryHeadroom }: Parameters, target: number): number => target * (1 - memoryHeadroom)
 
 /** Past this load nothing starts: 0.38 of the way from the aim to the limit. */
-export const memoryMost = (parameters: Parameters, target: number): number =>
-  partlyToLimit(memoryAim(parameters, target), 0.38)
+export const memoryMost = (aim: number): number => partlyToLimit(aim, 0.38)
 
 /** Past this load nothing may lead even if nothing more starts: 0.58 of that way. */
-export const memoryHighest = (parameters: Parameters, target: number): number =>
-  partlyToLimit(memoryAim(parameters, target), 0.58)
+export const memoryHighest = (aim: number): number => partlyToLimit(aim, 0.58)
 
 const partlyToLimit = (aim: number, share: number): number => aim + share * Math.max(0, 1 - aim)
