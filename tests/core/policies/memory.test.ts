@@ -465,18 +465,6 @@ describe("allowance", () => {
     assert.strictEqual(allowance.memoryBound(budget, 5, 12, 0), 2)
   })
 
-  it("grows by no more than fits if few of the others end, beside the tasks that take the place of others", () => {
-    const bound = (peak: number, usual = 1) => {
-      const model = { ...modelOf({ present: 20, usual }), own: 0.5 }
-      return allowance.memoryBound({ ...limits, model, signal: signal(0.5), peak, highest: 0.94 }, 20, 45, 3.5)
-    }
-    assert.strictEqual(bound(0.79), 10)
-    assert.strictEqual(bound(0.896), 5)
-    assert.strictEqual(bound(0.94), 3)
-    // Tasks of which but half has shown on average grow to twice that.
-    assert.strictEqual(bound(0.896, 0.5), 4)
-  })
-
   it("replaces only some of the tasks that have ended where chance may use up the room", () => {
     const strayed = modelOf({ present: 38, variance: 0.01 ** 2 })
     const [none, some, more] = [0, 10, 20].map((ended) => starts(0.9, 38, 45, ended, strayed))

@@ -67,7 +67,5 @@ export const memoryBound = (
   const spare = margin * stray(seen, current)
   const room = most - foreseen - spare
   if (room < 0) return spare > 0 ? Math.floor(replaced * Math.max(0, 1 + room / spare)) : 0
-  // What comes beside those that are replaced grows up too, whatever few of the others end.
-  const bearable = (highest - peak) * seen.usual / seen.perTask
-  return Math.floor(Math.min(room / seen.perTask, bearable, Math.max(2, growth * desired)) + replaced)
+  return Math.floor(Math.min(room / seen.perTask, Math.max(2, growth * desired)) + replaced)
 }
