@@ -247,6 +247,28 @@ describe("ScalingPolicy.adaptive", () => {
     assert.deepInclude(after(99_000), { since: 99_750, measurement: null })
   })
 
+  it("does not settle for fewer tasks upon what it measured while the event loop was blocked", () => {
+    const lower = { concurrency: 20, duration: 500, count: 40 }
+    const growing = slowStart.resume([{ ...lower, concurrency: 10 }, lower], null)
+    const before: State = {
+      ...initial(ConcurrencySettings.defaults),
+      level: 40,
+      at: 99_750,
+      phase: growing,
+      pace: known(500, 100),
+      measurement: { elapsed: 1000, unused: 0, taskTime: 40 * 1000, count: 40, durations: 40 * 1000 }
+    }
+    const after = (lateBy: number) => {
+      const now = 100_000 + lateBy
+      const seen = observation({ now, current: 40, meanConcurrency: 40, inFlightAges: Array(40).fill(250) })
+      return law.decide({ every: 250, memoryHeadroom: 0 }, before, seen)[1]
+    }
+    assert.isBelow(after(0).level, 30)
+    const blocked = after(750)
+    assert.deepInclude(blocked, { level: 40, measurement: null, phase: { ...growing, doubted: 1 } })
+    assert.approximately(blocked.blocked, 0.75 * (1 - Math.exp(-1)), 1e-9)
+  })
+
   it("stays at its first steps where a first guess at what tasks use lowers the level", () => {
     const inFlightAges = [150, 150]
     const seen = (load: number, now: number) =>

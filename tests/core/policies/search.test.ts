@@ -62,6 +62,10 @@ describe("measurement", () => {
     assert.isAtLeast(long.settle + long.least, 20_000)
     assert.deepStrictEqual(measuring.planOfGrowth(100, 0.5, false, 2000), { ...short, settle: 2000 })
     assert.deepStrictEqual(measuring.planOfGrowth(20_000, 0.5, false, 2000), long)
+    // Tasks that end together are as many in a whole task time as in any other, but not in half of one.
+    for (const [time, least] of [[100, 1000], [1600, 1600], [20_000, 20_000]]) {
+      assert.strictEqual(measuring.planOfGrowth(time, 0.5, false, 0, true).least, least)
+    }
     assert.isAtLeast(measuring.planOfProbe(300, 2).enough, measuring.planOfProbe(300, 0.5).enough)
   })
 
@@ -156,6 +160,30 @@ describe("slow start", () => {
     assert.strictEqual(second._tag, "Wait")
     if (second._tag !== "Wait") return
     assert.strictEqual(slowStart.step(second.next, readingAt(20, 1000, 60), 2)._tag, "Grow")
+  })
+
+  describe("while the event loop is shaken", () => {
+    const state = slowStart.resume([readingAt(10, 90), readingAt(20, 90)], null)
+    const slow = { concurrency: 40, duration: 600, count: 60 }
+    const wait = (outcome: slowStart.Outcome) => outcome._tag === "Wait" ? outcome.next : assert.fail(outcome._tag)
+
+    it("does not believe a reading that looks congested, and forgets it", () => {
+      assert.strictEqual(slowStart.step(state, slow, 0.3)._tag, "Land")
+      const doubting = wait(slowStart.step(state, slow, 0.3, true))
+      assert.deepStrictEqual(doubting, { ...state, doubted: 1 })
+      const outcome = slowStart.step(doubting, readingAt(40, 90), 0.3)
+      if (outcome._tag !== "Grow") return assert.fail(outcome._tag)
+      assert.deepStrictEqual(outcome.next, slowStart.resume([...state.readings, readingAt(40, 90)], null))
+    })
+
+    it("lands all the same where it looks so for the fourth time", () => {
+      const doubting = [1, 2, 3].reduce((before) => wait(slowStart.step(before, slow, 0.3, true)), state)
+      assert.deepStrictEqual(slowStart.step(doubting, slow, 0.3, true), slowStart.step(state, slow, 0.3))
+    })
+
+    it("grows where nothing looks congested", () => {
+      assert.strictEqual(slowStart.step(state, readingAt(40, 90), 0.3, true)._tag, "Grow")
+    })
   })
 })
 

@@ -198,7 +198,13 @@ const settle = (state: State, view: View, wantsMore = false): tracking.Tracking 
 
 const measure = (state: State, phase: slowStart.SlowStart | probing.Probing, view: View): State => {
   const plan: Plan = phase._tag === "SlowStart"
-    ? planOfGrowth(view.time, view.variation, phase.readings.length === 0, memory.unseenFor(state.memory))
+    ? planOfGrowth(
+      view.time,
+      view.variation,
+      phase.readings.length === 0,
+      memory.unseenFor(state.memory),
+      view.isShaken
+    )
     : planOfProbe(view.turnover, view.variation)
   if (state.measurement === null) {
     if (!isReached(state.level, view.observation)) return { ...state, since: view.now }
@@ -210,7 +216,9 @@ const measure = (state: State, phase: slowStart.SlowStart | probing.Probing, vie
   const reading = finish(measurement, plan)
   if (reading === undefined) return { ...state, measurement }
   const rested = { ...state, measurement: null }
-  if (phase._tag === "SlowStart") return grow(rested, slowStart.step(phase, reading, view.variation), view)
+  if (phase._tag === "SlowStart") {
+    return grow(rested, slowStart.step(phase, reading, view.variation, view.isShaken), view)
+  }
   const outcome = probing.step(phase, reading, boundsOf(view))
   return outcome._tag === "Restart"
     ? growAnew(rested, outcome, view)

@@ -44,11 +44,18 @@ const longest = 40_000
 
 /**
  * While doubling: differences are large, so short measurements do. The first is of tasks that all began together. What
- * the tasks use must have become visible too, for which `unseen` milliseconds pass.
+ * the tasks use must have become visible too, for which `unseen` milliseconds pass. Where the event loop is shaken, tasks
+ * end together, so that only the whole time of a task tells how many do.
  */
-export const planOfGrowth = (time: number, variation: number, isFirst: boolean, unseen = 0): Plan => ({
+export const planOfGrowth = (
+  time: number,
+  variation: number,
+  isFirst: boolean,
+  unseen = 0,
+  isShaken = false
+): Plan => ({
   settle: Math.max(unseen, Math.min((isFirst ? 1 : 0.85) * time, longest)),
-  least: clamp(0.5 * time, shortest, longest),
+  least: isShaken ? clamp(time, 2 * shortest, longest) : clamp(0.5 * time, shortest, longest),
   most: clamp(1.5 * time, 2000, 1.5 * longest),
   enough: clamp(20 * variation * variation, 10, 60),
   durationOf: isFirst ? perCompletion : balanced

@@ -8,18 +8,21 @@ import { clamp } from "./numbers.ts"
 /**
  * - `readings`: one of each level so far, the lowest first.
  * - `unsure`: readings of the present level that look congested without being significant, as one, and how many.
+ * - `doubted`: readings of it that looked congested while the event loop was shaken, and that count for nothing.
  */
 export interface SlowStart {
   readonly _tag: "SlowStart"
   readonly readings: ReadonlyArray<Reading>
   readonly unsure: { readonly reading: Reading; readonly times: number } | null
+  readonly doubted: number
 }
 
 /** To go on with what was read before. */
 export const resume = (readings: ReadonlyArray<Reading>, tried: Reading | null): SlowStart => ({
   _tag: "SlowStart",
   readings,
-  unsure: tried === null ? null : { reading: tried, times: 1 }
+  unsure: tried === null ? null : { reading: tried, times: 1 },
+  doubted: 0
 })
 
 export const initial: SlowStart = resume([], null)
@@ -35,15 +38,22 @@ export type Outcome =
 const congested = 0.5
 const mostUnsure = 4
 
-export const step = ({ readings, unsure }: SlowStart, latest: Reading, variation: number): Outcome => {
+/** What blocks the event loop at a new level may be over soon: it is measured so many times more before it counts. */
+const mostDoubted = 3
+
+export const step = (phase: SlowStart, latest: Reading, variation: number, isShaken = false): Outcome => {
+  const { doubted, readings, unsure } = phase
   const reading = unsure === null ? latest : pool(unsure.reading, latest)
   const times = (unsure?.times ?? 0) + 1
   const lower = readings.filter(({ concurrency }) => reading.concurrency > 1.15 * concurrency)
   if (lower.length > 0) {
     const signs = signsOfCongestion(lower, reading, variation)
     const areClear = (errors: number) => signs.some(({ error, value }) => value > errors * error)
+    if (signs.length > 0 && isShaken && doubted < mostDoubted) {
+      return { _tag: "Wait", next: { ...phase, doubted: doubted + 1 } }
+    }
     if (signs.length > 0 && !areClear(2.5) && times < mostUnsure) {
-      return { _tag: "Wait", next: { _tag: "SlowStart", readings, unsure: { reading, times } } }
+      return { _tag: "Wait", next: { ...phase, unsure: { reading, times } } }
     }
     if (areClear(1.8)) {
       return lower.length > 1
@@ -51,7 +61,7 @@ export const step = ({ readings, unsure }: SlowStart, latest: Reading, variation
         : { _tag: "Descend", from: lower[0], above: reading }
     }
   }
-  return { _tag: "Grow", next: { _tag: "SlowStart", readings: [...readings, reading], unsure: null } }
+  return { _tag: "Grow", next: resume([...readings, reading], null) }
 }
 
 // All lower levels together are the surer measure. The one of the longest duration shows a knee first: the level just

@@ -19,11 +19,13 @@ export type Phase = coldStart.ColdStart | SlowStart | Tracking | Probing
  * - `at`: the last decision.
  * - `level`: the concurrency in force, unrounded.
  * - `since`: since when it has been in force and made full use of.
+ * - `blocked`: the share of the last second or so, or of the time of a task, by which decisions came late.
  */
 export interface State {
   readonly at: number | null
   readonly level: number
   readonly since: number
+  readonly blocked: number
   readonly phase: Phase
   readonly pace: pace.Pace
   readonly uses: ceilings.Uses
@@ -37,6 +39,7 @@ export const initial = (settings: ConcurrencySettings): State => ({
   at: null,
   level: Math.min(settings.desiredConcurrency, Math.max(2, settings.minConcurrency)),
   since: 0,
+  blocked: 0,
   phase: coldStart.initial,
   pace: pace.initial,
   uses: {},

@@ -7,11 +7,13 @@ import * as collapse from "./collapse.ts"
 import * as losses from "./losses.ts"
 import * as measurement from "./measurement.ts"
 import * as memory from "./memory.ts"
+import { smoothing } from "./numbers.ts"
 import * as pace from "./pace.ts"
 import type { Parameters, State } from "./state.ts"
 
 /**
  * - `elapsed`, `late`: milliseconds since the last decision, and how many of these it comes late by.
+ * - `isShaken`: whether the event loop has been blocked lately, so that tasks end late and together.
  * - `time`, `turnover`, `variation`: of tasks, see `Pace`.
  * - `isSaturated`: whether the limit was made use of.
  * - `ceilings`: the concurrency that each signal and losses allow.
@@ -21,6 +23,7 @@ export interface View {
   readonly now: number
   readonly elapsed: number
   readonly late: number
+  readonly isShaken: boolean
   readonly time: number
   readonly turnover: number
   readonly variation: number
@@ -44,6 +47,7 @@ export const perceive = (
   return {
     ...state,
     at: now,
+    blocked: blockedShare(parameters, state, elapsed, known),
     pace: known,
     uses: ceilings.observe(state.uses, observation, elapsed, known.duration),
     memory: signal === undefined
@@ -72,6 +76,7 @@ export const look = (parameters: Parameters, state: State, observation: Observat
     now: observation.now,
     elapsed,
     late: lateness(parameters, elapsed),
+    isShaken: state.blocked > shaken,
     time,
     turnover: pace.turnover(state.pace, time),
     variation: pace.variation(state.pace),
@@ -90,6 +95,14 @@ export const binding = ({ phase }: State, { lowest, urgent }: View): ceilings.Bo
 
 /** By how many milliseconds a decision comes late, because the event loop was blocked. */
 const lateness = ({ every }: Parameters, elapsed: number): number => Math.max(0, elapsed - every)
+
+const blockedShare = (parameters: Parameters, { blocked }: State, elapsed: number, { duration }: pace.Pace): number =>
+  elapsed === 0
+    ? blocked
+    : smoothing(elapsed, Math.max(1000, duration))(blocked, lateness(parameters, elapsed) / elapsed)
+
+/** More of the time blocked than this, and what is measured meanwhile says little of how many tasks there may be. */
+const shaken = 0.1
 
 /** The load of memory to aim at. */
 export const memoryAim = ({ memoryHeadroom }: Parameters, target: number): number => target * (1 - memoryHeadroom)
