@@ -5,7 +5,7 @@
  */
 import type { SignalInfo } from "../../LoadSignal.ts"
 import { foresee } from "./foresight.ts"
-import { type MemoryModel, stray, taken } from "./memory.ts"
+import { type MemoryModel, type Seen, stray, strayness, taken } from "./memory.ts"
 import { clamp } from "./numbers.ts"
 import type { Pace } from "./pace.ts"
 
@@ -48,6 +48,15 @@ const growth = 0.15
 /** How many standard deviations of use stay free below the load past which nothing starts. */
 const margin = 1.2
 
+/** Tasks whose use varies by more than this share of it may have a long tail of dear ones. */
+const longTailed = 0.6
+
+/**
+ * How many standard deviations must stay free for starts not to be counted: where tasks use about the same, those that
+ * take the place of others add nothing, and chance adds little.
+ */
+const ample = (seen: Seen): number => 3 * margin * Math.min(1, Math.sqrt(strayness(seen)) / longTailed)
+
 /**
  * Starts that memory has room for, once what runs has grown. A task that takes the place of one of the `replaced` needs no
  * room in the long run; where there is less room than there should be, only some of those are replaced.
@@ -63,7 +72,7 @@ export const memoryBound = (
   if (seen === null || seen.perTask <= 0) return Infinity
   const foreseen = foresee(model, seen, signal, current)
   const filled = Math.max(foreseen, taken(model, signal) + seen.perTask * desired)
-  if (filled + 3 * margin * stray(seen, desired) < most) return Infinity
+  if (filled + ample(seen) * stray(seen, desired) < most) return Infinity
   const spare = margin * stray(seen, current)
   const room = most - foreseen - spare
   if (room < 0) return spare > 0 ? Math.floor(replaced * Math.max(0, 1 + room / spare)) : 0

@@ -189,7 +189,8 @@ export const plausible = (candidates: ReadonlyArray<Seen>): ReadonlyArray<Seen> 
   return candidates.filter((one) => !(strayness(one) > 1.5 * least))
 }
 
-const strayness = ({ perTask, variance }: Seen): number => variance / Math.max(negligible, perTask) ** 2
+/** The variance of what a task uses, as a share of the square of that. */
+export const strayness = ({ perTask, variance }: Seen): number => variance / Math.max(negligible, perTask) ** 2
 
 /**
  * The rise that more or older tasks account for, as far as what a task uses is known: where tasks differ much, a rise may
