@@ -38,6 +38,13 @@ const mean = (values: ReadonlyArray<number>) => values.reduce((sum, value) => su
 
 const worst = ({ perSecond }: Pressure) => Math.min(...perSecond.slice(1))
 
+/** Soon at its best, still there at the end, and at no time between them far from it. */
+const rates = (pressure: Pressure): ReadonlyArray<readonly [when: string, rate: number | undefined]> => [
+  ["10 to 20 s", pressure.perSecond[1]],
+  ["worst 10 s after the first", worst(pressure)],
+  ["last 10 s", pressure.perSecond.at(-1)]
+]
+
 const tableOf = (measured: ReadonlyArray<Measured>): Table => ({
   title: "Endless work",
   columns: [
@@ -58,9 +65,7 @@ const tableOf = (measured: ReadonlyArray<Measured>): Table => ({
     ...[
       mean(pressure.perSecond),
       pressure.perSecond[0],
-      pressure.perSecond[1],
-      worst(pressure),
-      pressure.perSecond.at(-1)
+      ...rates(pressure).map(([, rate]) => rate)
     ].map((rate) => rate === undefined || rate === Infinity ? "–" : rate.toFixed(1)),
     String(pressure.maxConcurrency),
     pressure.lateness.p99.toFixed(0),
@@ -76,13 +81,6 @@ const bestFixed = (workload: Workload, measured: ReadonlyArray<Measured>) =>
     ...measured.filter((run) => run.workload === workload && isFixed(run.contender) && isAllowed(run))
       .map(({ pressure }) => mean(pressure.perSecond))
   )
-
-/** Soon at its best, still there at the end, and at no time between them far from it. */
-const rates = (pressure: Pressure): ReadonlyArray<readonly [when: string, rate: number | undefined]> => [
-  ["10 to 20 s", pressure.perSecond[1]],
-  ["last 10 s", pressure.perSecond.at(-1)],
-  ["worst 10 s after the first", worst(pressure)]
-]
 
 const rateGoals = (
   pressure: Pressure,

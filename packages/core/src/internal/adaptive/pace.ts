@@ -3,7 +3,7 @@
  * that a change of concurrency does is visible sooner.
  */
 import type { CompletionStats } from "../scalingModel.ts"
-import { clamp, smoothing } from "./numbers.ts"
+import { clamp, perTime } from "./numbers.ts"
 
 /**
  * - `finished`: tasks that succeeded so far without meeting a rate limit.
@@ -32,7 +32,7 @@ export const servedCount = ({ count, failures, rejections, timeouts }: Completio
 export const lostCount = (stats: CompletionStats): number => stats.count - servedCount(stats)
 
 export const observe = (before: Pace, stats: CompletionStats, elapsed: number): Pace => {
-  const pace = { ...before, rate: rateAfter(before, stats, elapsed) }
+  const pace = { ...before, rate: perTime(elapsed, 300)(before.rate, stats.count) }
   const count = servedCount(stats)
   if (count === 0) return pace
   const finished = pace.finished + count
@@ -47,9 +47,6 @@ export const observe = (before: Pace, stats: CompletionStats, elapsed: number): 
     spreadSquare: pace.spreadSquare + slow * (mean * mean + stats.varianceDuration - pace.spreadSquare)
   }
 }
-
-const rateAfter = ({ rate }: Pace, { count }: CompletionStats, elapsed: number): number =>
-  elapsed === 0 ? rate : smoothing(elapsed, 300)(rate, count / elapsed)
 
 // A plain mean at first, then one that forgets by `rate` with each task.
 const weightOf = (count: number, finished: number, rate: number): number =>

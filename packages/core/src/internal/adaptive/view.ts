@@ -7,7 +7,7 @@ import * as collapse from "./collapse.ts"
 import * as losses from "./losses.ts"
 import * as measurement from "./measurement.ts"
 import * as memory from "./memory.ts"
-import { smoothing } from "./numbers.ts"
+import { perTime } from "./numbers.ts"
 import * as pace from "./pace.ts"
 import type { Parameters, State } from "./state.ts"
 
@@ -43,16 +43,17 @@ export const perceive = (
 ): State => {
   const { completions, currentInfo, inFlightAges, now } = observation
   const known = pace.observe(state.pace, completions, elapsed)
+  const late = lateness(parameters, elapsed)
   const signal = currentInfo.signals["memory"]
   return {
     ...state,
     at: now,
-    blocked: blockedShare(parameters, state, elapsed, known),
+    blocked: perTime(elapsed, Math.max(1000, known.duration))(state.blocked, late),
     pace: known,
     uses: ceilings.observe(state.uses, observation, elapsed, known.duration),
     memory: signal === undefined
       ? state.memory
-      : memory.observe(state.memory, signal, inFlightAges, now, lateness(parameters, elapsed), known),
+      : memory.observe(state.memory, signal, inFlightAges, now, late, known),
     losses: losses.observe(state.losses, completions, now, known.duration),
     watch: collapse.observe(state.watch, observation, elapsed, known)
   }
@@ -95,11 +96,6 @@ export const binding = ({ phase }: State, { lowest, urgent }: View): ceilings.Bo
 
 /** By how many milliseconds a decision comes late, because the event loop was blocked. */
 const lateness = ({ every }: Parameters, elapsed: number): number => Math.max(0, elapsed - every)
-
-const blockedShare = (parameters: Parameters, { blocked }: State, elapsed: number, { duration }: pace.Pace): number =>
-  elapsed === 0
-    ? blocked
-    : smoothing(elapsed, Math.max(1000, duration))(blocked, lateness(parameters, elapsed) / elapsed)
 
 /** More of the time blocked than this, and what is measured meanwhile says little of how many tasks there may be. */
 const shaken = 0.1
