@@ -4,7 +4,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Clock, Duration, Effect } from "effect"
 import { TestClock } from "effect/testing"
-import { nextBeat } from "../../packages/core/src/internal/steadyPace.ts"
+import { nextBeat } from "../../packages/core/src/internal/time/steadyPace.ts"
 
 /** When the next beat of a quarter of a second comes, for who begins to wait at this time. */
 const beatAfter = (millis: number) =>

@@ -6,7 +6,7 @@
  */
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
-import * as rules from "./internal/rules.ts"
+import * as rules from "./internal/options/rules.ts"
 import { InvalidOptionsError } from "./InvalidOptionsError.ts"
 
 /**

@@ -9,9 +9,9 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Result from "effect/Result"
 import type * as Stream from "effect/Stream"
-import { monotonicMillis } from "./internal/monotonic.ts"
-import * as rules from "./internal/rules.ts"
-import * as signalReports from "./internal/signalReports.ts"
+import * as rules from "./internal/options/rules.ts"
+import * as signalReports from "./internal/signals/signalReports.ts"
+import { monotonicMillis } from "./internal/time/monotonic.ts"
 import type { InvalidOptionsError } from "./InvalidOptionsError.ts"
 
 /**

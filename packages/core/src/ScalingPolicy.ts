@@ -13,13 +13,13 @@ import type { AimdOptions } from "./internal/policies/aimd.ts"
 import * as aimdLaw from "./internal/policies/aimd.ts"
 import type { GradientOptions } from "./internal/policies/gradient.ts"
 import * as gradientLaw from "./internal/policies/gradient.ts"
+import type { ScalingPolicy } from "./internal/policies/scalingModel.ts"
 import type { StepRatioOptions } from "./internal/policies/stepRatio.ts"
 import * as stepRatioLaw from "./internal/policies/stepRatio.ts"
 import type { VegasOptions } from "./internal/policies/vegas.ts"
 import * as vegasLaw from "./internal/policies/vegas.ts"
-import type { ScalingPolicy } from "./internal/scalingModel.ts"
 
-export type * from "./internal/scalingModel.ts"
+export type * from "./internal/policies/scalingModel.ts"
 export type { AdaptiveOptions, AimdOptions, GradientOptions, StepRatioOptions, VegasOptions }
 
 /**

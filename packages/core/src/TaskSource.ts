@@ -13,11 +13,11 @@ import * as Predicate from "effect/Predicate"
 import type * as Pull from "effect/Pull"
 import type * as Queue from "effect/Queue"
 import * as Stream from "effect/Stream"
-import { fromDirect } from "./internal/directSource.ts"
-import { IterableSource } from "./internal/iterableSource.ts"
-import * as pullSource from "./internal/pullSource.ts"
-import { QueueSource } from "./internal/queueSource.ts"
-import { StreamSource } from "./internal/streamSource.ts"
+import { fromDirect } from "./internal/sources/directSource.ts"
+import { IterableSource } from "./internal/sources/iterableSource.ts"
+import * as pullSource from "./internal/sources/pullSource.ts"
+import { QueueSource } from "./internal/sources/queueSource.ts"
+import { StreamSource } from "./internal/sources/streamSource.ts"
 
 /**
  * A source of items.

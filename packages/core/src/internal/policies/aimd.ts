@@ -6,8 +6,8 @@ import * as Result from "effect/Result"
 import { clamp } from "../../ConcurrencySettings.ts"
 import type { InvalidOptionsError } from "../../InvalidOptionsError.ts"
 import { lostCount } from "../adaptive/pace.ts"
-import * as rules from "../rules.ts"
-import type { ScalingPolicy } from "../scalingModel.ts"
+import * as rules from "../options/rules.ts"
+import type { ScalingPolicy } from "./scalingModel.ts"
 
 /**
  * Options of `ScalingPolicy.aimd`.

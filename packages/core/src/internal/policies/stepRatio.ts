@@ -6,8 +6,8 @@ import * as Result from "effect/Result"
 import { clamp } from "../../ConcurrencySettings.ts"
 import type { InvalidOptionsError } from "../../InvalidOptionsError.ts"
 import type { SystemInfo } from "../../SystemStatus.ts"
-import * as rules from "../rules.ts"
-import type { ScalingPolicy, ScalingReason } from "../scalingModel.ts"
+import * as rules from "../options/rules.ts"
+import type { ScalingPolicy, ScalingReason } from "./scalingModel.ts"
 
 /**
  * Options of `ScalingPolicy.stepRatio`.

@@ -5,9 +5,9 @@ import type * as Duration from "effect/Duration"
 import * as Result from "effect/Result"
 import { clamp } from "../../ConcurrencySettings.ts"
 import type { InvalidOptionsError } from "../../InvalidOptionsError.ts"
-import * as rules from "../rules.ts"
-import type { ScalingPolicy } from "../scalingModel.ts"
+import * as rules from "../options/rules.ts"
 import { add, type DurationSample, empty, isEnough, meanOf } from "./durationSample.ts"
+import type { ScalingPolicy } from "./scalingModel.ts"
 
 /**
  * - `shortest`: the shortest mean duration since the baseline was forgotten last, 0 where there is none.

@@ -5,7 +5,7 @@ import * as Duration from "effect/Duration"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
-import { InvalidOptionsError } from "../InvalidOptionsError.ts"
+import { InvalidOptionsError } from "../../InvalidOptionsError.ts"
 
 export interface Rule<A> {
   readonly read: (input: unknown) => Option.Option<A>

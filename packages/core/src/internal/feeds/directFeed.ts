@@ -3,7 +3,7 @@
  */
 import type * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import type { DirectSource } from "./directSource.ts"
+import type { DirectSource } from "../sources/directSource.ts"
 import type { Feed, FeedHost, Pulled } from "./feed.ts"
 
 export class DirectFeed<A, E> implements Feed<A> {

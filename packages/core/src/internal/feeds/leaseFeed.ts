@@ -10,8 +10,8 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
-import type { TaskSource } from "../TaskSource.ts"
-import { CurrentTask } from "./currentTask.ts"
+import type { TaskSource } from "../../TaskSource.ts"
+import { CurrentTask } from "../run/currentTask.ts"
 import type { Feed, FeedHost, Poke, Pulled, Room } from "./feed.ts"
 
 /** An item whose lease is held: what its source provides to the handler, and whom to tell how the task ended. */

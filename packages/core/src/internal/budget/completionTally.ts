@@ -1,7 +1,7 @@
 /**
  * Sums over ended tasks, and the statistics a policy reads from them.
  */
-import type { CompletionStats } from "./scalingModel.ts"
+import type { CompletionStats } from "../policies/scalingModel.ts"
 
 export type TaskOutcome = "Succeeded" | "Failed" | "TimedOut" | "Interrupted"
 

@@ -4,12 +4,12 @@
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
-import * as ConcurrencySettings from "../ConcurrencySettings.ts"
-import { InvalidOptionsError } from "../InvalidOptionsError.ts"
-import * as stepRatio from "./policies/stepRatio.ts"
+import * as ConcurrencySettings from "../../ConcurrencySettings.ts"
+import { InvalidOptionsError } from "../../InvalidOptionsError.ts"
+import * as rules from "../options/rules.ts"
+import type { ScalingPolicy } from "../policies/scalingModel.ts"
+import * as stepRatio from "../policies/stepRatio.ts"
 import type { PoolOptions } from "./poolModel.ts"
-import * as rules from "./rules.ts"
-import type { ScalingPolicy } from "./scalingModel.ts"
 
 export interface PoolPlan {
   readonly settings: ConcurrencySettings.ConcurrencySettings

@@ -5,8 +5,8 @@ import * as Cause from "effect/Cause"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
-import { monotonicMillis } from "./monotonic.ts"
-import { nextBeat } from "./steadyPace.ts"
+import { monotonicMillis } from "../time/monotonic.ts"
+import { nextBeat } from "../time/steadyPace.ts"
 
 export type Report<S> =
   | { readonly _tag: "Snapshot"; readonly snapshot: S }

@@ -5,12 +5,12 @@ import type * as Cause from "effect/Cause"
 import type * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
 import type * as Stream from "effect/Stream"
-import type { GovernorEvent } from "../ConcurrencyGovernor.ts"
-import type { ConcurrencySettings } from "../ConcurrencySettings.ts"
-import type { InvalidOptionsError } from "../InvalidOptionsError.ts"
-import type { SystemInfo } from "../SystemStatus.ts"
+import type { GovernorEvent } from "../../ConcurrencyGovernor.ts"
+import type { ConcurrencySettings } from "../../ConcurrencySettings.ts"
+import type { InvalidOptionsError } from "../../InvalidOptionsError.ts"
+import type { SystemInfo } from "../../SystemStatus.ts"
+import type { ScalingDecision, ScalingPolicy } from "../policies/scalingModel.ts"
 import type { AlreadyRunningError, TaskTimeoutError } from "./poolErrors.ts"
-import type { ScalingDecision, ScalingPolicy } from "./scalingModel.ts"
 
 /**
  * Why nothing starts at the moment.

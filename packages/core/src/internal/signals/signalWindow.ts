@@ -1,7 +1,7 @@
 /**
  * The recent snapshots of one signal, and what they say of its current and its historical window.
  */
-import { evaluate, type LoadSignal, type LoadSnapshot, type SignalInfo } from "../LoadSignal.ts"
+import { evaluate, type LoadSignal, type LoadSnapshot, type SignalInfo } from "../../LoadSignal.ts"
 
 export interface Windows {
   readonly current: number

@@ -1,7 +1,7 @@
 /**
  * What a run has done so far: tasks by outcome, and how long nothing started, by reason.
  */
-import type { TaskOutcome } from "./completionTally.ts"
+import type { TaskOutcome } from "../budget/completionTally.ts"
 
 export class RunLedger<Idle extends string> {
   readonly startedAt: number

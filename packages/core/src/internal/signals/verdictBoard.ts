@@ -1,7 +1,7 @@
 /**
  * The verdicts of all signals of one status, computed when something changes them and not when they are read.
  */
-import type { LoadSnapshot, SignalInfo } from "../LoadSignal.ts"
+import type { LoadSnapshot, SignalInfo } from "../../LoadSignal.ts"
 import type { Report } from "./signalReports.ts"
 import type { SignalWindow } from "./signalWindow.ts"
 

@@ -2,8 +2,8 @@
  * What a control law is given, and what it answers.
  */
 import type * as Duration from "effect/Duration"
-import type { ConcurrencySettings } from "../ConcurrencySettings.ts"
-import type { SystemInfo } from "../SystemStatus.ts"
+import type { ConcurrencySettings } from "../../ConcurrencySettings.ts"
+import type { SystemInfo } from "../../SystemStatus.ts"
 
 /**
  * What ended since a moment.
