@@ -2,7 +2,7 @@ import * as NodeCpu from "@autoscaled-pool/platform-node/NodeCpu"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { TestClock } from "effect/testing"
-import type * as Host from "../../packages/platform-node/src/internal/host.ts"
+import type * as Host from "../../packages/platform-node/src/internal/host/host.ts"
 import * as Machine from "./machine.ts"
 
 const start = Effect.fnUntraced(function*(

@@ -2,7 +2,7 @@ import * as NodeMemory from "@autoscaled-pool/platform-node/NodeMemory"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { TestClock } from "effect/testing"
-import type * as Host from "../../packages/platform-node/src/internal/host.ts"
+import type * as Host from "../../packages/platform-node/src/internal/host/host.ts"
 import * as Machine from "./machine.ts"
 
 const { GiB, MiB } = Machine

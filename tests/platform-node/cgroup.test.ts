@@ -1,8 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import * as cgroup from "../../packages/platform-node/src/internal/cgroup.ts"
-import * as pseudoFiles from "../../packages/platform-node/src/internal/pseudoFiles.ts"
-import * as warnings from "../../packages/platform-node/src/internal/warnings.ts"
+import * as cgroup from "../../packages/platform-node/src/internal/cgroup/cgroup.ts"
+import * as pseudoFiles from "../../packages/platform-node/src/internal/host/pseudoFiles.ts"
+import * as warnings from "../../packages/platform-node/src/internal/host/warnings.ts"
 import * as Machine from "./machine.ts"
 
 const directories = (hierarchy: cgroup.Hierarchy | undefined) => hierarchy?.groups.map((group) => group.directory)

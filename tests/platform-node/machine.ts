@@ -6,7 +6,7 @@ import { Clock, Effect, Logger, type Scope, Stream } from "effect"
 import * as fs from "node:fs"
 import * as os from "node:os"
 import * as path from "node:path"
-import * as Host from "../../packages/platform-node/src/internal/host.ts"
+import * as Host from "../../packages/platform-node/src/internal/host/host.ts"
 
 export type Files = Readonly<Record<string, string>>
 

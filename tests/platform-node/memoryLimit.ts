@@ -5,7 +5,7 @@ import { Effect, Schedule, type Scope } from "effect"
 import { spawn } from "node:child_process"
 import * as fs from "node:fs"
 import * as path from "node:path"
-import * as cgroup from "../../packages/platform-node/src/internal/cgroup.ts"
+import * as cgroup from "../../packages/platform-node/src/internal/cgroup/cgroup.ts"
 
 const limitFiles = ["memory.max", "memory.limit_in_bytes"]
 

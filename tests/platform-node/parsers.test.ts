@@ -1,9 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
-import * as bound from "../../packages/platform-node/src/internal/bound.ts"
-import * as cgroupCpu from "../../packages/platform-node/src/internal/cgroupCpu.ts"
-import * as cgroupMemory from "../../packages/platform-node/src/internal/cgroupMemory.ts"
-import * as machine from "../../packages/platform-node/src/internal/machine.ts"
-import * as processTree from "../../packages/platform-node/src/internal/processTree.ts"
+import * as cgroupCpu from "../../packages/platform-node/src/internal/cgroup/cgroupCpu.ts"
+import * as cgroupMemory from "../../packages/platform-node/src/internal/cgroup/cgroupMemory.ts"
+import * as machine from "../../packages/platform-node/src/internal/host/machine.ts"
+import * as processTree from "../../packages/platform-node/src/internal/host/processTree.ts"
+import * as bound from "../../packages/platform-node/src/internal/sampling/bound.ts"
 import * as Machine from "./machine.ts"
 
 const refuses = (parse: (text: string) => unknown, texts: ReadonlyArray<string>) => {

@@ -10,7 +10,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Clock, Duration, Effect, Stream } from "effect"
 import * as os from "node:os"
 import { Worker } from "node:worker_threads"
-import * as Host from "../../packages/platform-node/src/internal/host.ts"
+import * as Host from "../../packages/platform-node/src/internal/host/host.ts"
 import * as Machine from "./machine.ts"
 import * as memoryLimit from "./memoryLimit.ts"
 

@@ -7,11 +7,11 @@ import type { InvalidOptionsError } from "@autoscaled-pool/core/InvalidOptionsEr
 import * as LoadSignal from "@autoscaled-pool/core/LoadSignal"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as between from "./internal/between.ts"
-import { type Level, loadOf, tightest } from "./internal/bound.ts"
-import { type Quota, quotas } from "./internal/cgroupCpu.ts"
-import * as Host from "./internal/host.ts"
-import { type CpuTimes, parseAllowedCpus, parseCpuTimes } from "./internal/machine.ts"
+import { type Quota, quotas } from "./internal/cgroup/cgroupCpu.ts"
+import * as Host from "./internal/host/host.ts"
+import { type CpuTimes, parseAllowedCpus, parseCpuTimes } from "./internal/host/machine.ts"
+import * as between from "./internal/sampling/between.ts"
+import { type Level, loadOf, tightest } from "./internal/sampling/bound.ts"
 
 /**
  * Options of {@link signal}.

@@ -7,9 +7,9 @@ import type { InvalidOptionsError } from "@autoscaled-pool/core/InvalidOptionsEr
 import * as LoadSignal from "@autoscaled-pool/core/LoadSignal"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as between from "./internal/between.ts"
-import * as Host from "./internal/host.ts"
-import * as optionRules from "./internal/optionRules.ts"
+import * as Host from "./internal/host/host.ts"
+import * as between from "./internal/sampling/between.ts"
+import * as optionRules from "./internal/sampling/optionRules.ts"
 
 /**
  * Options of {@link signal}.

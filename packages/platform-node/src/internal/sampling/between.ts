@@ -5,7 +5,7 @@ import type { Sample } from "@autoscaled-pool/core/LoadSignal"
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import type { Warnings } from "./warnings.ts"
+import type { Warnings } from "../host/warnings.ts"
 
 /** A reading and when it was taken, in monotonic milliseconds. */
 export interface At<A> {

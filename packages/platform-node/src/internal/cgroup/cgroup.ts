@@ -2,7 +2,7 @@
  * Where the control groups of this process are mounted: its own group and every ancestor that can be seen, in version
  * 1, version 2 and both at once (cgroups(7), proc_pid_cgroup(5), proc_pid_mountinfo(5)).
  */
-import type { Parser, PseudoFiles } from "./pseudoFiles.ts"
+import type { Parser, PseudoFiles } from "../host/pseudoFiles.ts"
 
 /** One line of /proc/self/cgroup. Version 2 names no controllers. */
 export interface Membership {

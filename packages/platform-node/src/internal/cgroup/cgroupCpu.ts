@@ -1,8 +1,8 @@
 /**
  * CPU quotas of control groups, and how much CPU time counts against them.
  */
+import type { Parser, PseudoFiles } from "../host/pseudoFiles.ts"
 import type { Cgroups, Group, Hierarchy } from "./cgroup.ts"
-import type { Parser, PseudoFiles } from "./pseudoFiles.ts"
 
 /** `cpu.max` of version 2, in CPUs. */
 export const parseMax: Parser<number> = (text) => {

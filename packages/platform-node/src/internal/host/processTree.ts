@@ -2,7 +2,7 @@
  * What the children of this process, and theirs, take of CPU and memory. They are found among the processes of the
  * process's own control group: that is one file to read, and in a container it holds hardly any strangers.
  */
-import type { Cgroups } from "./cgroup.ts"
+import type { Cgroups } from "../cgroup/cgroup.ts"
 import type { Parser, PseudoFiles } from "./pseudoFiles.ts"
 
 export interface ProcessStat {

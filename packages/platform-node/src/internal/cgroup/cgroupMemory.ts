@@ -1,9 +1,9 @@
 /**
  * Memory limits of control groups, and how much memory counts against them.
  */
-import type { Level } from "./bound.ts"
+import type { Parser, PseudoFiles } from "../host/pseudoFiles.ts"
+import type { Level } from "../sampling/bound.ts"
 import type { Group, Hierarchy } from "./cgroup.ts"
-import type { Parser, PseudoFiles } from "./pseudoFiles.ts"
 
 /** A positive number of bytes; `max` is no limit. Version 1 says "no limit" with a number larger than any memory. */
 export const parseLimit: Parser<number> = (text) => text.trim() === "max" ? Infinity : positive(parseBytes(text))
