@@ -306,6 +306,7 @@ export class Dispatcher<A> implements FeedHost {
     slot.item = item
     slot.startedAt = this.time
     slot.wasRejected = false
+    slot.retryAfter = 0
     slot.timeLimit = "Ahead"
     this.inFlight++
     this.governor.bookUnsafe(this.time)

@@ -18,6 +18,8 @@ export class TaskSlot<A> implements TaskHandle {
   item: A | undefined
   startedAt = 0
   wasRejected = false
+  /** The longest time, in milliseconds, that a service told the task to wait; 0 where none did. */
+  retryAfter = 0
   /** How far a time limit has come: not reached, reached and interrupting, or reached and absorbed by a handler. */
   timeLimit: "Ahead" | "Reached" | "Absorbing" = "Ahead"
 
@@ -31,7 +33,8 @@ export class TaskSlot<A> implements TaskHandle {
     this.observe = (exit) => onEnd(this, exit)
   }
 
-  reject(): void {
+  reject(retryAfter = 0): void {
     this.wasRejected = true
+    if (retryAfter > this.retryAfter) this.retryAfter = retryAfter
   }
 }
