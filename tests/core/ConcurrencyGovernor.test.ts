@@ -1,9 +1,10 @@
 /**
  * The budget: what opens and closes the gate, who is woken, what a policy is shown and what becomes of its decision.
  */
-import { ConcurrencyGovernor, ConcurrencySettings, type ScalingPolicy, SystemStatus } from "@autoscaled-pool/core"
+import { type ConcurrencyGovernor, ConcurrencySettings, type ScalingPolicy, SystemStatus } from "@autoscaled-pool/core"
 import { assert, describe } from "@effect/vitest"
 import { Clock, Duration, Effect, Exit } from "effect"
+import { makePrivate } from "../../packages/core/src/internal/budget/consumer.ts"
 import { after, begin, exitOf, sampled, settled, test } from "./stage.ts"
 
 const because = { summary: "the test says so" }
@@ -35,7 +36,7 @@ const govern = Effect.fnUntraced(function*(
       return [script.decision, step + 1]
     }
   }
-  const governor = yield* ConcurrencyGovernor.make({ settings: valid, policy })
+  const governor = yield* makePrivate(valid, policy)
   const woken = { times: 0 }
   const reported: Array<ConcurrencyGovernor.GovernorEvent> = []
   governor.attachUnsafe({
@@ -459,7 +460,7 @@ describe("ConcurrencyGovernor: decisions", () => {
         return [{ desired, reason: because }, state + 1]
       }
     }
-    const governor = yield* ConcurrencyGovernor.make({ settings: yield* ConcurrencySettings.make(), policy })
+    const governor = yield* makePrivate(yield* ConcurrencySettings.make(), policy)
     yield* begin(governor.regulate)
     yield* after("2 seconds")
     assert.deepStrictEqual(states, [200, 201])

@@ -7,7 +7,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as PubSub from "effect/PubSub"
-import * as Governor from "./ConcurrencyGovernor.ts"
+import { makePrivate } from "./internal/budget/consumer.ts"
 import { DirectFeed } from "./internal/feeds/directFeed.ts"
 import { type Lease, LeaseFeed } from "./internal/feeds/leaseFeed.ts"
 import { ReadinessFeed } from "./internal/feeds/readinessFeed.ts"
@@ -272,7 +272,7 @@ const build = Effect.fnUntraced(function*<A, E, R>(
   }
 ): Effect.fn.Return<AutoscaledPool<E | TaskTimeoutError>, InvalidOptionsError, SystemStatus | R> {
   const plan = yield* poolOptions.read(options)
-  const governor = yield* Governor.make({ settings: plan.settings, policy: plan.policy })
+  const governor = yield* makePrivate(plan.settings, plan.policy)
   const context = yield* Effect.context<R>()
   const published = yield* PubSub.sliding<PoolEvent>(256)
   const onTimeLimit = (item: A) => work.onTimeLimit(new TaskTimeoutError({ limit: plan.taskTimeout }), item)

@@ -11,9 +11,10 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import * as FiberSet from "effect/FiberSet"
-import type { Closed, ConcurrencyGovernor } from "../../ConcurrencyGovernor.ts"
+import type { Closed } from "../../ConcurrencyGovernor.ts"
 import type { TaskOutcome } from "../budget/completionTally.ts"
 import type { ConcurrencyTotals } from "../budget/concurrencyMeter.ts"
+import type { BudgetConsumer } from "../budget/consumer.ts"
 import type { Feed, FeedHost, Poke, Room } from "../feeds/feed.ts"
 import { Alarm } from "../time/alarm.ts"
 import { TurnClock } from "../time/turnClock.ts"
@@ -31,7 +32,7 @@ const startsPerTurn = 512
 const millisPerTurn = 5
 
 export interface DispatcherOptions<A> {
-  readonly governor: ConcurrencyGovernor
+  readonly governor: BudgetConsumer
   readonly makeFeed: (host: FeedHost) => Feed<A>
   readonly fibers: FiberSet.FiberSet
   readonly context: Context.Context<never>
@@ -52,7 +53,7 @@ export class Dispatcher<A> implements FeedHost {
   failure: Cause.Cause<unknown> | undefined
   phase: Phase = "Running"
   private readonly options: DispatcherOptions<A>
-  private readonly governor: ConcurrencyGovernor
+  private readonly governor: BudgetConsumer
   private readonly feed: Feed<A>
   /** As many as there ever were tasks in flight; those that have a fiber run a task. */
   private readonly slots: Array<TaskSlot<A>> = []

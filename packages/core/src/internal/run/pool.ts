@@ -13,9 +13,9 @@ import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as Tracer from "effect/Tracer"
-import type { ConcurrencyGovernor } from "../../ConcurrencyGovernor.ts"
 import type { ConcurrencySettings } from "../../ConcurrencySettings.ts"
 import type { InvalidOptionsError } from "../../InvalidOptionsError.ts"
+import type { BudgetConsumer } from "../budget/consumer.ts"
 import type { Feed, FeedHost } from "../feeds/feed.ts"
 import * as monotonic from "../time/monotonic.ts"
 import { CurrentTask } from "./currentTask.ts"
@@ -40,7 +40,7 @@ interface ActiveRun<A> {
 export class Pool<A, E> implements AutoscaledPool<E> {
   private readonly plan: PoolPlan
   private readonly work: PoolWork<A>
-  private readonly governor: ConcurrencyGovernor
+  private readonly governor: BudgetConsumer
   private readonly context: Context.Context<never>
   private readonly published: PubSub.PubSub<PoolEvent>
   private isPaused = false
@@ -49,7 +49,7 @@ export class Pool<A, E> implements AutoscaledPool<E> {
   constructor(
     plan: PoolPlan,
     work: PoolWork<A>,
-    governor: ConcurrencyGovernor,
+    governor: BudgetConsumer,
     context: Context.Context<never>,
     published: PubSub.PubSub<PoolEvent>
   ) {

@@ -4,28 +4,33 @@
  */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Schedule from "effect/Schedule"
 import { monotonicMillis } from "./monotonic.ts"
 
 /** Answers with the moment it waited for, in monotonic milliseconds: what is later is the event loop's delay. */
-export const nextBeat = (every: Duration.Duration): Effect.Effect<number> => at(every, 0)
-
-/**
- * Waits until shortly after the next beat, when whatever samples on the beat has done so. After a blocked event loop both
- * are late, and wake in any order: the samples go first all the same.
- */
-export const afterNextBeat = (every: Duration.Duration): Effect.Effect<void> =>
-  Effect.andThen(at(every, sampling), Effect.yieldNow)
-
-/** Milliseconds that taking the samples of a beat may last. */
-const sampling = 5
-
-const at = (every: Duration.Duration, delay: number): Effect.Effect<number> => {
+export const nextBeat = (every: Duration.Duration): Effect.Effect<number> => {
   const interval = Duration.toMillis(every)
   return Effect.flatMap(monotonicMillis, (now) => {
-    const wait = untilBeat(now - delay, interval)
+    const wait = untilBeat(now, interval)
     return Effect.as(Effect.sleep(wait), now + wait)
   })
 }
+
+/**
+ * Recurs shortly after each beat, when whatever samples on the beat has done so. After a blocked event loop both are late,
+ * and wake in any order: what recurs must yield first, so that the samples go before it.
+ */
+export const afterBeats = (every: Duration.Duration): Schedule.Schedule<void> => {
+  const interval = Duration.toMillis(every)
+  const next = Effect.map(monotonicMillis, (now): [void, Duration.Duration] => [
+    undefined,
+    Duration.millis(untilBeat(now - sampling, interval))
+  ])
+  return Schedule.fromStep(Effect.succeed(() => next))
+}
+
+/** Milliseconds that taking the samples of a beat may last. */
+const sampling = 5
 
 /** By how many milliseconds a timer may be early: a beat that is so near is taken for the one that was waited for. */
 const early = 20

@@ -1,0 +1,160 @@
+/**
+ * Drives the policy of a budget: follows the verdicts of the `SystemStatus`, asks the policy at its pace, and enacts what
+ * it decides on the gate.
+ */
+import * as Effect from "effect/Effect"
+import * as Schedule from "effect/Schedule"
+import * as Stream from "effect/Stream"
+import * as ConcurrencySettings from "../../ConcurrencySettings.ts"
+import type { InvalidOptionsError } from "../../InvalidOptionsError.ts"
+import type { SystemInfo, SystemStatus } from "../../SystemStatus.ts"
+import type { Observation, ScalingDecision, ScalingPolicy, ScalingReason } from "../policies/scalingModel.ts"
+import { afterBeats } from "../time/steadyPace.ts"
+import type { Dispatching } from "./dispatching.ts"
+import type { Gate } from "./gate.ts"
+import type { ObservationWindow } from "./observationWindow.ts"
+
+export class Regulator {
+  /** What the policy decided last. */
+  lastDecision: ScalingDecision | undefined
+  /** The verdict in force. */
+  verdict: SystemInfo
+  private readonly policy: ScalingPolicy
+  private readonly status: SystemStatus["Service"]
+  private readonly gate: Gate
+  private readonly window: ObservationWindow
+  private readonly now: () => number
+  private readonly dispatching: Dispatching
+  private policyState: unknown
+
+  constructor(options: {
+    readonly policy: ScalingPolicy
+    readonly status: SystemStatus["Service"]
+    readonly verdict: SystemInfo
+    readonly gate: Gate
+    readonly window: ObservationWindow
+    readonly now: () => number
+    readonly dispatching: Dispatching
+  }) {
+    this.policy = options.policy
+    this.status = options.status
+    this.verdict = options.verdict
+    this.gate = options.gate
+    this.window = options.window
+    this.now = options.now
+    this.dispatching = options.dispatching
+    this.policyState = this.policy.initial(this.gate.settings)
+    this.gate.holdBack(this.holdsBack(this.verdict))
+    this.setSaturation()
+  }
+
+  /** Begins to observe, reads the verdict, and asks a policy that decides at the start. */
+  readonly prepare: Effect.Effect<void> = Effect.suspend(() => {
+    this.window.clear(this.now())
+    if (this.policy.decidesAtStart === true) return this.decide
+    return Effect.map(this.status.current, (info) => this.follow(info))
+  })
+
+  /** Follows the verdicts of the status and asks the policy at its pace. A defect of the policy ends it. */
+  readonly regulate: Effect.Effect<void> = Effect.suspend(() =>
+    Effect.all([this.followVerdicts, Effect.schedule(this.decideInTurn, paceOf(this.policy))], {
+      concurrency: 2,
+      discard: true
+    })
+  )
+
+  /** Applies a change of settings at once, or refuses it and changes nothing. No running task is interrupted. */
+  configure(
+    change: Partial<ConcurrencySettings.ConcurrencySettings>
+  ): Effect.Effect<void, InvalidOptionsError> {
+    return Effect.map(
+      Effect.suspend(() => ConcurrencySettings.change(this.gate.settings, change)),
+      (settings) => {
+        this.gate.bound(settings)
+        this.dispatching.report({ _tag: "SettingsChanged", settings })
+        this.desire(change.desiredConcurrency ?? this.gate.desired, { summary: "the settings were changed" })
+        this.dispatching.wake()
+      }
+    )
+  }
+
+  private readonly followVerdicts: Effect.Effect<void> = Effect.suspend(() =>
+    Stream.runForEach(this.status.changes, (info) => Effect.sync(() => this.follow(info)))
+  )
+
+  private readonly decide: Effect.Effect<void> = Effect.suspend(() =>
+    Effect.zipWith(this.status.current, this.status.historical, (currentInfo, historicalInfo) => {
+      this.follow(currentInfo)
+      const [decision, state] = this.policy.decide(this.policyState, this.observe(currentInfo, historicalInfo))
+      this.policyState = state
+      this.enact(decision, currentInfo.isStale || historicalInfo.isStale)
+    })
+  )
+
+  /** Whatever samples in the same turn goes first. */
+  private readonly decideInTurn = Effect.andThen(Effect.yieldNow, this.decide)
+
+  private observe(currentInfo: SystemInfo, historicalInfo: SystemInfo): Observation {
+    const now = this.now()
+    const observation: Observation = {
+      now,
+      settings: this.gate.settings,
+      desired: this.gate.desired,
+      current: this.gate.current,
+      ...this.window.read(now),
+      currentInfo,
+      historicalInfo,
+      inFlightAges: this.dispatching.ages(now)
+    }
+    this.window.clear(now)
+    return observation
+  }
+
+  private enact(decision: ScalingDecision, isStale: boolean): void {
+    if (Number.isNaN(decision.desired) || Number.isNaN(decision.startAllowance)) {
+      throw new Error(`ScalingPolicy "${this.policy.name}" decided on a concurrency that is not a number`)
+    }
+    this.lastDecision = decision
+    this.gate.allow(decision.startAllowance ?? Infinity)
+    // Where a signal has stopped reporting nothing is known of its resource: what runs may go on, but not grow.
+    const most = isStale ? this.gate.desired : Infinity
+    this.desire(Math.min(most, Math.floor(decision.desired)), decision.reason)
+    this.dispatching.wake()
+  }
+
+  private desire(concurrency: number, reason: ScalingReason): void {
+    const from = this.gate.desired
+    if (!this.gate.desire(concurrency)) return
+    this.window.refresh(this.now())
+    this.setSaturation()
+    this.dispatching.report({ _tag: "DesiredChanged", from, to: this.gate.desired, reason })
+  }
+
+  private follow(info: SystemInfo): void {
+    const before = this.verdict
+    this.verdict = info
+    if (before.isSystemIdle === info.isSystemIdle) return
+    this.gate.holdBack(this.holdsBack(info))
+    this.dispatching.report(
+      info.isSystemIdle ? { _tag: "OverloadEnded" } : { _tag: "OverloadBegan", signals: overloadedIn(info) }
+    )
+    this.dispatching.wake()
+  }
+
+  /** Whether an overloaded signal keeps all but the minimum from starting. */
+  private holdsBack(info: SystemInfo): boolean {
+    return !info.isSystemIdle && this.policy.boundsStarts !== true
+  }
+
+  private setSaturation(): void {
+    this.window.meter.saturateAt(this.now(), (this.policy.desiredConcurrencyRatio ?? 0.9) * this.gate.desired)
+  }
+}
+
+/** What bounds starts by single samples must know how many tasks they are samples of: those in flight right then. */
+const paceOf = ({ boundsStarts, every }: ScalingPolicy): Schedule.Schedule<unknown> =>
+  boundsStarts === true ? afterBeats(every) : Schedule.spaced(every)
+
+/** The signals that are overloaded by a verdict. */
+export const overloadedIn = (info: SystemInfo): ReadonlyArray<string> =>
+  Object.keys(info.signals).filter((name) => info.signals[name].isOverloaded)
