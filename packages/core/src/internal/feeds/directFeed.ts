@@ -4,10 +4,11 @@
 import type * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type { DirectSource } from "../sources/directSource.ts"
-import type { Feed, FeedHost, Pulled } from "./feed.ts"
+import { failsRun, type Feed, type FeedHost, type Pulled, type Settled } from "./feed.ts"
 
 export class DirectFeed<A, E> implements Feed<A> {
   readonly isOpaque = false
+  readonly lack = "NoTaskReady"
   private readonly host: FeedHost
   private readonly source: DirectSource<A, E, unknown>
   private readonly arrival: Effect.Effect<void, E>
@@ -52,9 +53,10 @@ export class DirectFeed<A, E> implements Feed<A> {
     return false
   }
 
-  settle(item: A, exit: Exit.Exit<unknown, unknown>, isWithdrawn: boolean): void {
+  settle(item: A, exit: Exit.Exit<unknown, unknown>, isWithdrawn: boolean): Settled {
     if (isWithdrawn) this.source.giveBack(item)
     else if (this.onResult !== undefined && Exit.isSuccess(exit)) this.onResult(item, exit.value)
+    return failsRun(exit, isWithdrawn)
   }
 
   mayEnd(): boolean {

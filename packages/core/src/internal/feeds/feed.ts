@@ -43,10 +43,20 @@ export interface Feed<A> {
   readonly task: (item: A) => Effect.Effect<unknown, unknown>
   /** Whether the source has taken the item back from its running task, by interrupting it. */
   readonly isRevoked: (item: A) => boolean
-  /** The task of an item has ended, which may have made others ready; `isWithdrawn` where it was interrupted instead. */
-  readonly settle: (item: A, exit: Exit.Exit<unknown, unknown>, isWithdrawn: boolean) => void
+  /**
+   * The task of an item has ended, which may have made others ready; `isWithdrawn` where it was interrupted instead.
+   * `retryAfter` are the milliseconds for which a service told the task to wait.
+   */
+  readonly settle: (
+    item: A,
+    exit: Exit.Exit<unknown, unknown>,
+    isWithdrawn: boolean,
+    retryAfter: number
+  ) => Settled
   /** Whether the run may end, asked only when nothing runs and the last pull said `Empty` or `Done`. */
   readonly mayEnd: () => boolean
+  /** Why the last pull gave no item. */
+  readonly lack: Lack
   /** Something happened that may have made an item ready. */
   readonly poke: (why: Poke) => void
   /** The dispatcher rests: withdraws what waits for an item on behalf of slots that there is no room for. */
@@ -54,6 +64,19 @@ export interface Feed<A> {
   /** Whether the feed must be poked at an interval, because nothing else tells when an item is ready. */
   readonly isOpaque: boolean
 }
+
+/**
+ * - `Ended`: the task is over, and what became of it is its own affair.
+ * - `FailsRun`: the task is over, and its failure is the run's.
+ */
+export type Settled = "Ended" | "FailsRun"
+
+/** The failure of a task is the run's, unless its item was taken from it. */
+export const failsRun = (exit: Exit.Exit<unknown, unknown>, isWithdrawn: boolean): Settled =>
+  exit._tag === "Failure" && !isWithdrawn ? "FailsRun" : "Ended"
+
+/** Why a feed has no item. */
+export type Lack = "NoTaskReady"
 
 /** Room for items: for as many as slots are free, for one that must wait before it may start, or for none. */
 export type Room = "Free" | "LookAhead" | "None"

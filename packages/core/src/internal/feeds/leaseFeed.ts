@@ -12,7 +12,7 @@ import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import type { TaskSource } from "../../TaskSource.ts"
 import { CurrentTask } from "../run/currentTask.ts"
-import type { Feed, FeedHost, Poke, Pulled, Room } from "./feed.ts"
+import { failsRun, type Feed, type FeedHost, type Poke, type Pulled, type Room, type Settled } from "./feed.ts"
 
 /** An item whose lease is held: what its source provides to the handler, and whom to tell how the task ended. */
 export interface Lease<A> {
@@ -38,6 +38,7 @@ const takesPerTurn = 512
 
 export class LeaseFeed<A> implements Feed<Lease<A>> {
   readonly isOpaque = true
+  readonly lack = "NoTaskReady"
   private readonly host: FeedHost
   private readonly source: TaskSource<A, unknown, unknown>
   private readonly handler: (item: A) => Effect.Effect<unknown, unknown>
@@ -96,11 +97,12 @@ export class LeaseFeed<A> implements Feed<Lease<A>> {
     return lease.isRevoked
   }
 
-  settle(lease: Lease<A>, exit: Exit.Exit<unknown, unknown>): void {
+  settle(lease: Lease<A>, exit: Exit.Exit<unknown, unknown>, isWithdrawn: boolean): Settled {
     lease.take.isAcknowledging = true
     this.acknowledging++
     this.poke("Notified") // first: the end of the lease may begin a take, which is not behind the news
     lease.settle(exit)
+    return failsRun(exit, isWithdrawn)
   }
 
   mayEnd(): boolean {

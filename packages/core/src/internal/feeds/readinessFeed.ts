@@ -6,13 +6,14 @@
  */
 import type * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import type { Feed, FeedHost, Poke, Pulled } from "./feed.ts"
+import { failsRun, type Feed, type FeedHost, type Poke, type Pulled, type Settled } from "./feed.ts"
 
 type Answer = "Unknown" | "Pending" | "Yes" | "No"
 
 export class ReadinessFeed implements Feed<void> {
   readonly item = undefined
   readonly isOpaque = true
+  readonly lack = "NoTaskReady"
   private readonly host: FeedHost
   private readonly runTask: Effect.Effect<unknown, unknown>
   private readonly isReady: Effect.Effect<boolean, unknown>
@@ -65,8 +66,9 @@ export class ReadinessFeed implements Feed<void> {
     return false
   }
 
-  settle(): void {
+  settle(_item: void, exit: Exit.Exit<unknown, unknown>, isWithdrawn: boolean): Settled {
     this.poke("Notified")
+    return failsRun(exit, isWithdrawn)
   }
 
   private askReady(): void {

@@ -103,7 +103,7 @@ export class Pool<A, E> implements AutoscaledPool<E> {
     const run = this.active
     if (run === undefined) return Effect.void
     run.isAborted = true
-    run.dispatcher?.stop("Aborting")
+    run.dispatcher?.end("Aborted")
     // Whoever is a part of the run is interrupted with it, and cannot wait for its own end.
     const isInside = run.dispatcher !== undefined && fiber.getRef(CurrentTask)?.runs.includes(run.dispatcher) === true
     return isInside ? Effect.void : Deferred.await(run.ended)
@@ -124,7 +124,7 @@ export class Pool<A, E> implements AutoscaledPool<E> {
     const dispatcher = this.active?.dispatcher
     const ledger = dispatcher?.ledger
     return {
-      phase: this.active === undefined ? "Idle" : dispatcher?.phase === "Running" ? "Running" : "Ending",
+      phase: this.active === undefined ? "Idle" : dispatcher?.course.ending === undefined ? "Running" : "Ending",
       isPaused: this.isPaused,
       currentConcurrency: this.governor.current,
       desiredConcurrency: this.governor.desired,
@@ -151,11 +151,11 @@ export class Pool<A, E> implements AutoscaledPool<E> {
       context: this.taskContext(context),
       now,
       later: yield* laterTurns,
-      timeLimit: this.plan.taskTimeout,
+      taskTimeout: this.plan.taskTimeout,
       isPaused: this.isPaused
     })
     run.dispatcher = dispatcher
-    if (run.isAborted) dispatcher.stop("Aborting")
+    if (run.isAborted) dispatcher.end("Aborted")
     yield* Effect.addFinalizer(() => this.work.close)
     this.publish({ _tag: "RunStarted" })
 
@@ -165,11 +165,16 @@ export class Pool<A, E> implements AutoscaledPool<E> {
     if (this.plan.loggingInterval !== null) yield* supervise(dispatcher, this.keepLogging(this.plan.loggingInterval))
     yield* drained(dispatcher)
 
-    if (dispatcher.suppressed !== undefined) {
-      yield* Effect.logWarning("Failures of tasks that were interrupted because their run ended", dispatcher.suppressed)
+    if (dispatcher.course.suppressed !== undefined) {
+      yield* Effect.logWarning(
+        "Failures of tasks that were interrupted because their run ended",
+        dispatcher.course.suppressed
+      )
     }
     // Whatever can fail a run fails with E: the constructors of AutoscaledPool see to that.
-    if (dispatcher.failure !== undefined) return yield* Effect.failCause(dispatcher.failure as Cause.Cause<E>)
+    if (dispatcher.course.failure !== undefined) {
+      return yield* Effect.failCause(dispatcher.course.failure as Cause.Cause<E>)
+    }
     return reportOf(dispatcher, now())
   })
 
@@ -217,11 +222,11 @@ const drained = <A>(dispatcher: Dispatcher<A>): Effect.Effect<void> =>
   })
 
 const reportOf = <A>(dispatcher: Dispatcher<A>, now: number): RunReport => {
-  const { ledger, phase } = dispatcher
+  const { course, ledger } = dispatcher
   const millis = now - ledger.startedAt
   const share = (idle: number) => millis > 0 ? idle / millis : 0
   return {
-    outcome: phase === "Aborting" ? "Aborted" : "Finished",
+    outcome: course.ending === "Aborted" ? "Aborted" : "Finished",
     started: dispatcher.started,
     succeeded: ledger.succeeded,
     timedOut: ledger.timedOut,

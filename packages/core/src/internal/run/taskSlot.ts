@@ -1,6 +1,11 @@
 /**
  * The pool's record of one running task. Slots are used again, so that a task costs no record, no observer and no
  * context of its own.
+ *
+ * - `Free`: no task.
+ * - `Running`: the task runs.
+ * - `TimedOut`: the task reached its time limit, was interrupted, and runs its finalizers.
+ * - `Absorbing`: what stands in for a task that timed out runs.
  */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -10,18 +15,20 @@ import { CurrentTask, type TaskHandle } from "./currentTask.ts"
 
 type Task = Effect.Effect<unknown, unknown>
 
+export type SlotStage = "Free" | "Running" | "TimedOut" | "Absorbing"
+
 export class TaskSlot<A> implements TaskHandle {
   readonly runs: ReadonlyArray<object>
   readonly fork: (task: Task) => Fiber.Fiber<unknown, unknown>
   readonly observe: (exit: Exit.Exit<unknown, unknown>) => void
+  stage: SlotStage = "Free"
+  /** The fiber of the stage, where it has one that outlives its start. */
   fiber: Fiber.Fiber<unknown, unknown> | undefined
   item: A | undefined
   startedAt = 0
   wasRejected = false
   /** The longest time, in milliseconds, that a service told the task to wait; 0 where none did. */
   retryAfter = 0
-  /** How far a time limit has come: not reached, reached and interrupting, or reached and absorbed by a handler. */
-  timeLimit: "Ahead" | "Reached" | "Absorbing" = "Ahead"
 
   constructor(
     runs: ReadonlyArray<object>,
@@ -36,5 +43,19 @@ export class TaskSlot<A> implements TaskHandle {
   reject(retryAfter = 0): void {
     this.wasRejected = true
     if (retryAfter > this.retryAfter) this.retryAfter = retryAfter
+  }
+
+  occupy(item: A, now: number): void {
+    this.item = item
+    this.startedAt = now
+    this.wasRejected = false
+    this.retryAfter = 0
+    this.stage = "Running"
+  }
+
+  vacate(): void {
+    this.stage = "Free"
+    this.fiber = undefined
+    this.item = undefined
   }
 }

@@ -12,7 +12,9 @@ const closeTogether = 0.02
 export class TurnClock {
   private readonly now: () => number
   private readonly later: (turn: () => void) => void
-  private reading: number
+  /** The last reading. */
+  time: number
+  private isBehind = false
   private usesLeft = 0
   private usesOfReading = 1
   private hasReset = false
@@ -20,25 +22,34 @@ export class TurnClock {
   constructor(now: () => number, later: (turn: () => void) => void) {
     this.now = now
     this.later = later
-    this.reading = now()
+    this.time = now()
   }
 
   read(): number {
-    if (this.usesLeft > 0) {
-      this.usesLeft--
-      this.usesOfReading++
-      return this.reading
-    }
-    return this.readNow()
+    this.isBehind = false
+    if (this.usesLeft === 0) return this.readNow()
+    this.usesLeft--
+    this.usesOfReading++
+    return this.time
   }
 
-  readNow(): number {
-    const previous = this.reading
-    this.reading = this.now()
-    if (this.reading - previous < closeTogether * this.usesOfReading) this.share()
+  /** The last reading, or a new one where time was spent since. */
+  catchUp(): number {
+    return this.isBehind ? this.read() : this.time
+  }
+
+  /** Code of others has run since the last reading. */
+  fallBehind(): void {
+    this.isBehind = true
+  }
+
+  private readNow(): number {
+    const previous = this.time
+    this.time = this.now()
+    if (this.time - previous < closeTogether * this.usesOfReading) this.share()
     else this.usesLeft = 0
     this.usesOfReading = 1
-    return this.reading
+    return this.time
   }
 
   private share(): void {

@@ -1,0 +1,45 @@
+/**
+ * The slots of a run: as many as there ever were tasks in flight.
+ */
+import type { TaskSlot } from "./taskSlot.ts"
+
+export class TaskSlots<A> {
+  /** How many are occupied. */
+  count = 0
+  private readonly makeSlot: () => TaskSlot<A>
+  private readonly all: Array<TaskSlot<A>> = []
+  private readonly free: Array<TaskSlot<A>> = []
+
+  constructor(makeSlot: () => TaskSlot<A>) {
+    this.makeSlot = makeSlot
+  }
+
+  occupy(item: A, now: number): TaskSlot<A> {
+    const slot = this.free.pop() ?? this.add()
+    slot.occupy(item, now)
+    this.count++
+    return slot
+  }
+
+  /** Gives back a slot whose task has ended. It is still counted until the end is `counted`. */
+  vacate(slot: TaskSlot<A>): void {
+    slot.vacate()
+    this.free.push(slot)
+  }
+
+  /** All that came of the end of a task has been done. */
+  counted(): void {
+    this.count--
+  }
+
+  /** The slots whose tasks have a fiber that runs. */
+  running(): ReadonlyArray<TaskSlot<A>> {
+    return this.all.filter(({ fiber }) => fiber !== undefined)
+  }
+
+  private add(): TaskSlot<A> {
+    const slot = this.makeSlot()
+    this.all.push(slot)
+    return slot
+  }
+}
