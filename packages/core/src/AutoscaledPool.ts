@@ -7,22 +7,59 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as PubSub from "effect/PubSub"
+import type * as Stream from "effect/Stream"
+import type { ConcurrencySettings } from "./ConcurrencySettings.ts"
 import { makePrivate } from "./internal/budget/consumer.ts"
 import { DirectFeed } from "./internal/feeds/directFeed.ts"
 import { type Lease, LeaseFeed } from "./internal/feeds/leaseFeed.ts"
 import { ReadinessFeed } from "./internal/feeds/readinessFeed.ts"
 import { Pool, type PoolWork } from "./internal/run/pool.ts"
-import { AlreadyRunningError, TaskTimeoutError } from "./internal/run/poolErrors.ts"
-import type { AutoscaledPool, PoolEvent, PoolOptions, Work } from "./internal/run/poolModel.ts"
 import * as poolOptions from "./internal/run/poolOptions.ts"
 import { directOf, type DirectSource } from "./internal/sources/directSource.ts"
 import { type Numbered, NumberedSource } from "./internal/sources/numberedSource.ts"
 import { InvalidOptionsError } from "./InvalidOptionsError.ts"
+import { AlreadyRunningError, TaskTimeoutError } from "./PoolError.ts"
+import type { PoolEvent } from "./PoolEvent.ts"
+import type { PoolOptions, Work } from "./PoolOptions.ts"
+import type { Blocker, PoolState, RunReport } from "./PoolState.ts"
 import type { SystemStatus } from "./SystemStatus.ts"
 import type * as TaskSource from "./TaskSource.ts"
 
 export { AlreadyRunningError, InvalidOptionsError, TaskTimeoutError }
-export type * from "./internal/run/poolModel.ts"
+export type { Blocker, PoolEvent, PoolOptions, PoolState, RunReport, Work }
+
+/**
+ * A pool that fails with `E`.
+ *
+ * **Details**
+ *
+ * - `run`: runs until nothing is left to do. Interrupting it interrupts every task and waits for their finalizers.
+ * - `pause`, `resume`: hold back new tasks, and let them start again; running tasks go on, and the run does not end.
+ * - `abort`: interrupts every task, waits for their finalizers, and lets `run` succeed with the outcome `"Aborted"`.
+ *   From inside a task it does not wait. Without effect where nothing runs.
+ * - `notify`: says that a task may have become ready.
+ * - `currentConcurrency`, `desiredConcurrency`: tasks in flight, and how many there should be.
+ * - `settings`, `configure`: reads and changes the bounds and the rate cap. A change takes effect at once and interrupts
+ *   nothing; one that is refused changes nothing. `desiredConcurrency` in a change sets the desired concurrency.
+ * - `state`: what the pool is doing, and why nothing starts.
+ * - `events`: what happens from now on. A reader that falls far behind misses the oldest.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface AutoscaledPool<out E> {
+  readonly run: Effect.Effect<RunReport, E | AlreadyRunningError>
+  readonly pause: Effect.Effect<void>
+  readonly resume: Effect.Effect<void>
+  readonly abort: Effect.Effect<void>
+  readonly notify: Effect.Effect<void>
+  readonly currentConcurrency: Effect.Effect<number>
+  readonly desiredConcurrency: Effect.Effect<number>
+  readonly settings: Effect.Effect<ConcurrencySettings>
+  readonly configure: (change: Partial<ConcurrencySettings>) => Effect.Effect<void, InvalidOptionsError>
+  readonly state: Effect.Effect<PoolState>
+  readonly events: Stream.Stream<PoolEvent>
+}
 
 /**
  * Builds a pool of one task, which is run again and again for as long as a check says that there is one more.

@@ -6,10 +6,10 @@ import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import * as ConcurrencySettings from "../../ConcurrencySettings.ts"
 import { InvalidOptionsError } from "../../InvalidOptionsError.ts"
+import type { PoolOptions } from "../../PoolOptions.ts"
 import * as rules from "../options/rules.ts"
 import type { ScalingPolicy } from "../policies/scalingModel.ts"
 import * as stepRatio from "../policies/stepRatio.ts"
-import type { PoolOptions } from "./poolModel.ts"
 
 export interface PoolPlan {
   readonly settings: ConcurrencySettings.ConcurrencySettings

@@ -1,5 +1,7 @@
 /**
  * The errors a run can fail with besides those of its tasks.
+ *
+ * @since 0.1.0
  */
 import * as Data from "effect/Data"
 

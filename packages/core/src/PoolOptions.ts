@@ -1,0 +1,83 @@
+/**
+ * What a pool is built from: its work and its options.
+ *
+ * @since 0.1.0
+ */
+import type * as Duration from "effect/Duration"
+import type * as Effect from "effect/Effect"
+import type { ConcurrencySettings } from "./ConcurrencySettings.ts"
+import type { TaskTimeoutError } from "./PoolError.ts"
+import type { ScalingPolicy } from "./ScalingPolicy.ts"
+
+/**
+ * The work of a pool that is told by two checks what there is to do.
+ *
+ * **Details**
+ *
+ * - `runTask`: one task.
+ * - `isTaskReady`: whether there is one more task now. Asked once per free slot, never while it is pending; a yes is good
+ *   for one start.
+ * - `isFinished`: whether the run may end. Asked only when no task runs and none is ready.
+ *
+ * A check that said no is asked again when a task ends, at `notify`, and every `maybeRunInterval`.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Work<E1 = never, R1 = never, E2 = never, R2 = never, E3 = never, R3 = never> {
+  readonly runTask: Effect.Effect<unknown, E1, R1>
+  readonly isTaskReady: Effect.Effect<boolean, E2, R2>
+  readonly isFinished: Effect.Effect<boolean, E3, R3>
+}
+
+/**
+ * Options that every pool has. `A` is what a task works on, `void` for {@link make}.
+ *
+ * **Details**
+ *
+ * - `concurrencySettings`: see `ConcurrencySettings`; each field has a default of its own.
+ * - `taskTimeout`: how long a task may take, longer than 0, default no limit. A task that takes longer is interrupted and
+ *   fails the run with a {@link TaskTimeoutError}.
+ * - `onTaskTimeout`: what becomes of such a task instead. If it succeeds the run goes on; if it fails the run does.
+ * - `loggingInterval`: time between two log lines on what the pool is doing, default 1 minute; `null` for none.
+ * - `maybeRunInterval`: time after which a check that said no is asked again, if nothing else makes it worth asking,
+ *   default 500 milliseconds.
+ * - `taskSpan`: the name of a span around every task, default none; a span costs more than a short task.
+ * - `policy`: the control law, default that of Crawlee, `ScalingPolicy.stepRatio`.
+ * - `autoscaleInterval`: time between two decisions of the default law, default 10 seconds.
+ * - `desiredConcurrencyRatio`: the share of the desired concurrency that must be in use before the default law raises it,
+ *   above 0 and at most 1, default 0.9.
+ * - `scaleUpStepRatio`: the share by which the default law raises it, above 0 and at most 1, default 0.05.
+ * - `scaleDownStepRatio`: the share by which the default law lowers it, above 0 and at most 1, default 0.05.
+ *
+ * A wrong value of any of them is an `InvalidOptionsError`; so is `policy` together with one of the last four.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type PoolOptions<A = void, E = never, R = never, B = unknown> = CommonOptions<A, E, R, B> & ScalingOptions
+
+interface CommonOptions<A, E, R, B> {
+  readonly concurrencySettings?: Partial<ConcurrencySettings> | undefined
+  readonly taskTimeout?: Duration.Input | undefined
+  readonly onTaskTimeout?: ((error: TaskTimeoutError, item: A) => Effect.Effect<B, E, R>) | undefined
+  readonly loggingInterval?: Duration.Input | null | undefined
+  readonly maybeRunInterval?: Duration.Input | undefined
+  readonly taskSpan?: string | undefined
+}
+
+type ScalingOptions =
+  | {
+    readonly policy?: undefined
+    readonly autoscaleInterval?: Duration.Input | undefined
+    readonly desiredConcurrencyRatio?: number | undefined
+    readonly scaleUpStepRatio?: number | undefined
+    readonly scaleDownStepRatio?: number | undefined
+  }
+  | {
+    readonly policy: ScalingPolicy
+    readonly autoscaleInterval?: undefined
+    readonly desiredConcurrencyRatio?: undefined
+    readonly scaleUpStepRatio?: undefined
+    readonly scaleDownStepRatio?: undefined
+  }
