@@ -3,6 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { TestClock } from "effect/testing"
 import type * as Host from "../../packages/platform-node/src/internal/host/host.ts"
+import * as processTree from "../../packages/platform-node/src/internal/host/processTree.ts"
 import * as Machine from "./machine.ts"
 
 const start = Effect.fnUntraced(function*(
@@ -68,6 +69,73 @@ describe("NodeCpu", () => {
         assert.strictEqual(snapshot.own, 0.5)
       }))
 
+    const lines = (...cpus: ReadonlyArray<readonly [name: number, user: number, idle: number]>) =>
+      cpus.map(([name, user, idle]) => `cpu${name} ${user} 0 0 ${idle} 0 0 0 0 0 0\n`).join("")
+
+    const loadOf = Effect.fnUntraced(
+      function*(allowed: string, busy: ReadonlyArray<readonly [number, number]>, files = {}) {
+        const { machine, sample } = yield* start({
+          ...Machine.unlimited,
+          "/proc/self/status": Machine.status({ cpus: allowed }),
+          "/proc/stat": lines(...busy.map(([cpu]) => [cpu, 10, 10] as const)),
+          ...files
+        })
+        machine.write({
+          "/proc/stat": lines(...busy.map(([cpu, share]) => [cpu, 10 + 50 * share, 60 - 50 * share] as const))
+        })
+        return (yield* sample).load
+      }
+    )
+
+    const lxcfs = {
+      "/proc/self/mountinfo": `${
+        Machine.mountLine(2, "/sys/fs/cgroup")
+      }99 31 0:50 /proc/stat /proc/stat rw - fuse.lxcfs lxcfs rw\n`
+    }
+
+    it.effect("CPUs that lxcfs numbers anew all count: half busy is 0.5", () =>
+      Effect.gen(function*() {
+        for (const [half, other] of [[1, 0], [0, 1], [0.5, 0.5]]) {
+          assert.strictEqual(yield* loadOf("1,5", [[0, half], [1, other]]), 0.5)
+          assert.strictEqual(yield* loadOf("4-5", [[0, half], [1, other]]), 0.5)
+          assert.strictEqual(yield* loadOf("1-2", [[0, half], [1, other]]), 0.5)
+          assert.strictEqual(
+            yield* loadOf("1,5", [[0, half], [1, other]], { "/sys/devices/system/cpu/offline": "\n" }),
+            0.5
+          )
+          assert.strictEqual(yield* loadOf("0-1", [[0, half], [1, other]], lxcfs), 0.5)
+        }
+        // A quota of one CPU, too, makes lxcfs show one line.
+        assert.strictEqual(yield* loadOf("1,5", [[0, 0.5]]), 0.5)
+      }))
+
+    it.effect("where lxcfs numbers anew, the cpuset of a group tells which line is whose", () =>
+      Effect.gen(function*() {
+        for (
+          const [membership, mount, file] of [
+            ["0::/c\n", Machine.mountLine(2, "/sys/fs/cgroup"), "/sys/fs/cgroup/c/cpuset.cpus.effective"],
+            ["3:cpuset:/c\n", Machine.mountLine(1, "/cs", { controllers: "cpuset" }), "/cs/c/cpuset.effective_cpus"]
+          ]
+        ) {
+          const files = {
+            "/proc/self/cgroup": membership,
+            "/proc/self/mountinfo": lxcfs["/proc/self/mountinfo"] + mount,
+            [file]: "1,5,7\n"
+          }
+          assert.strictEqual(yield* loadOf("5", [[0, 0], [1, 1], [2, 0]], files), 1)
+          assert.strictEqual(yield* loadOf("1,5", [[0, 0], [1, 1], [2, 1]], files), 0.5)
+        }
+      }))
+
+    it.effect("CPUs that are offline, or that there are not, do not count; the kernel's numbers may have gaps", () =>
+      Effect.gen(function*() {
+        assert.strictEqual(yield* loadOf("0-127", [[0, 1], [1, 0]]), 0.5)
+        assert.strictEqual(yield* loadOf("1,5", [[0, 1], [1, 0]], { "/sys/devices/system/cpu/offline": "2-7\n" }), 0)
+        assert.strictEqual(yield* loadOf("1,5", [[0, 0], [1, 1], [2, 0]]), 1)
+        assert.strictEqual(yield* loadOf("2,3", [[0, 0], [2, 1]]), 1)
+        assert.strictEqual(yield* loadOf("2,4", [[0, 0], [2, 1], [4, 0]]), 0.5)
+      }))
+
     it.effect("counters that went back, as after a migration, are no load", () =>
       Effect.gen(function*() {
         const { machine, sample } = yield* start({
@@ -126,11 +194,11 @@ describe("NodeCpu", () => {
           "/proc/100/stat": Machine.processStat(100, 1, { ended: 1100 }),
           "/proc/102/stat": Machine.processStat(102, 1, { user: 1000 })
         })
-        machine.remove("/proc/101/stat")
+        machine.remove("/proc/101")
         yield* sample
-        // 101 ended with 11 seconds, 102 left the family with its 10: what is certain is not less than nothing.
+        // 101 ended with 11 seconds, of which 10 were known. 102 has lost its parent and goes on.
         machine.write({ "/proc/stat": Machine.cpuStat({ user: 100, idle: 1000 }) })
-        assert.strictEqual((yield* sample).own, 0)
+        assert.strictEqual((yield* sample).own, 0.25)
         machine.write({
           "/proc/stat": Machine.cpuStat({ user: 150, idle: 1000 }),
           "/proc/self/stat": Machine.processStat(100, 1, { ended: 1300 })
@@ -139,44 +207,136 @@ describe("NodeCpu", () => {
         machine.write({ "/proc/stat": Machine.cpuStat({ user: 200, idle: 1000 }) })
         assert.strictEqual((yield* sample).own, 0.5)
       }))
+  })
 
-    it.effect("is looked up more rarely where it costs more", () =>
+  describe("children", () => {
+    /** A thousand children, two in one of them, and strangers before and after. */
+    const crowd = (size: number): Machine.Files => ({
+      ...Machine.unlimited,
+      "/proc/1/stat": Machine.processStat(1, 0),
+      "/proc/50/stat": Machine.processStat(50, 1, { user: 9999 }),
+      "/proc/51/stat": Machine.processStat(51, 50, { user: 9999 }),
+      ...Object.fromEntries(
+        Array.from({ length: size }, (_, index) => [`/proc/${101 + index}/stat`, Machine.processStat(101 + index, 100)])
+      )
+    })
+
+    it.effect("a child among a thousand that burns a CPU shows within 2 seconds, and so does its end", () =>
       Effect.gen(function*() {
-        let clock = 0
-        const { machine, sample } = yield* start(
-          { ...Machine.unlimited, ...family },
-          {},
-          // Each look takes a whole millisecond: the next is 2 seconds later.
-          { stopwatch: () => clock++ }
-        )
-        const use = (ticks: number) => {
-          machine.write({
-            "/proc/stat": Machine.cpuStat({ user: ticks, idle: 1000 }),
-            "/proc/101/stat": Machine.processStat(101, 100, { user: 1000 + ticks })
-          })
-          return sample
+        for (const pid of [101, 600, 1100]) {
+          const { machine, sample } = yield* start(crowd(1000))
+          for (let i = 0; i < 6; i++) yield* sample
+          let ticks = 0
+          const use = (childTicks: number) => {
+            ticks += 50
+            machine.write({
+              "/proc/stat": Machine.cpuStat({ user: ticks, idle: 1000 }),
+              [`/proc/${pid}/stat`]: Machine.processStat(pid, 100, { user: childTicks })
+            })
+            return sample
+          }
+          let child = 0
+          for (let i = 0; i < 3; i++) yield* use(child += 50)
+          const burning = yield* use(child += 50)
+          assert.isAbove(burning.own ?? 0, 0.08, `${pid}`)
+          for (let i = 0; i < 3; i++) yield* use(child)
+          assert.isBelow((yield* use(child)).own ?? 1, 0.17)
         }
-        const own = [yield* use(50), yield* use(100), yield* use(150), yield* use(200)].map((snapshot) => snapshot.own)
-        assert.deepStrictEqual(own, [0, 0, 0, 0.25])
       }))
 
-    it.effect("leaves children out where a group has too many processes to search", () =>
+    it.effect("one look reads a bounded number of processes, the first look too", () =>
       Effect.gen(function*() {
-        const crowd = Array.from({ length: 501 }, (_, index) => index + 100).join("\n")
-        const { machine, sample } = yield* start({
-          ...Machine.unlimited,
-          ...family,
-          "/sys/fs/cgroup/cgroup.procs": crowd
-        })
+        const machine = yield* Machine.make(crowd(3000))
+        const host = yield* Machine.hostOf(machine)
+        let reads = 0
+        const files = {
+          ...host.files,
+          optional: (...[path, parse]: Parameters<typeof host.files.optional>) => {
+            reads++
+            return host.files.optional(path, parse)
+          }
+        }
+        const tree = processTree.make(files as typeof host.files)
+        const readsOf = (now: number) => {
+          reads = 0
+          tree.children(now)
+          return reads
+        }
+        assert.isBelow(readsOf(0), 1500)
+        for (let now = 250; now < 10_000; now += 250) assert.isBelow(readsOf(now), 400, `${now}`)
+        // However long nobody asked.
+        assert.isBelow(readsOf(600_000), 1500)
+        assert.strictEqual(tree.children(600_000).threads, 3000 * 11)
+      }))
+
+    it.effect("a child that starts counts from then on; strangers never do, also where numbers begin anew", () =>
+      Effect.gen(function*() {
+        const { machine, sample } = yield* start(crowd(2))
+        for (let i = 0; i < 2; i++) yield* sample
         machine.write({
-          "/proc/stat": Machine.cpuStat({ user: 50, idle: 1000 }),
-          "/proc/101/stat": Machine.processStat(101, 100, { user: 1050 })
+          "/proc/stat": Machine.cpuStat({ user: 100, idle: 1000 }),
+          "/proc/7/stat": Machine.processStat(7, 101, { user: 50 }),
+          "/proc/8/stat": Machine.processStat(8, 1, { user: 50 })
         })
+        yield* sample
+        machine.write({ "/proc/stat": Machine.cpuStat({ user: 150, idle: 1000 }) })
+        assert.strictEqual((yield* sample).own, 0.125)
+      }))
+
+    it.effect("a number that is given to another process is not taken for the one that had it", () =>
+      Effect.gen(function*() {
+        const { machine, sample } = yield* start(crowd(2))
+        for (let i = 0; i < 2; i++) yield* sample
+        const stranger = Machine.processStat(102, 50, { user: 5000 }).replace(" 0 5 6 7", " 0 99 6 7")
+        machine.write({ "/proc/102/stat": stranger, "/proc/stat": Machine.cpuStat({ user: 50, idle: 1000 }) })
         yield* sample
         machine.write({ "/proc/stat": Machine.cpuStat({ user: 100, idle: 1000 }) })
         assert.strictEqual((yield* sample).own, 0)
       }))
+
+    it.effect("grandchildren that end count once, whenever their parent is looked at", () =>
+      Effect.gen(function*() {
+        for (const parent of [101, 103]) {
+          const child = parent === 101 ? 102 : 101
+          const { machine, sample } = yield* start({
+            ...crowd(3),
+            [`/proc/${parent}/stat`]: Machine.processStat(parent, 100),
+            [`/proc/${child}/stat`]: Machine.processStat(child, parent, { user: 1000 })
+          })
+          let ticks = 0
+          const use = (files: Machine.Files = {}) => {
+            machine.write({ "/proc/stat": Machine.cpuStat({ user: ticks += 50, idle: 1000 }), ...files })
+            return sample
+          }
+          for (let i = 0; i < 4; i++) yield* use()
+          machine.remove(`/proc/${child}`)
+          const owns = [yield* use({ [`/proc/${parent}/stat`]: Machine.processStat(parent, 100, { ended: 1050 }) })]
+          for (let i = 0; i < 7; i++) owns.push(yield* use())
+          assert.isBelow(Math.max(...owns.map(({ own }) => own ?? 1)), 0.13, `${parent}`)
+        }
+      }))
   })
+
+  it.effect("under a quota the machine counts too, if it is the busier", () =>
+    Effect.gen(function*() {
+      const process = counter()
+      const group = (usedMillis: number) => ({
+        "/sys/fs/cgroup/app/cpu.max": "100000 100000\n",
+        "/sys/fs/cgroup/app/cpu.stat": `usage_usec ${usedMillis * 1000}\n`
+      })
+      const { machine, sample } = yield* start(Machine.version2("/app", group(0)), {}, { cpuUsage: process.read })
+      process.add(50)
+      machine.write({ ...group(50), "/proc/stat": Machine.cpuStat({ user: 49, idle: 1001 }) })
+      const full = yield* sample
+      assert.strictEqual(full.load, 0.98)
+      assert.isTrue(full.isOverloaded)
+      assert.strictEqual(full.own, 0.025)
+      process.add(400)
+      machine.write({ ...group(450), "/proc/stat": Machine.cpuStat({ user: 69, idle: 1031 }) })
+      const own = yield* sample
+      assert.approximately(own.load, 0.8, 1e-9)
+      assert.approximately(own.own ?? NaN, 0.8, 1e-9)
+    }))
 
   describe("quotas of version 2", () => {
     const group = (directory: string, quota: string, usedMillis: number): Machine.Files => ({
@@ -329,6 +489,18 @@ describe("NodeCpu", () => {
         assert.strictEqual(snapshot.own, 0.5)
         yield* sample
         assert.strictEqual(warnings.length, 1)
+      })))
+
+    it.effect("a Node.js that throws without /proc leaves no signal stale: one warning for each thing it cannot tell", () =>
+      Machine.recordWarnings(Effect.fnUntraced(function*(warnings) {
+        const refuse = () => {
+          throw new Error("ENOENT: no such file or directory, uv_cpu_info")
+        }
+        const { sample, snapshots } = yield* start({}, {}, { cpuTimes: refuse, cpuUsage: refuse })
+        for (let i = 0; i < 5; i++) yield* sample
+        assert.deepStrictEqual(snapshots.map(({ load }) => load), [0, 0, 0, 0, 0])
+        assert.strictEqual(warnings.length, 3)
+        for (const warning of warnings.slice(1)) assert.include(warning, "set maxConcurrency")
       })))
 
     it.effect("where nothing tells the machine's use, this process's own stands in", () =>

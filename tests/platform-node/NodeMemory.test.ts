@@ -306,12 +306,40 @@ describe("NodeMemory", () => {
       Machine.recordWarnings(Effect.fnUntraced(function*(warnings) {
         const { first, sample } = yield* start({
           ...Machine.version2("/app", group2("/sys/fs/cgroup/app", `${512 * MiB}`, 500 * MiB)),
-          "/proc/self/cgroup": ""
+          "/proc/self/cgroup": "garbage"
         })
         assert.approximately(first.load, machineLoad, 1e-9)
         yield* sample
         assert.strictEqual(warnings.length, 1)
       })))
+  })
+
+  describe("without /proc", () => {
+    const blind: Partial<Host.Node> = {
+      residentMemory: () => {
+        throw new Error("ENOENT: no such file or directory, uv_resident_set_memory")
+      },
+      allocatedMemory: () => 150 * MiB
+    }
+
+    it.effect("a limit set by hand works from what V8 and its buffers hold; one warning says so", () =>
+      Machine.recordWarnings(Effect.fnUntraced(function*(warnings) {
+        const { first, sample, snapshots } = yield* start({}, { limit: "200 MiB" }, blind)
+        assert.strictEqual(first.load, 0.75)
+        assert.strictEqual(first.own, 0.75)
+        for (let i = 0; i < 5; i++) yield* sample
+        assert.strictEqual(snapshots.length, 6)
+        const own = warnings.filter((warning) => warning.includes("the memory of this process"))
+        assert.strictEqual(own.length, 1)
+        assert.include(own[0], "set maxConcurrency")
+        assert.strictEqual(warnings.length, 2)
+      })))
+
+    it.effect("the free memory that such a Node.js tells is not taken for what is available", () =>
+      Effect.gen(function*() {
+        const { first } = yield* start({}, {}, { ...blind, freeMemory: () => 10 * MiB })
+        assert.approximately(first.load, 150 / 16384 * 0.9 / 0.97, 1e-9)
+      }))
   })
 
   describe("options", () => {

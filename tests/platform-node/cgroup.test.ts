@@ -152,8 +152,9 @@ describe("cgroup", () => {
   describe("reader", () => {
     const readerOf = Effect.fnUntraced(function*(files: Machine.Files) {
       const machine = yield* Machine.make(files)
-      const read = cgroup.makeReader(pseudoFiles.make(machine.root, warnings.make()))
-      return { machine, read }
+      const once = warnings.make()
+      const read = cgroup.makeReader(pseudoFiles.make(machine.root, once), once)
+      return { machine, read, warnings: once }
     })
 
     it.effect("follows a process that is moved", () =>
@@ -167,14 +168,82 @@ describe("cgroup", () => {
         assert.deepStrictEqual(directories(read().hierarchyOf("memory")), ["/cg/b", "/cg"])
       }))
 
-    it.effect("finds the group with the fewest strangers", () =>
+    /** What is warned of where a process is in these groups, and these are mounted. */
+    const warningsOf = (memberships: string, mounts: string) =>
+      Machine.recordWarnings(Effect.fnUntraced(function*(shown) {
+        const { read, warnings } = yield* readerOf({ "/proc/self/cgroup": memberships, "/proc/self/mountinfo": mounts })
+        for (let i = 0; i < 3; i++) read().hierarchyOf("memory")
+        yield* warnings.flush
+        return shown
+      }))
+
+    const other = "22 27 0:21 / /proc rw - proc proc rw\n"
+
+    it.effect("a group that no mount shows is warned of once, with its name and the remedy", () =>
+      Effect.gen(function*() {
+        for (
+          const [memberships, mounts, group] of [
+            ["0::/kubepods/pod7\n", other, "/kubepods/pod7 (memory, cpu, pids)"],
+            ["0::/\n", other, "/ (memory, cpu, pids)"],
+            ["0::/../other\n", Machine.mountLine(2, "/cg"), "/../other (memory, cpu, pids)"],
+            ["0::/app\n", Machine.mountLine(2, "/cg", { root: "/else" }), "/app (memory, cpu, pids)"],
+            [
+              "4:memory:/jobs/7\n1:cpu:/\n0::/\n",
+              Machine.mountLine(1, "/cg/cpu", { controllers: "cpu" }) + Machine.mountLine(2, "/cg/unified"),
+              "/jobs/7 (memory)"
+            ],
+            ["4:memory:/a\n2:cpu,cpuacct:/b\n", other, "/a (memory) and /b (cpu)"]
+          ]
+        ) {
+          const warnings = yield* warningsOf(memberships, mounts)
+          assert.strictEqual(warnings.length, 1, memberships)
+          assert.include(warnings[0], `control group of this process, ${group}:`)
+          assert.include(warnings[0], "memory.limit")
+        }
+      }))
+
+    it.effect("a mount whose root is only .. shows an ancestor: the group itself is warned of", () =>
+      Effect.gen(function*() {
+        for (const [root, group] of [["/..", "/"], ["/../..", "/x"], ["/../..", "/"]]) {
+          const mounts = Machine.mountLine(2, "/cg", { root })
+          const warnings = yield* warningsOf(`0::${group}\n`, mounts)
+          assert.strictEqual(warnings.length, 1, `${root} ${group}`)
+          assert.include(warnings[0], `${group} (memory, cpu, pids)`)
+          assert.deepStrictEqual(directories(hierarchyOf("memory", `0::${group}\n`, mounts)), ["/cg"])
+        }
+      }))
+
+    it.effect("a process in no group, or in one that is shown, is not warned of", () =>
+      Effect.gen(function*() {
+        for (
+          const [memberships, mounts] of [
+            ["", ""],
+            ["\n", other],
+            ["", other + Machine.mountLine(2, "/cg")],
+            ["0::/a/b\n", Machine.mountLine(2, "/cg")],
+            ["0::/../b\n", Machine.mountLine(2, "/cg", { root: "/.." })],
+            [
+              "4:memory:/\n1:cpu:/\n0::/\n",
+              Machine.mountLine(1, "/m", { controllers: "memory" }) +
+              Machine.mountLine(1, "/c", { controllers: "cpu" })
+            ],
+            ["1:name=systemd:/user.slice\n0::/a\n", Machine.mountLine(2, "/cg")]
+          ]
+        ) assert.deepStrictEqual(yield* warningsOf(memberships, mounts), [], memberships)
+      }))
+
+    it.effect("prefers the mount that shows the own group to one that shows an ancestor or is covered by another", () =>
       Effect.gen(function*() {
         const { read } = yield* readerOf({
-          "/proc/self/cgroup": "4:memory:/jobs/7\n1:cpu:/\n0::/\n",
-          "/proc/self/mountinfo": Machine.mountLine(1, "/cg/memory", { controllers: "memory" }) +
-            Machine.mountLine(1, "/cg/cpu", { controllers: "cpu" }) + Machine.mountLine(2, "/cg/unified")
+          "/proc/self/cgroup": "0::/a\n",
+          "/proc/self/mountinfo": Machine.mountLine(2, "/above", { root: "/.." }) + Machine.mountLine(2, "/cg") +
+            Machine.mountLine(2, "/cg", { root: "/a" }),
+          "/cg/cgroup.procs": "100\n",
+          "/above/cgroup.procs": "100\n"
         })
-        assert.strictEqual(read().narrowestGroup?.directory, "/cg/memory/jobs/7")
+        assert.deepStrictEqual(directories(read().hierarchyOf("memory")), ["/cg"])
+        const mounts = Machine.mountLine(2, "/above", { root: "/.." }) + Machine.mountLine(2, "/cg")
+        assert.deepStrictEqual(directories(hierarchyOf("memory", "0::/\n", mounts)), ["/cg"])
       }))
   })
 })

@@ -120,8 +120,7 @@ export const node: Partial<Host.Node> = {
   heap: () => ({ used: 10 * MiB, limit: 4 * GiB }),
   cpuTimes: () => ({ cpus: 4, busy: 0, total: 0 }),
   cpuUsage: () => 0,
-  eventLoop: () => ({ active: 0, idle: 0 }),
-  stopwatch: () => 0
+  eventLoop: () => ({ active: 0, idle: 0 })
 }
 
 export const hostOf = (machine: Machine, changes: Partial<Host.Node> = {}): Effect.Effect<Host.Host> =>

@@ -71,9 +71,23 @@ describe("parsers", () => {
     refuses(machine.parseAllowedCpus, ["", "Name: node\n", "Cpus_allowed_list:\tall\n"])
   })
 
+  it("lists of CPUs", () => {
+    const cpus = (list: string) => [...machine.parseCpuList(list) ?? []]
+    assert.deepStrictEqual(cpus("0-1,5\n"), [0, 1, 5])
+    assert.deepStrictEqual(cpus("\n"), [])
+    refuses(machine.parseCpuList, ["all", "-1", "1--2", "1 2", "a-b"])
+  })
+
   it("processes, whatever they are called", () => {
     const stat = processTree.parseStat(Machine.processStat(42, 7, { user: 150, ended: 25 }, "a b) (c"))
-    assert.deepStrictEqual(stat, { pid: 42, parent: 7, cpuTime: 1500, endedChildrenCpuTime: 250 })
+    assert.deepStrictEqual(stat, {
+      pid: 42,
+      parent: 7,
+      cpuTime: 1500,
+      endedChildrenCpuTime: 250,
+      threads: 11,
+      start: 5
+    })
     refuses(processTree.parseStat, ["", "42", "42 (node) S", "x (node) S 1 1 1"])
   })
 
@@ -82,26 +96,6 @@ describe("parsers", () => {
     assert.strictEqual(parse(Machine.status({ anonymous: 2 * Machine.MiB })), 2 * Machine.MiB)
     assert.strictEqual(parse("Name:\tx\nVmRSS:\t   2048 kB\n"), 2 * Machine.MiB)
     assert.strictEqual(parse("Name:\tx\nState:\tZ (zombie)\n"), 0)
-  })
-
-  it("process lists leave out what another namespace hides", () => {
-    assert.deepStrictEqual(processTree.parsePids("12\n0\n345\n"), [12, 345])
-    assert.deepStrictEqual(processTree.parsePids(""), [])
-  })
-})
-
-describe("descendants", () => {
-  const process = (pid: number, parent: number) => ({ pid, parent, cpuTime: 0, endedChildrenCpuTime: 0 })
-  const pids = (stats: ReadonlyArray<processTree.ProcessStat>) => stats.map(({ pid }) => pid).toSorted()
-
-  it("are found however deep, strangers are not", () => {
-    const all = [process(1, 0), process(10, 1), process(11, 10), process(12, 11), process(13, 10), process(20, 1)]
-    assert.deepStrictEqual(pids(processTree.descendantsOf(10, all)), [11, 12, 13])
-  })
-
-  it("end where processes name each other as parents", () => {
-    assert.deepStrictEqual(pids(processTree.descendantsOf(1, [process(2, 3), process(3, 2), process(4, 1)])), [4])
-    assert.deepStrictEqual(pids(processTree.descendantsOf(1, [process(1, 2), process(2, 1)])), [2])
   })
 })
 

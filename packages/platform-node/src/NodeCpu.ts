@@ -9,7 +9,7 @@ import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { type Quota, quotas } from "./internal/cgroup/cgroupCpu.ts"
 import * as Host from "./internal/host/host.ts"
-import { type CpuTimes, parseAllowedCpus, parseCpuTimes } from "./internal/host/machine.ts"
+import { type CpuTimes, listedCpus, parseAllowedCpus, parseCpuTimes } from "./internal/host/machine.ts"
 import * as between from "./internal/sampling/between.ts"
 import { type Level, loadOf, tightest } from "./internal/sampling/bound.ts"
 
@@ -36,11 +36,11 @@ export interface Options {
  *
  * **Details**
  *
- * - Where a control group sets a CPU quota below the number of CPUs, `load` is what is used of it. Of several quotas,
- *   one group inside the other, the smallest quota and the smallest rest count.
- * - Elsewhere `load` is the busy share of the CPUs that this process may run on, time stolen by a hypervisor included.
+ * - `load` is the busy share of the CPUs that this process may run on, time stolen by a hypervisor included.
+ * - Where a control group sets a CPU quota below the number of CPUs, what is used of it is a load too, and the larger
+ *   counts. Of several quotas, one group inside the other, the smallest quota and the smallest rest count.
  * - `own` is the part of this process, all its threads and its children. Running children are found where Linux lists
- *   the processes of a control group, and looked at once a second at most.
+ *   processes below `/proc`, and looked at once a second, 700 of them at most.
  *
  * Each sample covers the time since the one before; the first comes after `every`, at most a second. The quota is read
  * again for each. What cannot be read falls back to `node:os` with one warning. An option that cannot be is an
@@ -92,9 +92,10 @@ interface Reading {
   readonly quotas: ReadonlyArray<Quota>
 }
 
-const read = ({ cgroups, files, node, tree }: Host.Host, at: number): Reading => {
+const read = ({ cgroups, cpuNumbers, files, node, tree }: Host.Host, at: number): Reading => {
   const allowed = files.optional("/proc/self/status", parseAllowedCpus)
-  const machine = files.required("/proc/stat", parseCpuTimes(allowed)) ?? node.cpuTimes()
+  const parse = (text: string) => parseCpuTimes(cpuNumbers(allowed, listedCpus(text)))(text)
+  const machine = files.required("/proc/stat", parse) ?? node.cpuTimes()
   return {
     machine,
     process: node.cpuUsage(),
@@ -106,10 +107,13 @@ const read = ({ cgroups, files, node, tree }: Host.Host, at: number): Reading =>
 const measure = (before: between.At<Reading>, after: between.At<Reading>): LoadSignal.Sample => {
   const elapsed = after.at - before.at
   const ownCpus = perTime(after.value.process - before.value.process, elapsed) + after.value.childrenCpus
+  const cpus = Math.max(1, after.value.machine.cpus)
+  const busy = busyShare(before.value.machine, after.value.machine) ?? ownCpus / cpus
   const bound = tightest(levelsBetween(before.value, after.value, elapsed, ownCpus))
-  const own = ownCpus / (bound?.limit ?? Math.max(1, after.value.machine.cpus))
-  const load = bound === undefined ? busyShare(before.value.machine, after.value.machine) ?? own : loadOf(bound)
-  return { load, own: Math.min(own, load) }
+  const quota = bound === undefined ? 0 : loadOf(bound)
+  const load = Math.max(quota, busy)
+  const limit = bound !== undefined && quota >= busy ? bound.limit : cpus
+  return { load, own: Math.min(ownCpus / limit, load) }
 }
 
 const levelsBetween = (before: Reading, after: Reading, elapsed: number, ownCpus: number): ReadonlyArray<Level> =>

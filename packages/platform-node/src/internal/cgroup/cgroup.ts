@@ -3,6 +3,7 @@
  * 1, version 2 and both at once (cgroups(7), proc_pid_cgroup(5), proc_pid_mountinfo(5)).
  */
 import type { Parser, PseudoFiles } from "../host/pseudoFiles.ts"
+import type { Warnings } from "../host/warnings.ts"
 
 /** One line of /proc/self/cgroup. Version 2 names no controllers. */
 export interface Membership {
@@ -67,26 +68,37 @@ const unescapeOctal = (path: string): string =>
 export const hierarchyOf = (
   controller: string,
   memberships: ReadonlyArray<Membership>,
-  mounts: ReadonlyArray<Mount>
-): Hierarchy | undefined =>
-  shown(
-    memberships.find((membership) => membership.version === 1 && membership.controllers.includes(controller)),
-    mounts.filter((mount) => mount.version === 1 && mount.controllers.includes(controller))
-  ) ?? unifiedOf(memberships, mounts)
+  mounts: ReadonlyArray<Mount>,
+  exists: (directory: string) => boolean = () => true
+): Hierarchy | undefined => {
+  const version1 = memberships.find(({ controllers, version }) => version === 1 && controllers.includes(controller))
+  const mounts1 = mounts.filter(({ controllers, version }) => version === 1 && controllers.includes(controller))
+  const unified = memberships.find(({ version }) => version === 2)
+  const mounts2 = mounts.filter(({ version }) => version === 2)
+  return version1 === undefined ? shown(unified, mounts2, exists) : shown(version1, mounts1, exists)
+}
 
-const unifiedOf = (memberships: ReadonlyArray<Membership>, mounts: ReadonlyArray<Mount>): Hierarchy | undefined =>
-  shown(
-    memberships.find((membership) => membership.version === 2),
-    mounts.filter((mount) => mount.version === 2)
-  )
-
-// The same hierarchy may be mounted several times, in parts too: the mount that shows most ancestors knows most limits.
-const shown = (membership: Membership | undefined, mounts: ReadonlyArray<Mount>): Hierarchy | undefined => {
+const shown = (
+  membership: Membership | undefined,
+  mounts: ReadonlyArray<Mount>,
+  exists: (directory: string) => boolean
+): Hierarchy | undefined => {
   if (membership === undefined) return undefined
   const chains = mounts.map((mount) => groupsUnder(mount, membership.path)).filter((groups) => groups.length > 0)
   if (chains.length === 0) return undefined
-  return { version: membership.version, groups: chains.reduce((a, b) => b.length > a.length ? b : a) }
+  const worth = (groups: ReadonlyArray<Group>) => worthOf(groups, membership.path, exists)
+  return { version: membership.version, groups: chains.reduce((a, b) => worth(b) > worth(a) ? b : a) }
 }
+
+// The same hierarchy may be mounted several times, in parts too, and a mount may cover another: one that shows the own
+// group is worth more than one that shows an ancestor, and then the one that shows most ancestors knows most limits.
+const worthOf = (groups: ReadonlyArray<Group>, path: string, exists: (directory: string) => boolean): number =>
+  (exists(groups[0].directory) ? 2 * deepest : 0) + (isOwn(groups[0], path) ? deepest : 0) + groups.length
+
+const deepest = 1e4
+
+/** Whether a group is the one that the process is in, and not the only ancestor of it that a mount shows. */
+const isOwn = (group: Group, path: string): boolean => group.name === `/${segments(path).join("/")}`
 
 /** The group at `path` and its ancestors up to the mount point; empty where the mount does not show the group. */
 export const groupsUnder = (mount: Mount, path: string): ReadonlyArray<Group> => {
@@ -116,40 +128,65 @@ const segments = (path: string): ReadonlyArray<string> => path.split("/").filter
 /** The hierarchies of this process at one moment. */
 export interface Cgroups {
   readonly hierarchyOf: (controller: string) => Hierarchy | undefined
-  /** The own group of the hierarchy that divides the machine's processes most finely: it has the fewest strangers. */
-  readonly narrowestGroup: Group | undefined
 }
 
 /**
  * Reads the hierarchies anew at each call, as a process may be moved; parses, and reads the mounts, only after a move.
+ * A text without a line is that of a process in no group.
  */
-export const makeReader = (files: PseudoFiles): () => Cgroups => {
+export const makeReader = (files: PseudoFiles, warnings: Warnings): () => Cgroups => {
   let lastText: string | undefined
   let last = none
   return () => {
     const text = files.required("/proc/self/cgroup", (text) => text)
     if (text === lastText) return last
     lastText = text
-    last = text === undefined ? none : read(files)
+    last = text === undefined || text.trim() === "" ? none : read(files, warnings)
     return last
   }
 }
 
-const none: Cgroups = { hierarchyOf: () => undefined, narrowestGroup: undefined }
+const none: Cgroups = { hierarchyOf: () => undefined }
 
-const read = (files: PseudoFiles): Cgroups => {
+const read = (files: PseudoFiles, warnings: Warnings): Cgroups => {
   const memberships = files.required("/proc/self/cgroup", parseMemberships) ?? []
   const mounts = files.required("/proc/self/mountinfo", parseMounts) ?? []
-  const controllers = memberships.flatMap((membership) => membership.controllers)
-  const byController = new Map(
-    controllers.map((controller) => [controller, hierarchyOf(controller, memberships, mounts)])
+  const hierarchies = new Map(
+    controllers.map((controller) => [controller, hierarchyOf(controller, memberships, mounts, files.exists)])
   )
-  const unified = unifiedOf(memberships, mounts)
-  const own = [unified, ...byController.values()].flatMap((hierarchy) => hierarchy?.groups.slice(0, 1) ?? [])
-  return {
-    hierarchyOf: (controller) => byController.get(controller) ?? unified,
-    narrowestGroup: own.length === 0 ? undefined : own.reduce((a, b) => depth(b) > depth(a) ? b : a)
-  }
+  const unseen = controllersOfLimits.flatMap((controller) => {
+    const group = unseenGroup(controller, memberships, hierarchies.get(controller))
+    return group === undefined ? [] : [{ controller, group }]
+  })
+  if (unseen.length > 0) warnings.add("control groups: not shown", warningOf(unseen))
+  return { hierarchyOf: (controller) => hierarchies.get(controller) }
 }
 
-const depth = (group: Group): number => segments(group.name).length
+const controllersOfLimits = ["memory", "cpu", "pids"]
+const controllers = [...controllersOfLimits, "cpuacct", "cpuset"]
+
+/** The group that a controller has this process in, if no mount shows it. */
+const unseenGroup = (
+  controller: string,
+  memberships: ReadonlyArray<Membership>,
+  hierarchy: Hierarchy | undefined
+): string | undefined => {
+  const version1 = memberships.find(({ controllers, version }) => version === 1 && controllers.includes(controller))
+  const membership = version1 ?? memberships.find(({ version }) => version === 2)
+  if (membership === undefined || (hierarchy !== undefined && isOwn(hierarchy.groups[0], membership.path))) {
+    return undefined
+  }
+  // A machine whose controllers are those of version 1 has every process in the root of version 2, where nothing is.
+  const isLeftOver = membership.version === 2 && membership.path === "/" && memberships.length > 1
+  return isLeftOver ? undefined : membership.path
+}
+
+const warningOf = (unseen: ReadonlyArray<{ readonly controller: string; readonly group: string }>): string => {
+  const groups = [...new Set(unseen.map(({ group }) => group))].map((group) => {
+    const controllers = unseen.filter((each) => each.group === group).map(({ controller }) => controller)
+    return `${group} (${controllers.join(", ")})`
+  })
+  return `No mount shows the control group of this process, ${groups.join(" and ")}: limits of it are not known. ` +
+    `Mount the control groups at /sys/fs/cgroup within the namespace of the process, or set memory.limit and ` +
+    `maxConcurrency to what it may use`
+}

@@ -7,7 +7,9 @@ import * as os from "node:os"
 import { type EventLoopUtilization, performance } from "node:perf_hooks"
 import * as v8 from "node:v8"
 import * as cgroup from "../cgroup/cgroup.ts"
+import * as cpuNumbers from "./cpuNumbers.ts"
 import type { CpuTimes } from "./machine.ts"
+import { measurable } from "./measurable.ts"
 import * as processTree from "./processTree.ts"
 import * as pseudoFiles from "./pseudoFiles.ts"
 import * as warnings from "./warnings.ts"
@@ -18,12 +20,13 @@ export interface Node {
   readonly totalMemory: () => number
   readonly freeMemory: () => number
   readonly residentMemory: () => number
+  /** What V8 and its buffers hold: less than is resident, but told without a file. */
+  readonly allocatedMemory: () => number
   readonly heap: () => { readonly used: number; readonly limit: number }
   readonly cpuTimes: () => CpuTimes
   /** CPU time of all threads of this process since its start. */
   readonly cpuUsage: () => number
   readonly eventLoop: () => Pick<EventLoopUtilization, "active" | "idle">
-  readonly stopwatch: () => number
 }
 
 const thisNode: Node = {
@@ -31,6 +34,10 @@ const thisNode: Node = {
   totalMemory: os.totalmem,
   freeMemory: os.freemem,
   residentMemory: process.memoryUsage.rss,
+  allocatedMemory: () => {
+    const { external_memory: external, malloced_memory: malloced, total_physical_size: heap } = v8.getHeapStatistics()
+    return heap + external + malloced
+  },
   heap: () => {
     const { heap_size_limit: limit, used_heap_size: used } = v8.getHeapStatistics()
     return { used, limit }
@@ -43,14 +50,14 @@ const thisNode: Node = {
       idle += times.idle
       total += times.idle + times.irq + times.nice + times.sys + times.user
     }
-    return { cpus: cpus.length, busy: total - idle, total }
+    // Without /proc the list is empty, and the number of CPUs is known all the same.
+    return { cpus: cpus.length || os.availableParallelism(), busy: total - idle, total }
   },
   cpuUsage: () => {
     const { system, user } = process.cpuUsage()
     return (system + user) / 1e3
   },
-  eventLoop: () => performance.eventLoopUtilization(),
-  stopwatch: () => performance.now()
+  eventLoop: () => performance.eventLoopUtilization()
 }
 
 export interface Host {
@@ -58,6 +65,7 @@ export interface Host {
   readonly files: pseudoFiles.PseudoFiles
   readonly warnings: warnings.Warnings
   readonly cgroups: () => cgroup.Cgroups
+  readonly cpuNumbers: cpuNumbers.CpuNumbers
   readonly tree: processTree.ProcessTree
 }
 
@@ -67,9 +75,16 @@ export const make = (options: {
   readonly node?: Partial<Node> | undefined
 } = {}): Effect.Effect<Host> =>
   Effect.sync(() => {
-    const node = { ...thisNode, ...options.node }
     const once = warnings.make()
+    const node = measurable({ ...thisNode, ...options.node }, once)
     const files = pseudoFiles.make(options.root ?? "", once)
-    const cgroups = cgroup.makeReader(files)
-    return { node, files, warnings: once, cgroups, tree: processTree.make(files, cgroups, node.stopwatch) }
+    const cgroups = cgroup.makeReader(files, once)
+    return {
+      node,
+      files,
+      warnings: once,
+      cgroups,
+      cpuNumbers: cpuNumbers.make(files, cgroups),
+      tree: processTree.make(files)
+    }
   })

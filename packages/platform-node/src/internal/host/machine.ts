@@ -47,13 +47,23 @@ export const parseCpuTimes = (allowed: ReadonlySet<number> | undefined): Parser<
   return total > 0 ? { cpus, busy, total } : undefined
 }
 
+/** The numbers of the CPUs that /proc/stat has a line for. */
+export const listedCpus = (text: string): ReadonlyArray<number> =>
+  Array.from(text.matchAll(/^cpu(\d+) /gm), ([, cpu]) => Number(cpu))
+
 /** The CPUs that a process may run on: `Cpus_allowed_list` of /proc/self/status, such as "0-3,8". */
 export const parseAllowedCpus: Parser<ReadonlySet<number>> = (text) => {
   const list = /^Cpus_allowed_list:\s+([\d,-]+)$/m.exec(text)?.[1]
-  if (list === undefined) return undefined
-  const cpus = list.split(",").flatMap((range) => {
+  return list === undefined ? undefined : parseCpuList(list)
+}
+
+/** A list of CPUs in ascending order, such as "0-3,8"; an empty one is that of no CPU. */
+export const parseCpuList: Parser<ReadonlySet<number>> = (text) => {
+  const list = text.trim()
+  if (!/^(\d+(-\d+)?(,|$))*$/.test(list)) return undefined
+  const cpus = list.split(",").filter(Boolean).flatMap((range) => {
     const [first, last = first] = range.split("-").map(Number)
-    return Array.from({ length: last - first + 1 }, (_, index) => first + index)
+    return Array.from({ length: Math.max(0, last - first + 1) }, (_, index) => first + index)
   })
   return new Set(cpus)
 }

@@ -2,7 +2,7 @@
  * The files in which a Linux kernel tells about itself. They are read synchronously: the kernel answers from memory, in
  * some ten microseconds, which a thread pool would only make slower.
  */
-import { readFileSync } from "node:fs"
+import { existsSync, readdirSync, readFileSync } from "node:fs"
 import { basename } from "node:path"
 import type { Warnings } from "./warnings.ts"
 
@@ -14,6 +14,9 @@ export interface PseudoFiles {
   readonly optional: <A>(path: string, parse: Parser<A>) => A | undefined
   /** As `optional`, and a file that does not exist is warned of too. */
   readonly required: <A>(path: string, parse: Parser<A>) => A | undefined
+  readonly exists: (path: string) => boolean
+  /** The names in a folder; none where it cannot be read. */
+  readonly list: (path: string) => ReadonlyArray<string>
 }
 
 export const make = (root: string, warnings: Warnings): PseudoFiles => {
@@ -22,7 +25,7 @@ export const make = (root: string, warnings: Warnings): PseudoFiles => {
       return readFileSync(root + path, "utf8")
     } catch (error) {
       const code = codeOf(error)
-      if (!gone.has(code)) {
+      if (!gone.has(code) && !(hidden.has(code) && ofProcess.test(path))) {
         warnings.add(`${basename(path)}: ${code}`, `${path} cannot be read (${code}); load signals go on without it`)
       }
       return undefined
@@ -44,6 +47,14 @@ export const make = (root: string, warnings: Warnings): PseudoFiles => {
   }
   return {
     optional,
+    exists: (path) => existsSync(root + path),
+    list: (path) => {
+      try {
+        return readdirSync(root + path)
+      } catch {
+        return []
+      }
+    },
     required: (path, parse) => {
       const text = read(path)
       if (text !== undefined) return parsed(path, text, parse)
@@ -58,6 +69,10 @@ const codeOf = (error: unknown): string =>
 
 // The last two: of a process that has ended, of a control group that was removed.
 const gone = new Set(["ENOENT", "ENOTDIR", "ESRCH", "ENODEV"])
+
+// What other users' processes do may be none of our business (the option hidepid of /proc).
+const hidden = new Set(["EACCES", "EPERM"])
+const ofProcess = /^\/proc\/\d/
 
 const excerpt = (text: string): string => JSON.stringify(text.length > 40 ? `${text.slice(0, 40)}...` : text)
 
