@@ -16,7 +16,7 @@ const withConnection = <A, E, R>(query: Effect.Effect<A, E, R>) =>
     () => Effect.sync(() => connections.inUse--)
   )
 
-const database = LoadSignal.make({
+const database = LoadSignal.makeUnsafe({
   name: "database",
   overloadedRatio: 0.2,
   target: 0.8,

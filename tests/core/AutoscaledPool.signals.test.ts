@@ -17,7 +17,7 @@ const busy = Effect.succeed({ load: 0.95 })
 /** A signal that measures what a test says, once a second. */
 const gauge = (name = "disk") => {
   const reading: { now: Effect.Effect<LoadSignal.Sample, string>; taken: number } = { now: calm, taken: 0 }
-  const signal = LoadSignal.make({
+  const signal = LoadSignal.makeUnsafe({
     name,
     overloadedRatio: 0.3,
     target: 0.8,

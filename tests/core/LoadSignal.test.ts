@@ -8,7 +8,7 @@
  */
 import { InvalidOptionsError, LoadSignal, SystemStatus } from "@autoscaled-pool/core"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Exit, Stream } from "effect"
+import { Effect, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import { after, begin, brokenLogger, log, sampled } from "./stage.ts"
 
@@ -17,6 +17,8 @@ const at = (at: number, isOverloaded = false, load = isOverloaded ? 0.99 : 0.1):
   load,
   isOverloaded
 })
+
+const blocks: LoadSignal.Measure = { used: 5, limit: 10, unit: "{block}", of: "disk /dev/sda" }
 
 /** The overloaded share by the definition, one millisecond at a time; for snapshots at whole milliseconds. */
 const shareByDefinition = (snapshots: ReadonlyArray<LoadSignal.LoadSnapshot>): number => {
@@ -39,7 +41,9 @@ describe("LoadSignal.evaluate", () => {
       load: 0,
       own: 0,
       target: 1,
-      at: undefined
+      at: undefined,
+      measure: undefined,
+      overloadedSince: undefined
     })
   })
 
@@ -121,7 +125,7 @@ describe("LoadSignal.make", () => {
     Effect.gen(function*() {
       const dues: Array<number> = []
       yield* TestClock.adjust(250)
-      yield* follow(LoadSignal.make({
+      yield* follow(LoadSignal.makeUnsafe({
         name: "disk",
         overloadedRatio: 0.3,
         target: 0.8,
@@ -236,7 +240,7 @@ describe("LoadSignal.make", () => {
       assert.deepStrictEqual(second.map(({ at }) => at), [500, 1000])
     }))
 
-  it.effect("options that cannot be throw, or fail, with field, value and remedy", () =>
+  it.effect("invalid options fail, or throw, with field, value and remedy", () =>
     Effect.gen(function*() {
       const valid = {
         name: "disk",
@@ -262,15 +266,13 @@ describe("LoadSignal.make", () => {
       ]
       for (const [field, value] of wrong) {
         const options = { ...valid, [field]: value } as typeof valid
-        const error = yield* Effect.flip(LoadSignal.makeEffect(options))
+        const error = yield* Effect.flip(LoadSignal.make(options))
         assert.deepInclude(error, { field, value })
         assert.match(error.remedy, /^Use .+\.$/)
-        const exit = yield* Effect.exit(Effect.sync(() => LoadSignal.make(options)))
-        assert.isTrue(Exit.hasDies(exit))
-        assert.throws(() => LoadSignal.make(options), InvalidOptionsError.InvalidOptionsError)
+        assert.throws(() => LoadSignal.makeUnsafe(options), InvalidOptionsError.InvalidOptionsError)
       }
       for (const [field, value] of [["overloadedRatio", 0], ["overloadedRatio", 1], ["target", 5]] as const) {
-        assert.strictEqual((yield* LoadSignal.makeEffect({ ...valid, [field]: value }))[field], value)
+        assert.strictEqual((yield* LoadSignal.make({ ...valid, [field]: value }))[field], value)
       }
     }))
 
@@ -283,7 +285,10 @@ describe("LoadSignal.make", () => {
         own: 0.25,
         target: 0.8,
         limitRatio: 0.3,
-        isStale: false
+        isStale: false,
+        measure: blocks
       })
-    }).pipe(Effect.provide(SystemStatus.layer({ signals: [sampled(Effect.succeed({ load: 0.5, own: 0.25 }))] }))))
+    }).pipe(Effect.provide(
+      SystemStatus.layer({ signals: [sampled(Effect.succeed({ load: 0.5, own: 0.25, measure: blocks }))] })
+    )))
 })

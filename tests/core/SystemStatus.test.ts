@@ -373,5 +373,8 @@ describe("SystemStatus.layerTest", () => {
     yield* hand.set("cpu", { load: 0.9, isStale: true })
     assert.deepInclude(yield* status.current, { isSystemIdle: true, isStale: true })
     assert.strictEqual((yield* status.current).signals["cpu"].own, 0.9)
+    const measure = { used: 3, limit: 4, unit: "{cpu}", of: "quota of /app" }
+    yield* hand.set("cpu", { load: 0.75, measure })
+    assert.deepStrictEqual((yield* status.historical).signals["cpu"].measure, measure)
   })
 })

@@ -28,7 +28,7 @@ export const after = (duration: Parameters<typeof TestClock.adjust>[0]): Effect.
 export const sampled = <E>(
   sample: Effect.Effect<LoadSignal.Sample, E>,
   every: Duration.Input = "1 second"
-): LoadSignal.LoadSignal => LoadSignal.make({ name: "disk", overloadedRatio: 0.3, target: 0.8, every, sample })
+): LoadSignal.LoadSignal => LoadSignal.makeUnsafe({ name: "disk", overloadedRatio: 0.3, target: 0.8, every, sample })
 
 /** Begins an effect beside the test. */
 export const begin = Effect.fnUntraced(function*<A, E, R>(effect: Effect.Effect<A, E, R>) {

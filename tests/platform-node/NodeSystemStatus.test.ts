@@ -16,7 +16,7 @@ const shownOf = (signals: Readonly<Record<string, LoadSignal.SignalInfo>>) =>
 
 const refusalOf = (options: NodeSystemStatus.Options) => Effect.flip(signalsOf(NodeSystemStatus.layer(options)))
 
-const disk = LoadSignal.make({
+const disk = LoadSignal.makeUnsafe({
   name: "disk",
   overloadedRatio: 0.3,
   target: 0.9,

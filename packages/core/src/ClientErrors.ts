@@ -112,5 +112,5 @@ export const signal = (options: {
       seen = total
       return { load }
     })
-    return yield* LoadSignal.makeEffect({ name: "client", overloadedRatio, target: 1, every, sample })
+    return yield* LoadSignal.make({ name: "client", overloadedRatio, target: 1, every, sample })
   })

@@ -23,6 +23,7 @@ import type { InvalidOptionsError } from "./InvalidOptionsError.ts"
  * - `load`: use as a fraction of the limit's resource: 0 is idle, 1 is all of it; it may exceed 1.
  * - `own`: the part of `load` that this process, children included, causes; left out where it cannot be told.
  * - `isOverloaded`: whether this report alone counts as overload.
+ * - `measure`: what `load` is a share of, in real units, for whoever wants to show it.
  *
  * @category models
  * @since 0.1.0
@@ -32,6 +33,28 @@ export interface LoadSnapshot {
   readonly load: number
   readonly own?: number
   readonly isOverloaded: boolean
+  readonly measure?: Measure | undefined
+}
+
+/**
+ * What a load is a share of: the limit that binds, and how much of it is used, in real units. Views show it; no verdict
+ * rests on it.
+ *
+ * **Details**
+ *
+ * - `used`, `limit`: in `unit`.
+ * - `unit`: by the Unified Code for Units of Measure, as in metrics: `"By"` for bytes, `"ms"`, `"{cpu}"` for CPUs, or a
+ *   word of your own.
+ * - `of`: whose limit it is, such as `"cgroup /app"`, `"V8 heap"`, `"machine"`.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Measure {
+  readonly used: number
+  readonly limit: number
+  readonly unit: string
+  readonly of: string
 }
 
 /**
@@ -66,6 +89,8 @@ export interface LoadSignal {
  * - `load`, `own`: the latest report's. `own` equals `load` where the signal cannot tell them apart.
  * - `target`: the signal's.
  * - `at`: the latest report's moment, monotonic milliseconds; `undefined` where there is none.
+ * - `measure`: the latest report's, where it has one.
+ * - `overloadedSince`: since when the verdict is that of an overload, monotonic milliseconds; `undefined` where it is not.
  *
  * @category models
  * @since 0.1.0
@@ -79,10 +104,12 @@ export interface SignalInfo {
   readonly own: number
   readonly target: number
   readonly at?: number | undefined
+  readonly measure?: Measure | undefined
+  readonly overloadedSince?: number | undefined
 }
 
 /**
- * What a sample measures; `isOverloaded` is `load > target` where it is left out.
+ * What a sample tells, in the words of a {@link LoadSnapshot}; `isOverloaded` is `load > target` where it is left out.
  *
  * @category models
  * @since 0.1.0
@@ -91,10 +118,11 @@ export interface Sample {
   readonly load: number
   readonly own?: number | undefined
   readonly isOverloaded?: boolean | undefined
+  readonly measure?: Measure | undefined
 }
 
 /**
- * Makes a signal that takes a sample at a steady pace.
+ * Options of {@link make}.
  *
  * **Details**
  *
@@ -107,40 +135,21 @@ export interface Sample {
  *   `every`, where that is longer) is logged as a warning once per outage and tried again; meanwhile the signal is
  *   stale, never healthy.
  *
- * Options that cannot be throw an `InvalidOptionsError`: a signal is a constant of a program, so this is a defect.
- *
- * **Example** (Watching the depth of a queue)
- *
- * ```ts import.meta.vitest
- * import { LoadSignal } from "@autoscaled-pool/core"
- * import { Effect } from "effect"
- *
- * let waiting = 250
- * const backlog = LoadSignal.make({
- *   name: "backlog",
- *   overloadedRatio: 0.3,
- *   target: 0.8,
- *   every: "1 second",
- *   sample: Effect.sync(() => ({ load: waiting / 1000 }))
- * })
- *
- * backlog.name // => "backlog"
- * ```
- *
- * @category constructors
+ * @category models
  * @since 0.1.0
  */
-export const make = <E>(options: {
+export interface SampledOptions<E = unknown> {
   readonly name: string
   readonly overloadedRatio: number
   readonly target: number
   readonly every: Duration.Input
   readonly sample: Effect.Effect<Sample, E> | ((due: number) => Effect.Effect<Sample, E>)
-}): LoadSignal => Result.getOrThrow(fromOptions(options))
+}
 
 /**
- * Makes the signal of {@link make} from options that a program does not know beforehand, such as those of its
- * configuration: what cannot be fails with an `InvalidOptionsError`.
+ * Makes a signal that takes a sample at a steady pace; invalid options fail with an `InvalidOptionsError`.
+ *
+ * **When to use** {@link makeUnsafe} where the options are constants of a program.
  *
  * **Example** (Refusing a target)
  *
@@ -148,7 +157,7 @@ export const make = <E>(options: {
  * import { LoadSignal } from "@autoscaled-pool/core"
  * import { Effect } from "effect"
  *
- * const disk = LoadSignal.makeEffect({
+ * const disk = LoadSignal.make({
  *   name: "disk",
  *   overloadedRatio: 0.3,
  *   target: 0,
@@ -163,11 +172,40 @@ export const make = <E>(options: {
  * @category constructors
  * @since 0.1.0
  */
-export const makeEffect = <E>(
-  options: Parameters<typeof make<E>>[0]
-): Effect.Effect<LoadSignal, InvalidOptionsError> => Effect.fromResult(fromOptions(options))
+export const make = <E>(options: SampledOptions<E>): Effect.Effect<LoadSignal, InvalidOptionsError> =>
+  Effect.fromResult(fromOptions(options))
 
-const fromOptions = <E>(options: Parameters<typeof make<E>>[0]): Result.Result<LoadSignal, InvalidOptionsError> =>
+/**
+ * Makes the signal of {@link make} from options that are constants of a program: invalid ones throw the
+ * `InvalidOptionsError`.
+ *
+ * **Example** (Watching the depth of a queue)
+ *
+ * ```ts import.meta.vitest
+ * import { LoadSignal } from "@autoscaled-pool/core"
+ * import { Effect } from "effect"
+ *
+ * let waiting = 250
+ * const backlog = LoadSignal.makeUnsafe({
+ *   name: "backlog",
+ *   overloadedRatio: 0.3,
+ *   target: 0.8,
+ *   every: "1 second",
+ *   sample: Effect.sync(() => ({
+ *     load: waiting / 1000,
+ *     measure: { used: waiting, limit: 1000, unit: "{item}", of: "the queue" }
+ *   }))
+ * })
+ *
+ * backlog.name // => "backlog"
+ * ```
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const makeUnsafe = <E>(options: SampledOptions<E>): LoadSignal => Result.getOrThrow(fromOptions(options))
+
+const fromOptions = <E>(options: SampledOptions<E>): Result.Result<LoadSignal, InvalidOptionsError> =>
   Result.map(parse(options), ({ every, name, overloadedRatio, target }) => {
     const { sample } = options
     const limit = Duration.max(every, sampleTimeLimit)
@@ -231,7 +269,9 @@ export const evaluate = (snapshots: ReadonlyArray<LoadSnapshot>, limitRatio: num
     load: latest?.load ?? 0,
     own: latest?.own ?? latest?.load ?? 0,
     target,
-    at: latest?.at
+    at: latest?.at,
+    measure: latest?.measure,
+    overloadedSince: undefined
   }
 }
 
@@ -251,10 +291,13 @@ const overloadedShare = (snapshots: ReadonlyArray<LoadSnapshot>): number => {
 
 const sampleTimeLimit = Duration.seconds(5)
 
-const snapshotOf = ({ isOverloaded, load, own }: Sample, target: number, at: number): LoadSnapshot => {
-  const snapshot = { at, load, isOverloaded: isOverloaded ?? load > target }
-  return own === undefined ? snapshot : { ...snapshot, own }
-}
+const snapshotOf = ({ isOverloaded, load, measure, own }: Sample, target: number, at: number): LoadSnapshot => ({
+  at,
+  load,
+  isOverloaded: isOverloaded ?? load > target,
+  ...own === undefined ? {} : { own },
+  ...measure === undefined ? {} : { measure }
+})
 
 const parse = (options: {
   readonly name: string

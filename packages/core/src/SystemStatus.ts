@@ -23,7 +23,7 @@ import { VerdictBoard } from "./internal/signals/verdictBoard.ts"
 import { reader as monotonicReader } from "./internal/time/monotonic.ts"
 import { nextBeat } from "./internal/time/steadyPace.ts"
 import { InvalidOptionsError } from "./InvalidOptionsError.ts"
-import type { LoadSignal, LoadSnapshot, SignalInfo } from "./LoadSignal.ts"
+import type { LoadSignal, LoadSnapshot, Measure, SignalInfo } from "./LoadSignal.ts"
 
 /**
  * What all signals together say.
@@ -83,7 +83,7 @@ export class SystemStatus extends Context.Service<SystemStatus, {
  * import { LoadSignal, SystemStatus } from "@autoscaled-pool/core"
  * import { Effect } from "effect"
  *
- * const disk = LoadSignal.make({
+ * const disk = LoadSignal.makeUnsafe({
  *   name: "disk",
  *   overloadedRatio: 0.3,
  *   target: 0.9,
@@ -188,6 +188,8 @@ const parse = (options: Parameters<typeof layer>[0]): Result.Result<Windows, Inv
  * - `target`: default 1.
  * - `isOverloaded`: default `load > target`.
  * - `isStale`: default `false`.
+ * - `measure`: default none.
+ * - `overloadedSince`: default none.
  *
  * @category testing
  * @since 0.1.0
@@ -198,6 +200,8 @@ export interface TestLoad {
   readonly target?: number | undefined
   readonly isOverloaded?: boolean | undefined
   readonly isStale?: boolean | undefined
+  readonly measure?: Measure | undefined
+  readonly overloadedSince?: number | undefined
 }
 
 /**
@@ -250,5 +254,16 @@ export const layerTest: Layer.Layer<SystemStatus | TestSystemStatus> = Layer.eff
 }))
 
 const testSignalInfo = (
-  { load = 0, own = load, target = 1, isOverloaded = load > target, isStale = false }: TestLoad
-): SignalInfo => ({ limitRatio: 0, actualRatio: isOverloaded ? 1 : 0, isOverloaded, isStale, load, own, target })
+  { load = 0, own = load, target = 1, isOverloaded = load > target, isStale = false, measure, overloadedSince }:
+    TestLoad
+): SignalInfo => ({
+  limitRatio: 0,
+  actualRatio: isOverloaded ? 1 : 0,
+  isOverloaded,
+  isStale,
+  load,
+  own,
+  target,
+  measure,
+  overloadedSince
+})

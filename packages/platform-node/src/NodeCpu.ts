@@ -75,7 +75,7 @@ export const signalOf = (
   { every = "500 millis", overloadedRatio = 0.4, target = 0.95 }: Options
 ): Effect.Effect<LoadSignal.LoadSignal, InvalidOptionsError> =>
   Effect.suspend(() =>
-    LoadSignal.makeEffect({
+    LoadSignal.make({
       name: "cpu",
       overloadedRatio,
       target,

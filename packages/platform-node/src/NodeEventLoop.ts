@@ -82,7 +82,7 @@ export const signalOf = Effect.fnUntraced(function*(
       return { load: utilization(before.value, after.value), isOverloaded: delay > limit }
     }
   })
-  return yield* LoadSignal.makeEffect({ name: "eventLoop", overloadedRatio, target, every, sample })
+  return yield* LoadSignal.make({ name: "eventLoop", overloadedRatio, target, every, sample })
 })
 
 interface Utilization {

@@ -91,7 +91,7 @@ export const signalOf = Effect.fnUntraced(function*(
     yield* host.warnings.flush
     return measure(reading, target, budget)
   })
-  return yield* LoadSignal.makeEffect({ name: "memory", overloadedRatio, target, every, sample })
+  return yield* LoadSignal.make({ name: "memory", overloadedRatio, target, every, sample })
 })
 /** All in bytes. `own` is what this process and its children hold. */
 interface Reading {

@@ -45,7 +45,7 @@ const sensorsOf = (plant: Plant, faults: SensorFaults) => {
       return { load: factor * load, own: faults.withoutOwn === true ? undefined : factor * own, isOverloaded }
     }
     const sample = Effect.sync(delayed(Math.round(delay / every), () => distort(read())))
-    return LoadSignal.make({ name, overloadedRatio, target, every, sample })
+    return LoadSignal.makeUnsafe({ name, overloadedRatio, target, every, sample })
   }
 }
 

@@ -64,6 +64,7 @@ export class SignalWindow {
       load,
       own: latest?.own ?? load,
       at: latest?.at,
+      measure: latest?.measure,
       isStale: this.isOut || latest === undefined || this.isSilent(now)
     }
   }
