@@ -481,9 +481,11 @@ describe("AutoscaledPool: what a pool tells of itself", () => {
       outcome: "Finished",
       started: 10,
       succeeded: 10,
+      failed: 0,
       timedOut: 0,
       interrupted: 0,
       rejected: 0,
+      retried: 0,
       peakConcurrency: 4,
       blockedShare: { AtDesired: 2 / 3, NoTaskReady: 1 / 3 }
     })

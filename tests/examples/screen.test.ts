@@ -47,8 +47,10 @@ const state: AutoscaledPool.PoolState = {
   blocker: { _tag: "Overloaded", signals: ["cpu"] },
   started: 0,
   succeeded: 0,
+  failed: 0,
   timedOut: 0,
   rejected: 0,
+  retried: 0,
   system: {
     signals: {
       cpu: { limitRatio: 0.4, actualRatio: 1, isOverloaded: true, isStale: false, load: 0.97, own: 0.9, target: 0.95 }

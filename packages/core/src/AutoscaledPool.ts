@@ -108,12 +108,15 @@ export const make = <E1 = never, R1 = never, E2 = never, R2 = never, E3 = never,
   const runTask = withTaskSpan(inPool(options.runTask), options.taskSpan)
   const isTaskReady = inPool(options.isTaskReady)
   const isFinished = inPool(options.isFinished)
-  return build<void, E1 | E2 | E3 | E4, R1 | R2 | R3 | R4>(options, {
+  return build<void, E1 | E2 | E3 | E4 | TaskTimeoutError, R1 | R2 | R3 | R4>(options, {
     makeFeed: (host) => new ReadinessFeed(host, runTask, isTaskReady, isFinished),
     onTimeLimit: (error) => afterTimeout(options, error, undefined),
     close: Effect.void
   })
 }
+
+/** What tasks fail a run with: nothing, where their failures are the affair of their source. */
+type FailureOfTasks<Settles extends boolean, E> = [Settles] extends [true] ? never : E
 
 /**
  * Builds a pool that works on the items of a source, until the source is done.
@@ -121,7 +124,9 @@ export const make = <E1 = never, R1 = never, E2 = never, R2 = never, E3 = never,
  * **Details**
  *
  * Only what can start is pulled. An item whose task is interrupted, because another task failed or the run was aborted,
- * goes back to its source where the source can take it back; the item of a task that failed does not.
+ * goes back to its source where the source can take it back; the item of a task that failed does not. A failure, defect or
+ * time limit of a task ends the run, unless failures are the affair of the source (`settlesFailures`, as those of a
+ * persisted queue are).
  *
  * **Example** (Hashing files as they arrive)
  *
@@ -146,19 +151,20 @@ export const make = <E1 = never, R1 = never, E2 = never, R2 = never, E3 = never,
  * @category constructors
  * @since 0.1.0
  */
-export const fromSource = <A, E1, R1, E2, R2, E3 = never, R3 = never>(
-  source: TaskSource.TaskSource<A, E1, R1>,
+export const fromSource = <A, E1, R1, E2, R2, E3 = never, R3 = never, Settles extends boolean = boolean>(
+  source: TaskSource.TaskSource<A, E1, R1, Settles>,
   handle: (item: A) => Effect.Effect<unknown, E2, R2>,
   options: PoolOptions<A, E3, R3> = {}
 ): Effect.Effect<
-  AutoscaledPool<E1 | E2 | E3 | TaskTimeoutError>,
+  AutoscaledPool<E1 | FailureOfTasks<Settles, E2 | E3 | TaskTimeoutError>>,
   InvalidOptionsError,
   SystemStatus | R1 | R2 | R3
 > => {
+  type Failure = E1 | FailureOfTasks<Settles, E2 | E3 | TaskTimeoutError>
   const task = taskOf(handle, options)
   const direct = directOf(source)
-  if (direct !== undefined) return buildDirect<A, E1 | E2 | E3, R1 | R2 | R3>(direct, task, options)
-  return build<Lease<A>, E1 | E2 | E3, R1 | R2 | R3>(options, {
+  if (direct !== undefined) return buildDirect<A, Failure, R1 | R2 | R3>(direct, task, options)
+  return build<Lease<A>, Failure, R1 | R2 | R3>(options, {
     makeFeed: (host) => new LeaseFeed(host, source, task),
     onTimeLimit: (error, { item }) => afterTimeout(options, error, item),
     close: Effect.void
@@ -210,7 +216,7 @@ export function forEach<A, B, E, R, E2 = never, R2 = never>(
       ...options,
       onTaskTimeout: onTaskTimeout && ((error, { item }) => onTaskTimeout(error, item))
     } as PoolOptions<Numbered<A>, E2, R2, B> // spreading a union of options loses which of its members it is
-    const pool = buildDirect<Numbered<A>, E | E2, R | R2>(
+    const pool = buildDirect<Numbered<A>, E | E2 | TaskTimeoutError, R | R2>(
       new NumberedSource(items),
       taskOf(({ index, item }) => f(item, index), ofNumbered),
       ofNumbered,
@@ -307,13 +313,13 @@ const build = Effect.fnUntraced(function*<A, E, R>(
     readonly onTimeLimit: (error: TaskTimeoutError, item: A) => Effect.Effect<unknown, unknown>
     readonly close: Effect.Effect<void>
   }
-): Effect.fn.Return<AutoscaledPool<E | TaskTimeoutError>, InvalidOptionsError, SystemStatus | R> {
+): Effect.fn.Return<AutoscaledPool<E>, InvalidOptionsError, SystemStatus | R> {
   const plan = yield* poolOptions.read(options)
   const governor = yield* makePrivate(plan.settings, plan.policy)
   const context = yield* Effect.context<R>()
   const published = yield* PubSub.sliding<PoolEvent>(256)
   const onTimeLimit = (item: A) => work.onTimeLimit(new TaskTimeoutError({ limit: plan.taskTimeout }), item)
-  return new Pool<A, E | TaskTimeoutError>(plan, { ...work, onTimeLimit }, governor, context, published)
+  return new Pool<A, E>(plan, { ...work, onTimeLimit }, governor, context, published)
 })
 
 /** A pool over a source that can be polled. */

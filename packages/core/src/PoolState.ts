@@ -35,7 +35,7 @@ export type Blocker =
  * - `isPaused`: whether `pause` holds back new tasks.
  * - `currentConcurrency`, `desiredConcurrency`: tasks in flight, and how many there should be.
  * - `blocker`: why nothing starts; `undefined` while tasks start, and between runs.
- * - `started`, `succeeded`, `timedOut`, `rejected`: tasks of this run.
+ * - `started`, `succeeded`, `failed`, `timedOut`, `rejected`, `retried`: tasks of this run, as in a {@link RunReport}.
  * - `system`: the verdict of the `SystemStatus` that is in force.
  * - `lastDecision`: what the policy decided last, and why.
  *
@@ -50,8 +50,10 @@ export interface PoolState {
   readonly blocker: Blocker | undefined
   readonly started: number
   readonly succeeded: number
+  readonly failed: number
   readonly timedOut: number
   readonly rejected: number
+  readonly retried: number
   readonly system: SystemInfo
   readonly lastDecision: ScalingDecision | undefined
 }
@@ -63,7 +65,9 @@ export interface PoolState {
  *
  * - `outcome`: `"Finished"` where nothing was left to do, `"Aborted"` where `abort` ended it.
  * - `started`, `succeeded`, `timedOut`, `interrupted`: tasks; `timedOut` are those that `onTaskTimeout` absorbed.
+ * - `failed`: tasks that failed without ending the run, because their failures are their source's affair.
  * - `rejected`: tasks that reported a rate-limit answer, whatever became of them.
+ * - `retried`: of those that started, the ones whose item had been tried before.
  * - `duration`: of the run.
  * - `meanConcurrency`, `peakConcurrency`: tasks in flight, time-weighted, and at most.
  * - `blockedShare`: the share of the run's time, 0 to 1, in which nothing started, by reason; a reason that never held
@@ -76,9 +80,11 @@ export interface RunReport {
   readonly outcome: "Finished" | "Aborted"
   readonly started: number
   readonly succeeded: number
+  readonly failed: number
   readonly timedOut: number
   readonly interrupted: number
   readonly rejected: number
+  readonly retried: number
   readonly duration: Duration.Duration
   readonly meanConcurrency: number
   readonly peakConcurrency: number

@@ -6,18 +6,28 @@
  * @since 0.1.0
  */
 import type * as Cause from "effect/Cause"
+import * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
 import { identity } from "effect/Function"
 import type * as Option from "effect/Option"
+import type * as PersistedQueue from "effect/persistence/PersistedQueue"
 import * as Predicate from "effect/Predicate"
 import type * as Pull from "effect/Pull"
 import type * as Queue from "effect/Queue"
+import * as Result from "effect/Result"
 import * as Stream from "effect/Stream"
+import * as rules from "./internal/options/rules.ts"
+import { CurrentAttempt } from "./internal/sources/currentAttempt.ts"
 import { fromDirect } from "./internal/sources/directSource.ts"
 import { IterableSource } from "./internal/sources/iterableSource.ts"
+import type { Delivery } from "./internal/sources/persistedQueueSource.ts"
+import { PersistedQueueSource } from "./internal/sources/persistedQueueSource.ts"
 import * as pullSource from "./internal/sources/pullSource.ts"
 import { QueueSource } from "./internal/sources/queueSource.ts"
 import { StreamSource } from "./internal/sources/streamSource.ts"
+import { withdrawing } from "./internal/sources/withdrawal.ts"
+
+export type { Delivery }
 
 /**
  * A source of items.
@@ -28,14 +38,33 @@ import { StreamSource } from "./internal/sources/streamSource.ts"
  * It may wait for an item, or answer `"Empty"`: nothing now, perhaps later. `"Done"` means nothing ever again. Where
  * `take` is interrupted before the handler ends, a source that can take its item back does.
  *
+ * A pool ends its run with the failure of a task. Where `settlesFailures` is `true`, a task that failed, died or reached
+ * its time limit is the source's affair instead: `handle` fails with the task's failure, the source does with the item
+ * what it does (tries it again later, sets it aside), and `take` may fail with the same failure or succeed. Whatever else
+ * `take` fails with still ends the run.
+ *
  * @category models
  * @since 0.1.0
  */
-export interface TaskSource<out A, out E = never, out R = never> {
+export interface TaskSource<out A, out E = never, out R = never, out Settles extends boolean = boolean> {
+  readonly settlesFailures?: Settles | undefined
   readonly take: <X, E2, R2>(
     handle: (item: A) => Effect.Effect<X, E2, R2>
   ) => Effect.Effect<"Taken" | "Empty" | "Done", E | E2, R | R2>
 }
+
+/**
+ * Which attempt at its item a task is: 1, or more where the item was tried before.
+ *
+ * **Details**
+ *
+ * A source that hands an item out again provides this to the handler that it is given; a persisted queue does. A pool
+ * counts what starts with more than 1 as `retried`.
+ *
+ * @category references
+ * @since 0.1.0
+ */
+export { CurrentAttempt }
 
 /**
  * The items of an iterable, in order, asked for one at a time: an endless generator works. An async iterable works too.
@@ -126,3 +155,53 @@ export const fromStream = <A, E, R>(stream: Stream.Stream<A, E, R>): TaskSource<
 export const fromPull = <A, E, R>(
   pull: Effect.Effect<Option.Option<A>, E | Cause.Done, R>
 ): TaskSource<A, Pull.ExcludeDone<E>, R> => pullSource.make(pull)
+
+/**
+ * The elements of a persisted queue (`effect/persistence`), which several machines may share: each process takes what it
+ * can start.
+ *
+ * **Details**
+ *
+ * An element is leased to the task that works on it. A task that fails, dies or reaches its time limit does not end the
+ * run: the queue hands the element out again by its own rules (`retrySchedule`, `maxAttempts`), or sets it aside as
+ * failed. A task that is interrupted gives its element back, which counts as no attempt. An acknowledgement that fails
+ * ends the run with a `PersistedQueueError`; so does a queue that cannot be taken from. What was claimed for takes that a
+ * pause, an overload or the end of a run has withdrawn is handed back within a second.
+ *
+ * - `idle`: time without an element and without work after which the source is done, default never. Elements that the
+ *   queue has put off until later do not count: choose it longer than the longest delay of the `retrySchedule`. A value
+ *   that is not longer than 0 throws an `InvalidOptionsError`.
+ *
+ * A task learns which attempt it is from `attempts` of its {@link Delivery}.
+ *
+ * **Example** (Working through a queue)
+ *
+ * ```ts import.meta.vitest
+ * import { AutoscaledPool, SystemStatus, TaskSource } from "@autoscaled-pool/core"
+ * import { Effect, Layer, Schema } from "effect"
+ * import { PersistedQueue } from "effect/persistence"
+ *
+ * const program = Effect.gen(function*() {
+ *   const queue = yield* PersistedQueue.make({ name: "pages", schema: Schema.String })
+ *   yield* queue.offer("https://example.com")
+ *   const source = TaskSource.fromPersistedQueue(queue, { idle: "10 millis" })
+ *   const pool = yield* AutoscaledPool.fromSource(source, ({ value }) => Effect.log(value))
+ *   return yield* pool.run
+ * })
+ *
+ * const store = Layer.provide(PersistedQueue.layer, PersistedQueue.layerStoreMemory)
+ * const report = await Effect.runPromise(Effect.provide(program, Layer.merge(store, SystemStatus.layerTest)))
+ * report.succeeded // => 1
+ * ```
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const fromPersistedQueue = <A, R>(
+  queue: PersistedQueue.PersistedQueue<A, R>,
+  options: { readonly idle?: Duration.Input | undefined } = {}
+): TaskSource<Delivery<A>, PersistedQueue.PersistedQueueError, R, true> => {
+  const idle = Result.getOrThrow(rules.read(rules.timeLimit, "idle", options.idle ?? Infinity))
+  const { take } = new PersistedQueueSource(queue, Duration.toMillis(idle))
+  return withdrawing("TakesAndItems", { take, settlesFailures: true as const })
+}

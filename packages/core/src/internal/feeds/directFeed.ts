@@ -49,6 +49,10 @@ export class DirectFeed<A, E> implements Feed<A> {
     return this.handler(item)
   }
 
+  attemptOf(): number {
+    return 1
+  }
+
   isRevoked(): boolean {
     return false
   }

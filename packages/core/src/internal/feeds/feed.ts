@@ -41,6 +41,8 @@ export interface Feed<A> {
   readonly pull: (room: Room) => Pulled
   /** The task of an item. */
   readonly task: (item: A) => Effect.Effect<unknown, unknown>
+  /** Which attempt at its item the task is, 1 at first. */
+  readonly attemptOf: (item: A) => number
   /** Whether the source has taken the item back from its running task, by interrupting it. */
   readonly isRevoked: (item: A) => boolean
   /**

@@ -12,6 +12,9 @@ import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import type { TaskSource } from "../../TaskSource.ts"
 import { CurrentTask } from "../run/currentTask.ts"
+import { CurrentAttempt } from "../sources/currentAttempt.ts"
+import { ownReasons } from "../sources/ownReasons.ts"
+import { type Withdrawal, withdrawalOf } from "../sources/withdrawal.ts"
 import { failsRun, type Feed, type FeedHost, type Poke, type Pulled, type Room, type Settled } from "./feed.ts"
 
 /** An item whose lease is held: what its source provides to the handler, and whom to tell how the task ended. */
@@ -31,6 +34,8 @@ interface Take {
   isWithdrawn: boolean
   /** The task of its item has ended, and the source is told so. */
   isAcknowledging: boolean
+  /** What the task of its item failed with. */
+  failure: Cause.Cause<unknown>
 }
 
 /** How many takes may begin before others get their turn: a source that passes items over may end each of them at once. */
@@ -42,6 +47,8 @@ export class LeaseFeed<A> implements Feed<Lease<A>> {
   private readonly host: FeedHost
   private readonly source: TaskSource<A, unknown, unknown>
   private readonly handler: (item: A) => Effect.Effect<unknown, unknown>
+  private readonly withdrawal: Withdrawal
+  private readonly settlesFailures: boolean
   /** Takes that have not ended, of whatever stage. */
   private takes = 0
   /** Takes whose item has not arrived, oldest first. */
@@ -63,6 +70,8 @@ export class LeaseFeed<A> implements Feed<Lease<A>> {
     this.host = host
     this.source = source
     this.handler = handler
+    this.withdrawal = withdrawalOf(source)
+    this.settlesFailures = source.settlesFailures === true
   }
 
   pull(room: Room): Pulled {
@@ -93,6 +102,10 @@ export class LeaseFeed<A> implements Feed<Lease<A>> {
     })
   }
 
+  attemptOf(lease: Lease<A>): number {
+    return Context.get(lease.context, CurrentAttempt)
+  }
+
   isRevoked(lease: Lease<A>): boolean {
     return lease.isRevoked
   }
@@ -101,8 +114,9 @@ export class LeaseFeed<A> implements Feed<Lease<A>> {
     lease.take.isAcknowledging = true
     this.acknowledging++
     this.poke("Notified") // first: the end of the lease may begin a take, which is not behind the news
+    if (Exit.isFailure(exit)) lease.take.failure = exit.cause
     lease.settle(exit)
-    return failsRun(exit, isWithdrawn)
+    return this.settlesFailures ? "Ended" : failsRun(exit, isWithdrawn)
   }
 
   mayEnd(): boolean {
@@ -115,14 +129,19 @@ export class LeaseFeed<A> implements Feed<Lease<A>> {
   }
 
   keep(room: Room): void {
-    if (this.waiting.size === 0) return
-    let surplus = this.waiting.size + this.arrived.length - this.slotsOf(room)
-    for (const take of [...this.waiting].toReversed()) {
-      if (surplus-- <= 0) return
-      this.waiting.delete(take)
-      take.isWithdrawn = true
-      take.fiber?.interruptUnsafe()
-    }
+    if (this.withdrawal === "Nothing" || this.waiting.size + this.arrived.length === 0) return
+    const surplus = this.waiting.size + this.arrived.length - this.slotsOf(room)
+    if (surplus <= 0) return
+    const takes = [...this.waiting].toReversed().slice(0, surplus)
+    for (const take of takes) this.withdraw(take)
+    if (this.withdrawal === "Takes") return
+    for (const lease of this.arrived.toReversed().slice(0, surplus - takes.length)) this.withdraw(lease.take)
+  }
+
+  private withdraw(take: Take): void {
+    this.waiting.delete(take)
+    take.isWithdrawn = true
+    take.fiber?.interruptUnsafe()
   }
 
   private slotsOf(room: Room): number {
@@ -131,7 +150,13 @@ export class LeaseFeed<A> implements Feed<Lease<A>> {
   }
 
   private take(): void {
-    const take: Take = { news: this.news, fiber: undefined, isWithdrawn: false, isAcknowledging: false }
+    const take: Take = {
+      news: this.news,
+      fiber: undefined,
+      isWithdrawn: false,
+      isAcknowledging: false,
+      failure: Cause.empty
+    }
     this.takes++
     this.waiting.add(take)
     take.fiber = this.host.fork(
@@ -182,6 +207,7 @@ export class LeaseFeed<A> implements Feed<Lease<A>> {
     this.waiting.delete(take)
     if (Exit.isFailure(exit)) {
       if (take.isWithdrawn && Cause.hasInterruptsOnly(exit.cause)) return
+      if (this.settlesFailures && isTasks(exit.cause, take)) return
       this.saidDone = true // a source that has failed is not asked again
       this.host.fail(exit.cause)
     } else if (exit.value === "Empty") {
@@ -191,3 +217,7 @@ export class LeaseFeed<A> implements Feed<Lease<A>> {
     }
   }
 }
+
+/** Whether a take has failed with nothing but what the task of its item had failed with. */
+const isTasks = (cause: Cause.Cause<unknown>, { failure, isAcknowledging }: Take): boolean =>
+  isAcknowledging && ownReasons(cause, failure).length === 0

@@ -62,6 +62,10 @@ export class ReadinessFeed implements Feed<void> {
 
   keep(): void {}
 
+  attemptOf(): number {
+    return 1
+  }
+
   isRevoked(): boolean {
     return false
   }

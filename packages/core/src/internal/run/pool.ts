@@ -133,8 +133,10 @@ export class Pool<A, E> implements AutoscaledPool<E> {
       blocker: this.blockerOf(ledger?.idle),
       started: dispatcher?.started ?? 0,
       succeeded: ledger?.succeeded ?? 0,
+      failed: ledger?.failed ?? 0,
       timedOut: ledger?.timedOut ?? 0,
       rejected: ledger?.rejected ?? 0,
+      retried: ledger?.retried ?? 0,
       system: this.governor.verdictUnsafe(),
       lastDecision: this.governor.lastDecision
     }
@@ -231,9 +233,11 @@ const reportOf = <A>(dispatcher: Dispatcher<A>, now: number): RunReport => {
     outcome: course.ending === "Aborted" ? "Aborted" : "Finished",
     started: dispatcher.started,
     succeeded: ledger.succeeded,
+    failed: ledger.failed,
     timedOut: ledger.timedOut,
     interrupted: ledger.interrupted,
     rejected: ledger.rejected,
+    retried: ledger.retried,
     duration: Duration.millis(millis),
     meanConcurrency: dispatcher.meanConcurrency(now),
     peakConcurrency: dispatcher.peakConcurrency,

@@ -10,6 +10,7 @@ export class RunLedger<Idle extends string> {
   timedOut = 0
   interrupted = 0
   rejected = 0
+  retried = 0
   idle: Idle | undefined
   private idleSince: number
   private readonly idleMillis = new Map<Idle, number>()

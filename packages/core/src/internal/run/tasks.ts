@@ -67,6 +67,7 @@ export class Tasks<A> {
     const now = this.host.clock.catchUp()
     const slot = this.slots.occupy(item, now)
     this.host.governor.bookUnsafe(now)
+    if (this.feed.attemptOf(item) > 1) this.host.ledger.retried++
     this.launch(slot, orDie(() => this.feed.task(item)))
   }
 
