@@ -23,7 +23,10 @@ export const layers: ReadonlyArray<ReadonlyArray<string>> = [
   ["ConcurrencySettings"],
   ["ScalingPolicy"],
   ["ConcurrencyGovernor", "TaskSource"],
-  ["AutoscaledPool"]
+  ["PoolState"],
+  ["PoolEvent", "PoolSnapshot"],
+  ["PoolRegistry"],
+  ["AutoscaledPool", "PoolMetrics"]
 ]
 
 export const importsOf = (file: SourceFile): Array<Import> => {

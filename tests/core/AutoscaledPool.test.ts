@@ -609,31 +609,6 @@ describe("AutoscaledPool: what a pool tells of itself", () => {
     assert.deepStrictEqual(tags, ["SettingsChanged", "DesiredChanged"])
   })
 
-  it.effect("the log has a line per loggingInterval that says what runs and what blocks, and nothing else", () => {
-    const { layer, lines } = log()
-    return Effect.gen(function*() {
-      const { work } = jobs(100, (index) => index < 50 ? Effect.sleep("3 minutes") : Effect.void)
-      const pool = yield* AutoscaledPool.make({
-        ...work,
-        concurrencySettings: { maxConcurrency: 50, desiredConcurrency: 50 }
-      })
-      yield* (yield* SystemStatus.TestSystemStatus).set("cpu", { load: 0.456, isOverloaded: false })
-      const run = yield* begin(pool.run)
-      yield* after("59 seconds")
-      assert.deepStrictEqual(lines, [])
-      yield* after("1 second")
-      assert.strictEqual(lines.length, 1)
-      assert.strictEqual(lines[0].level, "Info")
-      assert.include(lines[0].message, "50 of 50 tasks in flight; AtDesired; 0 succeeded; cpu 46 %")
-      yield* (yield* SystemStatus.TestSystemStatus).set("cpu", { load: 0.99, isOverloaded: true })
-      yield* after("1 minute")
-      assert.include(lines[1].message, "cpu 99 %")
-      yield* after("1 minute")
-      yield* resultOf(run)
-      assert.isAtMost(lines.length, 3)
-    }).pipe(Effect.provide(SystemStatus.layerTest), Effect.provide(layer))
-  })
-
   it.effect("loggingInterval null logs nothing at all", () => {
     const { layer, lines } = log()
     return Effect.gen(function*() {
@@ -650,7 +625,7 @@ describe("AutoscaledPool: what a pool tells of itself", () => {
     )
   })
 
-  test("a span per task only on request, below the span in which the pool runs", function*() {
+  test("a span per run, and one per task only on request, below the span in which the pool runs", function*() {
     const spans: Array<{ readonly name: string; readonly parent: string | undefined }> = []
     const tracer = Tracer.make({
       span: (options) => {
@@ -671,12 +646,13 @@ describe("AutoscaledPool: what a pool tells of itself", () => {
         yield* resultOf(run)
       }).pipe(Effect.provideService(Tracer.Tracer, tracer))
     yield* run(undefined)
-    assert.deepStrictEqual(spans.map(({ name }) => name), ["building", "crawl"])
+    assert.deepStrictEqual(spans.map(({ name }) => name), ["building", "crawl", "autoscaled_pool.run"])
     yield* run("page")
-    assert.deepStrictEqual(spans.slice(3), [
+    assert.deepStrictEqual(spans.slice(4), [
       { name: "crawl", parent: undefined },
-      { name: "page", parent: "crawl" },
-      { name: "page", parent: "crawl" }
+      { name: "autoscaled_pool.run", parent: "crawl" },
+      { name: "page", parent: "autoscaled_pool.run" },
+      { name: "page", parent: "autoscaled_pool.run" }
     ])
   })
 })

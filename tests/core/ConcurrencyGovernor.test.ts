@@ -302,7 +302,9 @@ describe("ConcurrencyGovernor: decisions", () => {
       yield* after("10 seconds")
       assert.strictEqual(governor.desired, expected)
       assert.isAbove(woken.times, before)
-      assert.strictEqual(governor.lastDecision, script.decision)
+      assert.strictEqual(governor.lastDecision?.desired, desired)
+      assert.strictEqual(governor.lastDecision?.to, expected)
+      assert.strictEqual(governor.lastDecision?.reason, because)
     }
     const changes = reported.flatMap((event) => event._tag === "DesiredChanged" ? [[event.from, event.to]] : [])
     assert.deepStrictEqual(changes, [[10, 12], [12, 20], [20, 2], [2, 20], [20, 2]])

@@ -3,7 +3,7 @@
  */
 import { LoadSignal, SystemStatus } from "@autoscaled-pool/core"
 import { it } from "@effect/vitest"
-import { Cause, Clock, type Duration, Effect, Exit, type Fiber, Logger, type Scope } from "effect"
+import { Cause, Clock, type Duration, Effect, Exit, type Fiber, Logger, References, type Scope } from "effect"
 import { TestClock } from "effect/testing"
 import * as v8 from "node:v8"
 import * as vm from "node:vm"
@@ -119,6 +119,8 @@ export const withSlowFinalizer = <A, E, R>(body: Effect.Effect<A, E, R>, done: (
 
 export interface Line {
   readonly level: string
+  /** The annotation that says which pool it is about. */
+  readonly pool: unknown
   readonly message: string
   readonly cause: string
 }
@@ -126,9 +128,10 @@ export interface Line {
 /** A log that a test reads; `layer` puts it in place of every other. */
 export const log = () => {
   const lines: Array<Line> = []
-  const logger = Logger.make<unknown, void>(({ cause, logLevel, message }) =>
+  const logger = Logger.make<unknown, void>(({ cause, fiber, logLevel, message }) =>
     void lines.push({
       level: logLevel,
+      pool: fiber.getRef(References.CurrentLogAnnotations)["pool"],
       message: Array.isArray(message) ? message.map(String).join(" ") : String(message),
       cause: cause.reasons.length === 0 ? "" : Cause.pretty(cause)
     })

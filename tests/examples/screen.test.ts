@@ -59,7 +59,15 @@ const state: AutoscaledPool.PoolState = {
     isStale: false,
     createdAt: 0
   },
-  lastDecision: { desired: 4, reason: { summary: "all is in use" } }
+  lastDecision: {
+    at: 0,
+    policy: "stepRatio",
+    from: 4,
+    to: 4,
+    loads: {},
+    desired: 4,
+    reason: { summary: "all is in use" }
+  }
 }
 
 describe("the demo's status", () => {

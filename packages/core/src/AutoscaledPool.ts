@@ -21,6 +21,7 @@ import { InvalidOptionsError } from "./InvalidOptionsError.ts"
 import { AlreadyRunningError, TaskTimeoutError } from "./PoolError.ts"
 import type { PoolEvent } from "./PoolEvent.ts"
 import type { PoolOptions, Work } from "./PoolOptions.ts"
+import type { PoolSnapshot } from "./PoolSnapshot.ts"
 import type { Blocker, PoolState, RunReport } from "./PoolState.ts"
 import type { SystemStatus } from "./SystemStatus.ts"
 import type * as TaskSource from "./TaskSource.ts"
@@ -42,6 +43,7 @@ export type { Blocker, PoolEvent, PoolOptions, PoolState, RunReport, Work }
  * - `settings`, `configure`: reads and changes the bounds and the rate cap. A change takes effect at once and interrupts
  *   nothing; one that is refused changes nothing. `desiredConcurrency` in a change sets the desired concurrency.
  * - `state`: what the pool is doing, and why nothing starts.
+ * - `snapshot`: everything that views show of the pool, at this moment.
  * - `events`: what happens from now on. A reader that falls far behind misses the oldest.
  *
  * @category models
@@ -58,6 +60,7 @@ export interface AutoscaledPool<out E> {
   readonly settings: Effect.Effect<ConcurrencySettings>
   readonly configure: (change: Partial<ConcurrencySettings>) => Effect.Effect<void, InvalidOptionsError>
   readonly state: Effect.Effect<PoolState>
+  readonly snapshot: Effect.Effect<PoolSnapshot>
   readonly events: Stream.Stream<PoolEvent>
 }
 
@@ -111,7 +114,8 @@ export const make = <E1 = never, R1 = never, E2 = never, R2 = never, E3 = never,
   return build<void, E1 | E2 | E3 | E4 | TaskTimeoutError, R1 | R2 | R3 | R4>(options, {
     makeFeed: (host) => new ReadinessFeed(host, runTask, isTaskReady, isFinished),
     onTimeLimit: (error) => afterTimeout(options, error, undefined),
-    close: Effect.void
+    close: Effect.void,
+    total: () => undefined
   })
 }
 
@@ -167,7 +171,8 @@ export const fromSource = <A, E1, R1, E2, R2, E3 = never, R3 = never, Settles ex
   return build<Lease<A>, Failure, R1 | R2 | R3>(options, {
     makeFeed: (host) => new LeaseFeed(host, source, task),
     onTimeLimit: (error, { item }) => afterTimeout(options, error, item),
-    close: Effect.void
+    close: Effect.void,
+    total: () => undefined
   })
 }
 
@@ -312,6 +317,7 @@ const build = Effect.fnUntraced(function*<A, E, R>(
     readonly makeFeed: PoolWork<A>["makeFeed"]
     readonly onTimeLimit: (error: TaskTimeoutError, item: A) => Effect.Effect<unknown, unknown>
     readonly close: Effect.Effect<void>
+    readonly total: () => number | undefined
   }
 ): Effect.fn.Return<AutoscaledPool<E>, InvalidOptionsError, SystemStatus | R> {
   const plan = yield* poolOptions.read(options)
@@ -332,7 +338,8 @@ const buildDirect = <A, E, R>(
   build<A, E, R>(options, {
     makeFeed: (host) => new DirectFeed(host, source, task, onResult),
     onTimeLimit: (error, item) => afterTimeout(options, error, item),
-    close: source.close
+    close: source.close,
+    total: () => undefined
   })
 
 /** The task of an item, with its span where one is asked for. */

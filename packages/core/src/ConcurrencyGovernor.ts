@@ -8,7 +8,7 @@
  * @since 0.1.0
  */
 import type { ConcurrencySettings } from "./ConcurrencySettings.ts"
-import type { ScalingReason } from "./ScalingPolicy.ts"
+import type { DecisionRecord } from "./ScalingPolicy.ts"
 
 /**
  * What keeps one more task from starting.
@@ -32,7 +32,7 @@ export type Closed = "AtDesired" | "Overloaded" | "StartAllowanceSpent" | "RateL
  * @since 0.1.0
  */
 export type GovernorEvent =
-  | { readonly _tag: "DesiredChanged"; readonly from: number; readonly to: number; readonly reason: ScalingReason }
+  | (DecisionRecord & { readonly _tag: "DesiredChanged" })
   | { readonly _tag: "OverloadBegan"; readonly signals: ReadonlyArray<string> }
   | { readonly _tag: "OverloadEnded" }
   | { readonly _tag: "SettingsChanged"; readonly settings: ConcurrencySettings }

@@ -35,11 +35,13 @@ export interface Work<E1 = never, R1 = never, E2 = never, R2 = never, E3 = never
  *
  * **Details**
  *
+ * - `name`: what logs, metrics and views call the pool, default `"pool"`.
  * - `concurrencySettings`: see `ConcurrencySettings`; each field has a default of its own.
  * - `taskTimeout`: how long a task may take, longer than 0, default no limit. A task that takes longer is interrupted and
  *   fails the run with a {@link TaskTimeoutError}.
  * - `onTaskTimeout`: what becomes of such a task instead. If it succeeds the run goes on; if it fails the run does.
- * - `loggingInterval`: time between two log lines on what the pool is doing, default 1 minute; `null` for none.
+ * - `loggingInterval`: time between two log lines on where the pool stands, default 1 minute; there is none where nothing
+ *   has changed. `null` for no line at all, not even on the start and the end of a run and what holds it back.
  * - `maybeRunInterval`: time after which a check that said no is asked again, if nothing else makes it worth asking,
  *   default 500 milliseconds.
  * - `taskSpan`: the name of a span around every task, default none; a span costs more than a short task.
@@ -58,6 +60,7 @@ export interface Work<E1 = never, R1 = never, E2 = never, R2 = never, E3 = never
 export type PoolOptions<A = void, E = never, R = never, B = unknown> = CommonOptions<A, E, R, B> & ScalingOptions
 
 interface CommonOptions<A, E, R, B> {
+  readonly name?: string | undefined
   readonly concurrencySettings?: Partial<ConcurrencySettings> | undefined
   readonly taskTimeout?: Duration.Input | undefined
   readonly onTaskTimeout?: ((error: TaskTimeoutError, item: A) => Effect.Effect<B, E, R>) | undefined

@@ -4,7 +4,7 @@
  * @since 0.1.0
  */
 import type * as Duration from "effect/Duration"
-import type { ScalingDecision } from "./ScalingPolicy.ts"
+import type { DecisionRecord } from "./ScalingPolicy.ts"
 import type { SystemInfo } from "./SystemStatus.ts"
 
 /**
@@ -37,7 +37,7 @@ export type Blocker =
  * - `blocker`: why nothing starts; `undefined` while tasks start, and between runs.
  * - `started`, `succeeded`, `failed`, `timedOut`, `rejected`, `retried`: tasks of this run, as in a {@link RunReport}.
  * - `system`: the verdict of the `SystemStatus` that is in force.
- * - `lastDecision`: what the policy decided last, and why.
+ * - `lastDecision`: what the policy decided last, why, and what it rested on.
  *
  * @category models
  * @since 0.1.0
@@ -55,7 +55,7 @@ export interface PoolState {
   readonly rejected: number
   readonly retried: number
   readonly system: SystemInfo
-  readonly lastDecision: ScalingDecision | undefined
+  readonly lastDecision: DecisionRecord | undefined
 }
 
 /**

@@ -20,6 +20,7 @@ const replace = (members: (pool: Pool) => Partial<Pool>): Wrap => (pool) => {
     resume,
     run,
     settings,
+    snapshot,
     state
   } = pool
   const whole = {
@@ -33,6 +34,7 @@ const replace = (members: (pool: Pool) => Partial<Pool>): Wrap => (pool) => {
     resume,
     run,
     settings,
+    snapshot,
     state
   }
   return { ...whole, ...members(pool) }

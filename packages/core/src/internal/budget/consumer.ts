@@ -8,7 +8,7 @@ import type { Closed } from "../../ConcurrencyGovernor.ts"
 import type { ConcurrencySettings } from "../../ConcurrencySettings.ts"
 import type { InvalidOptionsError } from "../../InvalidOptionsError.ts"
 import { type SystemInfo, SystemStatus } from "../../SystemStatus.ts"
-import type { ScalingDecision, ScalingPolicy } from "../policies/scalingModel.ts"
+import type { DecisionCounts, DecisionRecord, ScalingPolicy } from "../policies/scalingModel.ts"
 import { reader as monotonicReader } from "../time/monotonic.ts"
 import type { TaskOutcome } from "./completionTally.ts"
 import type { ConcurrencyMeter } from "./concurrencyMeter.ts"
@@ -69,8 +69,18 @@ export class BudgetConsumer {
   }
 
   /** What the policy decided last. */
-  get lastDecision(): ScalingDecision | undefined {
+  get lastDecision(): DecisionRecord | undefined {
     return this.regulator.lastDecision
+  }
+
+  /** The name of the policy. */
+  get policy(): string {
+    return this.regulator.policy.name
+  }
+
+  /** All decisions of the policy so far. */
+  decisionsUnsafe(): DecisionCounts {
+    return this.regulator.decisions.read()
   }
 
   /** Whether one more task may start. */

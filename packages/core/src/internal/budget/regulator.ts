@@ -8,18 +8,21 @@ import * as Stream from "effect/Stream"
 import * as ConcurrencySettings from "../../ConcurrencySettings.ts"
 import type { InvalidOptionsError } from "../../InvalidOptionsError.ts"
 import type { SystemInfo, SystemStatus } from "../../SystemStatus.ts"
-import type { Observation, ScalingDecision, ScalingPolicy, ScalingReason } from "../policies/scalingModel.ts"
+import type { DecisionRecord, Observation, ScalingDecision, ScalingPolicy } from "../policies/scalingModel.ts"
 import { afterBeats } from "../time/steadyPace.ts"
+import { DecisionTally } from "./decisionTally.ts"
 import type { Dispatching } from "./dispatching.ts"
 import type { Gate } from "./gate.ts"
 import type { ObservationWindow } from "./observationWindow.ts"
 
 export class Regulator {
   /** What the policy decided last. */
-  lastDecision: ScalingDecision | undefined
+  lastDecision: DecisionRecord | undefined
+  /** All decisions of the policy so far. */
+  readonly decisions = new DecisionTally()
   /** The verdict in force. */
   verdict: SystemInfo
-  private readonly policy: ScalingPolicy
+  readonly policy: ScalingPolicy
   private readonly status: SystemStatus["Service"]
   private readonly gate: Gate
   private readonly window: ObservationWindow
@@ -72,7 +75,8 @@ export class Regulator {
       (settings) => {
         this.gate.bound(settings)
         this.dispatching.report({ _tag: "SettingsChanged", settings })
-        this.desire(change.desiredConcurrency ?? this.gate.desired, { summary: "the settings were changed" })
+        const desired = change.desiredConcurrency ?? this.gate.desired
+        this.desire(desired, { desired, reason: { summary: "the settings were changed" } })
         this.dispatching.wake()
       }
     )
@@ -114,20 +118,32 @@ export class Regulator {
     if (Number.isNaN(decision.desired) || Number.isNaN(decision.startAllowance)) {
       throw new Error(`ScalingPolicy "${this.policy.name}" decided on a concurrency that is not a number`)
     }
-    this.lastDecision = decision
     this.gate.allow(decision.startAllowance ?? Infinity)
     // Where a signal has stopped reporting nothing is known of its resource: what runs may go on, but not grow.
     const most = isStale ? this.gate.desired : Infinity
-    this.desire(Math.min(most, Math.floor(decision.desired)), decision.reason)
+    this.lastDecision = this.desire(Math.min(most, Math.floor(decision.desired)), decision)
+    this.decisions.count(this.lastDecision)
     this.dispatching.wake()
   }
 
-  private desire(concurrency: number, reason: ScalingReason): void {
+  /** Sets the desired concurrency, and tells of it where that changed something. */
+  private desire(concurrency: number, decision: ScalingDecision): DecisionRecord {
     const from = this.gate.desired
-    if (!this.gate.desire(concurrency)) return
-    this.window.refresh(this.now())
+    const hasChanged = this.gate.desire(concurrency)
+    const at = this.now()
+    const record = {
+      ...decision,
+      at,
+      policy: this.policy.name,
+      from,
+      to: this.gate.desired,
+      loads: loadsIn(this.verdict)
+    }
+    if (!hasChanged) return record
+    this.window.refresh(at)
     this.setSaturation()
-    this.dispatching.report({ _tag: "DesiredChanged", from, to: this.gate.desired, reason })
+    this.dispatching.report({ _tag: "DesiredChanged", ...record })
+    return record
   }
 
   private follow(info: SystemInfo): void {
@@ -158,3 +174,6 @@ const paceOf = ({ boundsStarts, every }: ScalingPolicy): Schedule.Schedule<unkno
 /** The signals that are overloaded by a verdict. */
 export const overloadedIn = (info: SystemInfo): ReadonlyArray<string> =>
   Object.keys(info.signals).filter((name) => info.signals[name].isOverloaded)
+
+const loadsIn = ({ signals }: SystemInfo): DecisionRecord["loads"] =>
+  Object.fromEntries(Object.entries(signals).map(([name, { load, target }]) => [name, { load, target }]))

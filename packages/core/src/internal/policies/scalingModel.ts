@@ -101,6 +101,38 @@ export interface ScalingDecision {
 }
 
 /**
+ * A change of the desired concurrency, or a decision to leave it, and what it rested on.
+ *
+ * **Details**
+ *
+ * - `at`: monotonic milliseconds.
+ * - `policy`: the name of the policy.
+ * - `from`, `to`: the desired concurrency before and after.
+ * - `loads`: the load and the target of each signal at that moment, by its name.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface DecisionRecord extends ScalingDecision {
+  readonly at: number
+  readonly policy: string
+  readonly from: number
+  readonly to: number
+  readonly loads: Readonly<Record<string, { readonly load: number; readonly target: number }>>
+}
+
+/**
+ * How many decisions there were, by what they did to the desired concurrency and by the signal that limited it; `none`
+ * where none did.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type DecisionCounts = {
+  readonly [Direction in "up" | "down" | "hold"]: Readonly<Record<string, number>>
+}
+
+/**
  * A control law with a state of its own.
  *
  * **Details**

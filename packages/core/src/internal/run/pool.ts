@@ -2,6 +2,7 @@
  * The pool behind the interface: owns the governor, and at most one run at a time.
  */
 import type * as Cause from "effect/Cause"
+import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
@@ -18,25 +19,33 @@ import type { ConcurrencySettings } from "../../ConcurrencySettings.ts"
 import type { InvalidOptionsError } from "../../InvalidOptionsError.ts"
 import { AlreadyRunningError } from "../../PoolError.ts"
 import type { PoolEvent } from "../../PoolEvent.ts"
+import { PoolRegistry } from "../../PoolRegistry.ts"
+import type { PoolSnapshot } from "../../PoolSnapshot.ts"
 import type { Blocker, PoolState, RunReport } from "../../PoolState.ts"
 import type { BudgetConsumer } from "../budget/consumer.ts"
 import type { Feed, FeedHost } from "../feeds/feed.ts"
 import * as monotonic from "../time/monotonic.ts"
+import * as poolLog from "../views/poolLog.ts"
+import * as snapshots from "../views/snapshots.ts"
 import { CurrentTask } from "./currentTask.ts"
 import { Dispatcher, type Idle } from "./dispatcher.ts"
 import type { PoolPlan } from "./poolOptions.ts"
+import { RunViews } from "./runViews.ts"
 
 /** What a kind of pool adds to the plan: its feed, and what the run must let go of at its end. */
 export interface PoolWork<A> {
   readonly makeFeed: (host: FeedHost) => Feed<A>
   readonly onTimeLimit: (item: A) => Effect.Effect<unknown, unknown>
   readonly close: Effect.Effect<void>
+  /** How many items there are, where that is known. */
+  readonly total: () => number | undefined
 }
 
 interface ActiveRun<A> {
   readonly ended: Deferred.Deferred<void>
   isAborted: boolean
   dispatcher: Dispatcher<A> | undefined
+  views: RunViews | undefined
 }
 
 export class Pool<A, E> implements AutoscaledPool<E> {
@@ -73,16 +82,19 @@ export class Pool<A, E> implements AutoscaledPool<E> {
   readonly run: Effect.Effect<RunReport, E | AlreadyRunningError> = Effect.acquireUseRelease(
     Effect.suspend(() => {
       if (this.active !== undefined) return Effect.fail(new AlreadyRunningError())
-      this.active = { ended: Deferred.makeUnsafe(), isAborted: false, dispatcher: undefined }
+      this.active = { ended: Deferred.makeUnsafe(), isAborted: false, dispatcher: undefined, views: undefined }
       return Effect.succeed(this.active)
     }),
-    (run) => Effect.flatMap(Effect.context<never>(), (context) => Effect.scoped(this.runOnce(run, context))),
+    (run) =>
+      Effect.flatMap(Effect.context<never>(), (context) => Effect.scoped(this.runOnce(run, context))).pipe(
+        Effect.withSpan("autoscaled_pool.run", { attributes: { "autoscaled_pool.name": this.plan.name } })
+      ),
     (run, exit) =>
       Effect.sync(() => {
-        this.active = undefined
         this.publish(
           Exit.isSuccess(exit) ? { _tag: "RunEnded", report: exit.value } : { _tag: "RunFailed", cause: exit.cause }
         )
+        this.active = undefined
         Deferred.doneUnsafe(run.ended, Effect.void)
       })
   )
@@ -142,6 +154,30 @@ export class Pool<A, E> implements AutoscaledPool<E> {
     }
   })
 
+  readonly snapshot: Effect.Effect<PoolSnapshot> = Effect.suspend(() => {
+    const { views } = this.active ?? {}
+    return views === undefined ? this.snapshotBetweenRuns : Effect.sync(() => views.snapshot())
+  })
+
+  private readonly snapshotBetweenRuns = Effect.zipWith(
+    PoolRegistry,
+    monotonic.monotonicMillis,
+    (registry, at) =>
+      snapshots.take({
+        name: this.plan.name,
+        at,
+        phase: this.active === undefined ? "Idle" : "Running",
+        isPaused: this.isPaused,
+        budget: this.governor,
+        blocker: undefined,
+        run: undefined,
+        total: undefined,
+        decisions: snapshots.noDecisions,
+        outcome: undefined,
+        before: registry.find(this.plan.name)?.snapshot()
+      })
+  )
+
   private readonly runOnce = Effect.fnUntraced({ self: this }, function*(
     this: Pool<A, E>,
     run: ActiveRun<A>,
@@ -161,12 +197,12 @@ export class Pool<A, E> implements AutoscaledPool<E> {
     run.dispatcher = dispatcher
     if (run.isAborted) dispatcher.end("Aborted")
     yield* Effect.addFinalizer(() => this.work.close)
+    yield* this.show(run, dispatcher, now)
     this.publish({ _tag: "RunStarted" })
 
     yield* this.governor.prepare
     yield* supervise(dispatcher, this.governor.regulate)
     if (dispatcher.isOpaque) yield* supervise(dispatcher, this.keepAsking(dispatcher))
-    if (this.plan.loggingInterval !== null) yield* supervise(dispatcher, this.keepLogging(this.plan.loggingInterval))
     yield* drained(dispatcher)
 
     if (dispatcher.course.suppressed !== undefined) {
@@ -185,12 +221,57 @@ export class Pool<A, E> implements AutoscaledPool<E> {
   private readonly keepAsking = (dispatcher: Dispatcher<A>) =>
     Effect.schedule(Effect.sync(() => dispatcher.poke("Interval")), Schedule.spaced(this.plan.maybeRunInterval))
 
-  private readonly keepLogging = (every: Duration.Duration) =>
-    Effect.schedule(Effect.flatMap(this.state, (state) => Effect.logInfo(summaryOf(state))), Schedule.spaced(every))
+  /** Shows the run to whoever looks, until it has ended. */
+  private readonly show = Effect.fnUntraced({ self: this }, function*(
+    this: Pool<A, E>,
+    run: ActiveRun<A>,
+    dispatcher: Dispatcher<A>,
+    now: () => number
+  ) {
+    const views = new RunViews(
+      {
+        run: dispatcher,
+        budget: this.governor,
+        isPaused: () => this.isPaused,
+        blocker: () => this.blockerOf(dispatcher.ledger.idle),
+        total: this.work.total,
+        now
+      },
+      yield* PoolRegistry,
+      { name: this.plan.name, controls: this },
+      yield* Effect.orDie(Effect.currentSpan), // `run` has opened one
+      yield* Clock.Clock
+    )
+    run.views = views
+    yield* Effect.addFinalizer(() => Effect.ensuring(this.logEnd(views, dispatcher), views.leave))
+    const { loggingInterval } = this.plan
+    if (loggingInterval === null) return
+    yield* this.logLines(views, [views.log.began(views.snapshot())])
+    const look = Effect.suspend(() =>
+      this.logLines(views, views.log.look(views.snapshot(), Duration.toMillis(loggingInterval)))
+    )
+    yield* supervise(dispatcher, Effect.schedule(look, Schedule.spaced(poolLog.every)))
+  })
+
+  private logEnd(views: RunViews, { course }: Dispatcher<A>): Effect.Effect<void> {
+    if (this.plan.loggingInterval === null) return Effect.void
+    return Effect.suspend(() =>
+      this.logLines(views, [views.log.ended(course.ending ?? "Interrupted", views.snapshot())])
+    )
+  }
+
+  private logLines({ name }: RunViews, lines: ReadonlyArray<poolLog.LogLine>): Effect.Effect<void> {
+    return Effect.forEach(
+      lines,
+      ({ level, text }) => level === "Info" ? Effect.logInfo(text) : Effect.logDebug(text),
+      { discard: true }
+    ).pipe(Effect.annotateLogs("pool", name))
+  }
 
   private publish(event: PoolEvent): void {
     // Not `publishUnsafe`: where a reader has fallen behind, it refuses the newest event, and to every reader.
     Effect.runSync(PubSub.publish(this.published, event))
+    this.active?.views?.tell(event)
   }
 
   private blockerOf(idle: Idle): Blocker | undefined {
@@ -243,15 +324,4 @@ const reportOf = <A>(dispatcher: Dispatcher<A>, now: number): RunReport => {
     peakConcurrency: dispatcher.peakConcurrency,
     blockedShare: Object.fromEntries([...ledger.idleTimes(now)].map(([idle, time]) => [idle, share(time)]))
   }
-}
-
-const summaryOf = ({ blocker, currentConcurrency, desiredConcurrency, succeeded, system }: PoolState): string => {
-  const loads = Object.entries(system.signals).map(([name, { load }]) => `${name} ${Math.round(load * 100)} %`)
-  const why = blocker === undefined
-    ? "tasks are starting"
-    : blocker._tag === "Overloaded"
-    ? `Overloaded (${blocker.signals.join(", ")})`
-    : blocker._tag
-  return [`${currentConcurrency} of ${desiredConcurrency} tasks in flight`, why, `${succeeded} succeeded`, ...loads]
-    .join("; ")
 }

@@ -12,6 +12,7 @@ import type { ScalingPolicy } from "../policies/scalingModel.ts"
 import * as stepRatio from "../policies/stepRatio.ts"
 
 export interface PoolPlan {
+  readonly name: string
   readonly settings: ConcurrencySettings.ConcurrencySettings
   readonly policy: ScalingPolicy
   /** Milliseconds; Infinity for no limit. */
@@ -36,6 +37,7 @@ const readRest = (
   settings: ConcurrencySettings.ConcurrencySettings
 ): Result.Result<PoolPlan, InvalidOptionsError> =>
   Result.gen(function*() {
+    const name = yield* rules.read(rules.name, "name", options.name ?? "pool")
     const taskTimeout = yield* rules.read(rules.timeLimit, "taskTimeout", options.taskTimeout ?? Infinity)
     const maybeRunInterval = yield* rules.read(
       rules.interval,
@@ -46,7 +48,7 @@ const readRest = (
       ? null
       : yield* rules.read(rules.interval, "loggingInterval", options.loggingInterval ?? "1 minute")
     const policy = yield* readPolicy(options)
-    return { settings, policy, taskTimeout: Duration.toMillis(taskTimeout), loggingInterval, maybeRunInterval }
+    return { name, settings, policy, taskTimeout: Duration.toMillis(taskTimeout), loggingInterval, maybeRunInterval }
   })
 
 const readPolicy = (

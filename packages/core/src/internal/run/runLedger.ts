@@ -2,6 +2,7 @@
  * What a run has done so far: tasks by outcome, and how long nothing started, by reason.
  */
 import type { TaskOutcome } from "../budget/completionTally.ts"
+import { Durations } from "../views/durations.ts"
 
 export class RunLedger<Idle extends string> {
   readonly startedAt: number
@@ -12,7 +13,10 @@ export class RunLedger<Idle extends string> {
   rejected = 0
   retried = 0
   idle: Idle | undefined
-  private idleSince: number
+  /** Since when nothing starts for that reason; tasks that replace each other meanwhile do not count. */
+  idleSince: number
+  /** How long tasks took that were not interrupted. */
+  readonly durations = new Durations()
   private readonly idleMillis = new Map<Idle, number>()
 
   constructor(now: number) {
@@ -25,7 +29,8 @@ export class RunLedger<Idle extends string> {
     return this.succeeded + this.failed + this.timedOut + this.interrupted
   }
 
-  end(outcome: TaskOutcome): void {
+  end(outcome: TaskOutcome, duration: number): void {
+    if (outcome !== "Interrupted") this.durations.record(duration)
     if (outcome === "Succeeded") this.succeeded++
     else if (outcome === "Failed") this.failed++
     else if (outcome === "TimedOut") this.timedOut++
@@ -35,20 +40,18 @@ export class RunLedger<Idle extends string> {
   /** From now on nothing starts for this reason; `undefined` where tasks start. */
   rest(now: number, idle: Idle | undefined): void {
     if (idle === this.idle) return
-    this.chargeIdle(now)
+    if (this.idle !== undefined) this.idleMillis.set(this.idle, this.idleTime(this.idle, now))
     this.idle = idle
+    this.idleSince = now
   }
 
   /** Milliseconds in which nothing started, by reason. */
   idleTimes(now: number): ReadonlyMap<Idle, number> {
-    this.chargeIdle(now)
-    return this.idleMillis
+    const times = new Map(this.idleMillis)
+    return this.idle === undefined ? times : times.set(this.idle, this.idleTime(this.idle, now))
   }
 
-  private chargeIdle(now: number): void {
-    if (this.idle !== undefined) {
-      this.idleMillis.set(this.idle, (this.idleMillis.get(this.idle) ?? 0) + now - this.idleSince)
-    }
-    this.idleSince = now
+  private idleTime(idle: Idle, now: number): number {
+    return (this.idleMillis.get(idle) ?? 0) + (idle === this.idle ? now - this.idleSince : 0)
   }
 }

@@ -109,7 +109,7 @@ export class Tasks<A> {
     if (wasRejected) ledger.rejected++
     this.slots.vacate(slot)
     const settled = this.feed.settle(item, exit, outcome === "Interrupted", retryAfter)
-    ledger.end(outcome)
+    ledger.end(outcome, clock.time - startedAt)
     if (settled === "FailsRun" && Exit.isFailure(exit)) this.host.fail(exit.cause)
     this.slots.counted() // last: what a source does with the end of its lease must not end the run before its failure counts
   }

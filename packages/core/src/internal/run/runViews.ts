@@ -1,0 +1,84 @@
+/**
+ * A run as views see it: its place in the registry, its snapshots, its log and its span.
+ */
+import type * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import type * as Tracer from "effect/Tracer"
+import type { PoolEvent } from "../../PoolEvent.ts"
+import type { Entered, PoolControls, PoolRegistry } from "../../PoolRegistry.ts"
+import type { PoolSnapshot, RunOutcome } from "../../PoolSnapshot.ts"
+import type { Blocker } from "../../PoolState.ts"
+import type { BudgetConsumer } from "../budget/consumer.ts"
+import type { DecisionCounts } from "../policies/scalingModel.ts"
+import { PoolLog } from "../views/poolLog.ts"
+import * as snapshots from "../views/snapshots.ts"
+import type { RunCourse } from "./runCourse.ts"
+
+/** What a run shows of itself. */
+export interface Shown {
+  readonly run: snapshots.RunFacts & { readonly course: RunCourse }
+  readonly budget: BudgetConsumer
+  readonly isPaused: () => boolean
+  readonly blocker: () => Blocker | undefined
+  readonly total: () => number | undefined
+  readonly now: () => number
+}
+
+export class RunViews {
+  readonly log = new PoolLog()
+  private readonly shown: Shown
+  private readonly entered: Entered
+  private readonly span: Tracer.Span
+  private readonly clock: Clock.Clock
+  private readonly decisionsBefore: DecisionCounts
+  private outcome: RunOutcome | undefined
+
+  constructor(shown: Shown, registry: PoolRegistry, entrant: Entrant, span: Tracer.Span, clock: Clock.Clock) {
+    this.shown = shown
+    this.span = span
+    this.clock = clock
+    this.decisionsBefore = shown.budget.decisionsUnsafe()
+    this.entered = registry.enter({ ...entrant, snapshot: (entered) => this.snapshotAs(entered) })
+  }
+
+  get name(): string {
+    return this.entered.name
+  }
+
+  snapshot(): PoolSnapshot {
+    return this.snapshotAs(this.entered)
+  }
+
+  private snapshotAs({ before, name }: Entered): PoolSnapshot {
+    const { blocker, budget, isPaused, now, run, total } = this.shown
+    return snapshots.take({
+      name,
+      at: now(),
+      phase: run.course.ending === undefined ? "Running" : "Ending",
+      isPaused: isPaused(),
+      budget,
+      blocker: run.course.ending === undefined ? blocker() : undefined,
+      run,
+      total: total(),
+      decisions: snapshots.decisionsSince(this.decisionsBefore, budget.decisionsUnsafe()),
+      outcome: this.outcome,
+      before
+    })
+  }
+
+  tell(event: PoolEvent): void {
+    this.entered.tell(event)
+    if (event._tag !== "DesiredChanged") return
+    this.log.note(event)
+    const { from, policy, reason, to } = event
+    this.span.event("DesiredChanged", this.clock.currentTimeNanosUnsafe(), { from, to, policy, reason: reason.summary })
+  }
+
+  /** Leaves the registry; what the run did stays there under its name. */
+  readonly leave: Effect.Effect<void> = Effect.sync(() => {
+    this.outcome = this.shown.run.course.ending ?? "Interrupted"
+    this.entered.leave()
+  })
+}
+
+type Entrant = { readonly name: string; readonly controls: PoolControls }

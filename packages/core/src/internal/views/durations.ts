@@ -1,0 +1,52 @@
+/**
+ * How long tasks took, as counts in fixed buckets: a few integers, however many tasks there were.
+ */
+import type { DurationHistogram } from "../../PoolSnapshot.ts"
+
+const perDecade = [1, 1.5, 2, 2.5, 3, 4, 5, 6, 8]
+const decades = [1, 10, 100, 1_000, 10_000, 100_000]
+
+/**
+ * The upper bounds of the buckets in milliseconds, from 1 ms to 800 s. Coarser bounds that metrics use are among them, so
+ * that a coarser histogram is an exact sum of this one.
+ */
+export const bounds: ReadonlyArray<number> = decades.flatMap((decade) => perDecade.map((step) => step * decade))
+
+/** By the power of two that a duration of whole microseconds has: the first bucket that it can be in. */
+const firstBucket = Array.from({ length: 32 }, (_, power) => {
+  const index = bounds.findIndex((bound) => bound * 1000 >= 2 ** power)
+  return index < 0 ? bounds.length : index
+})
+
+/** Milliseconds; in microseconds it fits into 32 bits, and it is beyond the last bound. */
+const longest = 1_000_000
+
+export class Durations {
+  private readonly counts: Array<number> = Array.from({ length: bounds.length + 1 }, () => 0)
+  private count = 0
+  private sum = 0
+  private max = 0
+
+  record(millis: number): void {
+    let bucket = firstBucket[31 - Math.clz32(Math.min(millis, longest) * 1000)] ?? 0 // less than a microsecond has no power
+    while (bucket < bounds.length && millis > bounds[bucket]) bucket++
+    this.counts[bucket]++
+    this.count++
+    this.sum += millis
+    if (millis > this.max) this.max = millis
+  }
+
+  histogram(): DurationHistogram {
+    return { bounds, counts: [...this.counts], count: this.count, sum: this.sum, max: this.max }
+  }
+}
+
+export const none: DurationHistogram = new Durations().histogram()
+
+export const sumOf = (a: DurationHistogram, b: DurationHistogram): DurationHistogram => ({
+  bounds,
+  counts: a.counts.map((count, bucket) => count + b.counts[bucket]),
+  count: a.count + b.count,
+  sum: a.sum + b.sum,
+  max: Math.max(a.max, b.max)
+})

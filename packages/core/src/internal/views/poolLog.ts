@@ -1,0 +1,105 @@
+/**
+ * What a log tells of a pool: its runs, what holds it back, overload and recovery, and now and then where it stands. Only
+ * what has changed is worth a line.
+ */
+import * as Duration from "effect/Duration"
+import type { PoolSnapshot, RunOutcome } from "../../PoolSnapshot.ts"
+import type { DecisionRecord } from "../policies/scalingModel.ts"
+import * as format from "./format.ts"
+import * as reason from "./reason.ts"
+
+export interface LogLine {
+  readonly level: "Info" | "Debug"
+  readonly text: string
+}
+
+/** How long something must hold the pool back before it is worth a line. */
+const worthALine = 1000
+
+export class PoolLog {
+  private readonly decisions: Array<DecisionRecord> = []
+  private readonly told = new Map<string, number>()
+  private overloaded: ReadonlySet<string> = new Set()
+  private status = ""
+  private statusAt = -Infinity
+
+  /** A decision, to be told of at the next look. */
+  note(decision: DecisionRecord): void {
+    this.decisions.push(decision)
+  }
+
+  began({ at, desired, policy, settings }: PoolSnapshot): LogLine {
+    this.statusAt = at
+    const { maxConcurrency, minConcurrency } = settings
+    return info(
+      `Run started: ${minConcurrency} to ${format.count(maxConcurrency, "task")} at once, ${desired} to begin with, ` +
+        `as the policy "${policy}" decides.`
+    )
+  }
+
+  /** What is new since the last look; a line of the same kind is told again after `every` milliseconds at the earliest. */
+  look(pool: PoolSnapshot, every: number): ReadonlyArray<LogLine> {
+    return [
+      ...this.decisions.splice(0).map((decision): LogLine => ({ level: "Debug", text: reason.decision(decision) })),
+      ...this.overload(pool),
+      ...this.holding(pool, every),
+      ...this.standing(pool, every)
+    ]
+  }
+
+  ended(outcome: RunOutcome, { at, durations, run, totals }: PoolSnapshot): LogLine {
+    const took = run === undefined ? "" : ` after ${format.millis(at - run.startedAt)}`
+    const mean = durations.count > 0 ? `, ${format.millis(durations.sum / durations.count)} each on average` : ""
+    return info(`Run ${endings[outcome]}${took}: ${format.count(run?.ended ?? totals.started, "task")} ended${mean}.`)
+  }
+
+  private overload({ signals }: PoolSnapshot): ReadonlyArray<LogLine> {
+    const before = this.overloaded
+    this.overloaded = new Set(signals.filter(({ isOverloaded }) => isOverloaded).map(({ name }) => name))
+    return signals.flatMap((signal) => {
+      if (signal.isOverloaded === before.has(signal.name)) return []
+      return info(
+        signal.isOverloaded ? `Overload: ${reason.reading(signal)}.` : `No more overload: ${reason.reading(signal)}.`
+      )
+    })
+  }
+
+  private holding({ at, holding }: PoolSnapshot, every: number): ReadonlyArray<LogLine> {
+    if (holding === undefined || at - holding.since < worthALine) return []
+    const kind = `${holding.blocker._tag} ${holding.isAtMaximum}`
+    const toldAt = this.told.get(kind) ?? -Infinity
+    // While it still holds it is no news; where it comes and goes, it is told of now and then.
+    const isNews = toldAt < holding.since && at - toldAt >= every
+    if (!isNews) return []
+    this.told.set(kind, at)
+    return [info(holding.words)]
+  }
+
+  private standing(pool: PoolSnapshot, every: number): ReadonlyArray<LogLine> {
+    if (pool.at - this.statusAt < every) return []
+    this.statusAt = pool.at
+    const status = statusOf(pool)
+    const isNews = status !== this.status
+    this.status = status
+    return isNews ? [info(status)] : []
+  }
+}
+
+const info = (text: string): LogLine => ({ level: "Info", text })
+
+const endings: Readonly<Record<RunOutcome, string>> = {
+  Finished: "finished",
+  Drained: "drained",
+  Aborted: "aborted",
+  Failed: "failed",
+  Interrupted: "was interrupted"
+}
+
+const statusOf = ({ current, desired, run, signals }: PoolSnapshot): string => {
+  const done = run?.total === undefined ? `${run?.ended ?? 0} ended` : `${run.ended} of ${run.total} ended`
+  const loads = signals.map(({ load, name }) => `${name} ${format.percent(load)}`)
+  return [`${current} of ${format.count(desired, "desired task")} in flight`, done, ...loads].join("; ")
+}
+
+/** How often the log looks. */
+export const every = Duration.seconds(1)

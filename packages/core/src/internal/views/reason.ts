@@ -1,0 +1,80 @@
+/**
+ * What holds a pool back, as sentences: the only place that has any. Each says what it is, the value against the limit,
+ * since when, and what would change it.
+ */
+import type { PoolSnapshot, SignalReading } from "../../PoolSnapshot.ts"
+import type { Blocker } from "../../PoolState.ts"
+import type { DecisionRecord } from "../policies/scalingModel.ts"
+import * as format from "./format.ts"
+
+/** What a sentence may refer to: a snapshot that has no sentences yet. */
+export type Facts = Omit<PoolSnapshot, "holding">
+
+export const words = (facts: Facts, blocker: Blocker, since: number): string =>
+  sentences[blocker._tag](facts, blocker as never, format.millis(facts.at - since)) // each is given a blocker of its tag
+
+type Sentences = {
+  readonly [Tag in Blocker["_tag"]]: (
+    facts: Facts,
+    blocker: Extract<Blocker, { readonly _tag: Tag }>,
+    held: string
+  ) => string
+}
+
+const sentences: Sentences = {
+  AtDesired: (facts, _, held) => isAtMaximum(facts) ? atMaximum(facts, held) : atDesired(facts, held),
+  Overloaded: ({ current, signals }, { signals: names }, held) => {
+    const overloaded = signals.filter(({ name }) => names.includes(name)).map(reading)
+    return `Nothing has started for ${held} because ${format.list(names)} ${
+      names.length === 1 ? "is" : "are"
+    } overloaded${overloaded.length === 0 ? "" : `: ${overloaded.join("; ")}`}. ${
+      goOn(current)
+    }; more start when the load has fallen.`
+  },
+  StartAllowanceSpent: ({ current, policy }, _, held) =>
+    `Nothing has started for ${held} because the policy "${policy}" waits to see what the ${
+      format.count(current, "task")
+    } in flight use; it lets more start at its next decision.`,
+  RateLimited: ({ settings: { maxTasksPerMinute } }) =>
+    `Tasks start ${
+      format.millis(60_000 / maxTasksPerMinute)
+    } apart because maxTasksPerMinute is ${maxTasksPerMinute}; ` +
+    `raise it to start more.`,
+  Paused: (_facts, _, held) => `The pool has been paused for ${held}; call resume to go on.`,
+  NoTaskReady: ({ current, desired }, _, held) =>
+    `There has been nothing to start for ${held}; ${current} of the ${format.count(desired, "desired task")} ` +
+    `${current === 1 ? "is" : "are"} in flight, and more start as soon as the source has an item.`
+}
+
+const goOn = (tasks: number): string => `${format.count(tasks, "task")} ${tasks === 1 ? "goes" : "go"} on`
+
+/** Every reason that there is for starting nothing. */
+// The keys of the sentences are the tags: the type has one for each.
+export const blockers = Object.keys(sentences) as ReadonlyArray<Blocker["_tag"]>
+
+export const isAtMaximum = ({ current, desired, settings }: Pick<PoolSnapshot, "current" | "desired" | "settings">) =>
+  desired >= settings.maxConcurrency && current >= desired
+
+const inFlight = (tasks: number): string => `${format.count(tasks, "task")} ${tasks === 1 ? "is" : "are"} in flight`
+
+const atMaximum = ({ current, settings: { maxConcurrency } }: Facts, held: string): string =>
+  `${inFlight(current)}, for ${held} as many as maxConcurrency (${maxConcurrency}) allows; raise it to run more.`
+
+const atDesired = ({ current, lastDecision, policy }: Facts, held: string): string => {
+  const why = lastDecision === undefined ? "it has not decided yet" : lastDecision.reason.summary
+  return `${
+    inFlight(current)
+  }, as many as the policy "${policy}" has wanted for ${held}: ${why}. It decides again by itself.`
+}
+
+/** `memory 20.3 of 22.4 GiB (cgroup /x), 91 % where 90 % is the target`. */
+export const reading = ({ load, measure, name, target }: SignalReading): string => {
+  const amount = measure === undefined ? "" : ` ${format.measure(measure)},`
+  return `${name}${amount} ${format.percent(load)} where ${format.percent(target)} is the target`
+}
+
+/** A decision of the policy, such as `from 12 to 14 tasks, because …`. */
+export const decision = ({ from, reason, to }: DecisionRecord): string =>
+  from === to
+    ? `${format.count(to, "task")} stay desired: ${reason.summary}`
+    : `${format.count(to, "task")} are desired in place of ${from}: ${reason.summary}`

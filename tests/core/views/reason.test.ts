@@ -1,0 +1,128 @@
+import type { PoolSnapshot, PoolState } from "@autoscaled-pool/core"
+import { assert, describe, it } from "@effect/vitest"
+import { none } from "../../../packages/core/src/internal/views/durations.ts"
+import * as format from "../../../packages/core/src/internal/views/format.ts"
+import { blockers, type Facts, words } from "../../../packages/core/src/internal/views/reason.ts"
+import { noTotals } from "../../../packages/core/src/internal/views/snapshots.ts"
+
+const GiB = 2 ** 30
+
+const memory: PoolSnapshot.SignalReading = {
+  name: "memory",
+  limitRatio: 0.2,
+  actualRatio: 0.5,
+  isOverloaded: true,
+  isStale: false,
+  load: 0.906,
+  own: 0.8,
+  target: 0.9,
+  measure: { used: 20.3 * GiB, limit: 22.4 * GiB, unit: "By", of: "cgroup /x" }
+}
+
+const facts: Facts = {
+  name: "pool",
+  policy: "adaptive",
+  at: 100_000,
+  phase: "Running",
+  isPaused: false,
+  settings: { minConcurrency: 1, maxConcurrency: 20, desiredConcurrency: 10, maxTasksPerMinute: 120 },
+  current: 12,
+  desired: 12,
+  totals: noTotals,
+  durations: none,
+  oldestAges: [],
+  signals: [memory],
+  lastDecision: {
+    at: 99_000,
+    policy: "adaptive",
+    from: 14,
+    to: 12,
+    desired: 12,
+    reason: { summary: "memory would exceed its target with more" },
+    loads: {}
+  },
+  run: undefined
+}
+
+const since = 88_000
+
+/** Every blocker, with the facts that it is told with. */
+const cases: { readonly [Tag in PoolState.Blocker["_tag"]]: readonly [PoolState.Blocker, Facts] } = {
+  AtDesired: [{ _tag: "AtDesired" }, facts],
+  Overloaded: [{ _tag: "Overloaded", signals: ["memory"] }, facts],
+  StartAllowanceSpent: [{ _tag: "StartAllowanceSpent" }, facts],
+  RateLimited: [{ _tag: "RateLimited" }, facts],
+  Paused: [{ _tag: "Paused" }, facts],
+  NoTaskReady: [{ _tag: "NoTaskReady" }, { ...facts, current: 3 }]
+}
+
+describe("reasons", () => {
+  it("are one plain sentence each, for every blocker there is", () => {
+    assert.sameMembers([...blockers], Object.keys(cases))
+    const sentences = Object.fromEntries(
+      Object.entries(cases).map(([tag, [blocker, facts]]) => [tag, words(facts, blocker, since)])
+    )
+    assert.deepStrictEqual(sentences, {
+      AtDesired:
+        "12 tasks are in flight, as many as the policy \"adaptive\" has wanted for 12 s: memory would exceed its " +
+        "target with more. It decides again by itself.",
+      Overloaded:
+        "Nothing has started for 12 s because memory is overloaded: memory 20.3 of 22.4 GiB (cgroup /x), 91 % " +
+        "where 90 % is the target. 12 tasks go on; more start when the load has fallen.",
+      StartAllowanceSpent:
+        "Nothing has started for 12 s because the policy \"adaptive\" waits to see what the 12 tasks in " +
+        "flight use; it lets more start at its next decision.",
+      RateLimited: "Tasks start 500 ms apart because maxTasksPerMinute is 120; raise it to start more.",
+      Paused: "The pool has been paused for 12 s; call resume to go on.",
+      NoTaskReady:
+        "There has been nothing to start for 12 s; 3 of the 12 desired tasks are in flight, and more start as " +
+        "soon as the source has an item."
+    })
+  })
+
+  it("tell the caller's own maximum from the policy's wish", () => {
+    const atMaximum = { ...facts, current: 20, desired: 20 }
+    assert.include(words(atMaximum, { _tag: "AtDesired" }, since), "maxConcurrency (20)")
+    assert.notInclude(words(facts, { _tag: "AtDesired" }, since), "maxConcurrency")
+  })
+})
+
+describe("formats", () => {
+  it("spans of time", () => {
+    const shown = [0, 0.4, 61, 999.6, 1000, 2449, 9_949, 12_300, 59_499, 72_000, 3_599_000, 3_600_000, 11_100_000]
+    assert.deepStrictEqual(shown.map(format.millis), [
+      "0 ms",
+      "0 ms",
+      "61 ms",
+      "1 s",
+      "1 s",
+      "2.4 s",
+      "9.9 s",
+      "12 s",
+      "59 s",
+      "1m 12s",
+      "59m 59s",
+      "1h",
+      "3h 5m"
+    ])
+  })
+
+  it("amounts against their limits", () => {
+    const shown = [
+      { used: 20.3 * GiB, limit: 22.4 * GiB, unit: "By", of: "cgroup /x" },
+      { used: 900 * 2 ** 20, limit: 2 * GiB, unit: "By", of: "V8 heap" },
+      { used: 0, limit: 512 * 2 ** 20, unit: "By", of: "machine" },
+      { used: 1.42, limit: 2, unit: "{cpu}", of: "quota of /x" },
+      { used: 61.3, limit: 50, unit: "ms", of: "event loop" },
+      { used: 55, limit: 60, unit: "{process}", of: "pids.max of /x" }
+    ]
+    assert.deepStrictEqual(shown.map(format.measure), [
+      "20.3 of 22.4 GiB (cgroup /x)",
+      "900 MiB of 2 GiB (V8 heap)",
+      "0 B of 512 MiB (machine)",
+      "1.4 of 2 CPUs (quota of /x)",
+      "61.3 of 50 ms (event loop)",
+      "55 of 60 process (pids.max of /x)"
+    ])
+  })
+})
