@@ -1,0 +1,13 @@
+/**
+ * Takes one item and holds it, until it is killed: `holder.ts URL`.
+ */
+import { Console, Effect, Layer } from "effect"
+import { PersistedQueue } from "effect/persistence"
+import { jobs, ours } from "../stores.ts"
+
+const program = Effect.gen(function*() {
+  const queue = yield* jobs
+  yield* queue.take((value) => Effect.andThen(Console.log(`holding ${value}`), Effect.sleep("1 hour")))
+})
+
+await Effect.runPromise(program.pipe(Effect.provide(PersistedQueue.layer.pipe(Layer.provide(ours(process.argv[2]))))))
