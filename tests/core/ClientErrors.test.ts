@@ -52,6 +52,7 @@ describe("ClientErrors.signal", () => {
     const client = yield* ClientErrors.signal()
     yield* Effect.gen(function*() {
       const status = yield* SystemStatus.SystemStatus
+      yield* SystemStatus.attend
       for (let i = 0; i < 3; i++) {
         yield* reports(10)
         yield* after("1 second")
@@ -59,7 +60,7 @@ describe("ClientErrors.signal", () => {
       assert.isFalse((yield* status.current).isSystemIdle)
       yield* after("6 seconds")
       assert.isTrue((yield* status.current).isSystemIdle)
-    }).pipe(Effect.provide(SystemStatus.layer({ signals: [client] })))
+    }).pipe(Effect.scoped, Effect.provide(SystemStatus.layer({ signals: [client] })))
   })
 
   clientTest("is named client, aims at 1, and takes the options of its caller", function*() {

@@ -285,6 +285,7 @@ describe("ConcurrencyGovernor: decisions", () => {
     const disk = sampled(Effect.succeed({ load: 0.5 }), "250 millis")
     yield* Effect.gen(function*() {
       const { run, script } = yield* govern({}, { boundsStarts: true, every: Duration.millis(250) })
+      yield* SystemStatus.attend
       yield* run
       for (const millis of [255, 400, 350, 1000]) yield* block(millis)
       const sampledAt = script.observed.map(({ currentInfo }) => currentInfo.signals["disk"].at)

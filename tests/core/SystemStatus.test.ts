@@ -32,6 +32,9 @@ const build = Effect.fnUntraced(function*(options: Parameters<typeof SystemStatu
   return status
 })
 
+const attendTo = (status: SystemStatus.SystemStatus["Service"]) =>
+  Effect.provideService(SystemStatus.attend, SystemStatus.SystemStatus, status)
+
 const follow = Effect.fnUntraced(function*(status: SystemStatus.SystemStatus["Service"]) {
   const seen: Array<boolean> = []
   yield* begin(Stream.runForEach(status.changes, (info) => Effect.sync(() => seen.push(info.isSystemIdle))))
@@ -179,9 +182,10 @@ describe("SystemStatus.layer", () => {
     assert.deepStrictEqual(seen, [false, true])
   })
 
-  test("changes say when time alone ends an overload, within a second", function*() {
+  test("changes say when time alone ends an overload, within a second of who attends", function*() {
     const disk = yield* manual("disk")
     const status = yield* build({ signals: [disk.signal] })
+    yield* attendTo(status)
     const seen = yield* follow(status)
     yield* disk.report(0.9)
     yield* after("6 seconds")

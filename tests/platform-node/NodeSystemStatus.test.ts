@@ -86,6 +86,7 @@ describe("NodeSystemStatus", () => {
 
     it.effect("reads rate-limit answers", () =>
       Effect.gen(function*() {
+        yield* SystemStatus.attend
         yield* TestClock.adjust("1 second")
         for (let i = 0; i < 6; i++) yield* ClientErrors.report
         yield* TestClock.adjust("1 second")

@@ -5,7 +5,7 @@
  * @since 0.1.0
  */
 import * as Context from "effect/Context"
-import type * as Duration from "effect/Duration"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as rules from "./internal/options/rules.ts"
@@ -102,15 +102,21 @@ export const signal = (options: {
   readonly overloadedRatio?: number | undefined
 } = {}): Effect.Effect<LoadSignal.LoadSignal, InvalidOptionsError> =>
   Effect.gen(function*() {
-    const { every = "1 second", overloadedRatio = 0.3 } = options
+    const { overloadedRatio = 0.3 } = options
+    const every = yield* Effect.fromResult(rules.read(rules.interval, "every", options.every ?? "1 second"))
     const allowed = yield* Effect.fromResult(rules.read(rules.positiveFinite, "allowed", options.allowed ?? 3))
     const errors = yield* ClientErrors
     let seen = errors.total()
-    const sample = Effect.sync(() => {
-      const total = errors.total()
-      const load = (total - seen) / allowed
-      seen = total
-      return { load }
-    })
+    let seenAt: number | undefined
+    // A sample may cover several intervals, while the signals rest: their mean counts.
+    const sample = (due: number) =>
+      Effect.sync(() => {
+        const total = errors.total()
+        const intervals = Math.max(1, Math.round((due - (seenAt ?? due)) / Duration.toMillis(every)))
+        const load = (total - seen) / allowed / intervals
+        seen = total
+        seenAt = due
+        return { load }
+      })
     return yield* LoadSignal.make({ name: "client", overloadedRatio, target: 1, every, sample })
   })

@@ -3,15 +3,13 @@
  *
  * @since 0.1.0
  */
-import type * as Cause from "effect/Cause"
-import * as Duration from "effect/Duration"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Fiber from "effect/Fiber"
 import * as Result from "effect/Result"
 import type * as Stream from "effect/Stream"
 import * as rules from "./internal/options/rules.ts"
-import * as signalReports from "./internal/signals/signalReports.ts"
-import { monotonicMillis } from "./internal/time/monotonic.ts"
+import * as sampler from "./internal/signals/sampler.ts"
+import { infoOf, overloadedShare } from "./internal/signals/signalInfo.ts"
 import type { InvalidOptionsError } from "./InvalidOptionsError.ts"
 
 /**
@@ -206,30 +204,10 @@ export const make = <E>(options: SampledOptions<E>): Effect.Effect<LoadSignal, I
 export const makeUnsafe = <E>(options: SampledOptions<E>): LoadSignal => Result.getOrThrow(fromOptions(options))
 
 const fromOptions = <E>(options: SampledOptions<E>): Result.Result<LoadSignal, InvalidOptionsError> =>
-  Result.map(parse(options), ({ every, name, overloadedRatio, target }) => {
+  Result.map(parse(options), ({ every, ...properties }) => {
     const { sample } = options
-    const limit = Duration.max(every, sampleTimeLimit)
-    const report = (due: number) =>
-      within(limit, Effect.isEffect(sample) ? sample : Effect.suspend(() => sample(due))).pipe(
-        Effect.zipWith(monotonicMillis, (sample, at): signalReports.Report<LoadSnapshot> => ({
-          _tag: "Snapshot",
-          snapshot: snapshotOf(sample, target, at)
-        })),
-        Effect.catchCause((cause) => Effect.succeed<signalReports.Report<LoadSnapshot>>({ _tag: "Outage", cause }))
-      )
-    return signalReports.make({ name, overloadedRatio, target }, { every, report })
+    return sampler.makeSignal(properties, every, Effect.isEffect(sample) ? () => sample : sample)
   })
-
-/** An effect that may take so long and no longer. Most samples are synchronous, and cost no timer. */
-const within = <A, E>(
-  limit: Duration.Duration,
-  effect: Effect.Effect<A, E>
-): Effect.Effect<A, E | Cause.TimeoutError> =>
-  Effect.flatMap(
-    Effect.forkChild(effect, { startImmediately: true }),
-    (fiber) =>
-      fiber.pollUnsafe() ?? Fiber.join(fiber).pipe(Effect.timeout(limit), Effect.ensuring(Fiber.interrupt(fiber)))
-  )
 
 /**
  * Turns the reports of a window, oldest first, into a verdict.
@@ -258,46 +236,14 @@ const within = <A, E>(
  * @category verdicts
  * @since 0.1.0
  */
-export const evaluate = (snapshots: ReadonlyArray<LoadSnapshot>, limitRatio: number, target = 1): SignalInfo => {
-  const actualRatio = overloadedShare(snapshots)
-  const latest = snapshots.at(-1)
-  return {
+export const evaluate = (snapshots: ReadonlyArray<LoadSnapshot>, limitRatio: number, target = 1): SignalInfo =>
+  infoOf({
     limitRatio,
-    actualRatio,
-    isOverloaded: actualRatio > limitRatio,
-    isStale: latest === undefined,
-    load: latest?.load ?? 0,
-    own: latest?.own ?? latest?.load ?? 0,
+    actualRatio: overloadedShare(snapshots),
     target,
-    at: latest?.at,
-    measure: latest?.measure,
-    overloadedSince: undefined
-  }
-}
-
-const overloadedShare = (snapshots: ReadonlyArray<LoadSnapshot>): number => {
-  if (snapshots.length === 0) return 0
-  if (snapshots.length === 1) return snapshots[0].isOverloaded ? 1 : 0
-  let overloaded = 0
-  let overloadedGaps = 0
-  for (let i = 1; i < snapshots.length; i++) {
-    if (!snapshots[i].isOverloaded) continue
-    overloaded += snapshots[i].at - snapshots[i - 1].at
-    overloadedGaps++
-  }
-  const total = snapshots[snapshots.length - 1].at - snapshots[0].at
-  return total === 0 ? overloadedGaps / (snapshots.length - 1) : overloaded / total
-}
-
-const sampleTimeLimit = Duration.seconds(5)
-
-const snapshotOf = ({ isOverloaded, load, measure, own }: Sample, target: number, at: number): LoadSnapshot => ({
-  at,
-  load,
-  isOverloaded: isOverloaded ?? load > target,
-  ...own === undefined ? {} : { own },
-  ...measure === undefined ? {} : { measure }
-})
+    latest: snapshots.at(-1),
+    isStale: snapshots.length === 0
+  })
 
 const parse = (options: {
   readonly name: string

@@ -14,16 +14,20 @@ import * as Layer from "effect/Layer"
 import * as PubSub from "effect/PubSub"
 import * as Record from "effect/Record"
 import * as Result from "effect/Result"
+import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as SubscriptionRef from "effect/SubscriptionRef"
 import * as rules from "./internal/options/rules.ts"
-import * as signalReports from "./internal/signals/signalReports.ts"
+import * as outageLog from "./internal/signals/outageLog.ts"
+import { type Report, reportsOf } from "./internal/signals/report.ts"
+import { samplerOf } from "./internal/signals/sampler.ts"
+import * as sampleRounds from "./internal/signals/sampleRounds.ts"
+import * as signalInfo from "./internal/signals/signalInfo.ts"
 import { SignalWindow, type Windows } from "./internal/signals/signalWindow.ts"
 import { VerdictBoard } from "./internal/signals/verdictBoard.ts"
 import { reader as monotonicReader } from "./internal/time/monotonic.ts"
-import { nextBeat } from "./internal/time/steadyPace.ts"
 import { InvalidOptionsError } from "./InvalidOptionsError.ts"
-import type { LoadSignal, LoadSnapshot, Measure, SignalInfo } from "./LoadSignal.ts"
+import type { LoadSignal, Measure, SignalInfo } from "./LoadSignal.ts"
 
 /**
  * What all signals together say.
@@ -52,7 +56,15 @@ export interface SystemInfo {
  *
  * - `current`: the verdict over the last seconds: may one more task start now?
  * - `historical`: the verdict over a longer time: should concurrency grow or shrink?
- * - `changes`: `current`, each time a snapshot arrives or time alone changes the verdict.
+ * - `changes`: `current`, each time a round of samples is taken, a signal reports by itself, or time alone changes the
+ *   verdict (within a second; within 0.8 of `currentWindow` while nobody attends).
+ * - `attention`: where the status samples less often while nobody depends on it, how to say that somebody does. A status
+ *   of your own may leave it out.
+ *
+ * While nobody attends, signals made by `LoadSignal.make` rest: they are sampled together every 0.8 of `currentWindow`, so
+ * that no verdict is older than the window it is about, and a process with nothing to do costs next to nothing. The first
+ * task in flight brings fresh samples at once. Reading `current`, `historical` or `changes` is no attention;
+ * {@link attend} is.
  *
  * Reading a verdict costs the same however many snapshots it rests on: it is computed when a snapshot arrives.
  *
@@ -63,7 +75,50 @@ export class SystemStatus extends Context.Service<SystemStatus, {
   readonly current: Effect.Effect<SystemInfo>
   readonly historical: Effect.Effect<SystemInfo>
   readonly changes: Stream.Stream<SystemInfo>
+  readonly attention?: Attention | undefined
 }>()("@autoscaled-pool/core/SystemStatus") {}
+
+/**
+ * How whoever depends on fresh verdicts says so, synchronously: a pool does while it has tasks in flight. Each
+ * `beginUnsafe` is followed by one `endUnsafe`; for an effect there is {@link attend}.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Attention {
+  readonly beginUnsafe: () => void
+  readonly endUnsafe: () => void
+}
+
+/**
+ * Keeps the signals at their own paces until the scope closes, for a program that decides something by the verdicts
+ * while no pool of it has a task in flight.
+ *
+ * **Example** (Measuring at full pace)
+ *
+ * ```ts import.meta.vitest
+ * import { SystemStatus } from "@autoscaled-pool/core"
+ * import { Effect } from "effect"
+ *
+ * const program = Effect.gen(function*() {
+ *   yield* SystemStatus.attend
+ *   const status = yield* SystemStatus.SystemStatus
+ *   return (yield* status.current).isSystemIdle
+ * })
+ *
+ * await Effect.runPromise(Effect.scoped(program).pipe(Effect.provide(SystemStatus.layerTest))) // => true
+ * ```
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const attend: Effect.Effect<void, never, SystemStatus | Scope.Scope> = Effect.flatMap(
+  SystemStatus,
+  ({ attention }) =>
+    attention === undefined
+      ? Effect.void
+      : Effect.acquireRelease(Effect.sync(attention.beginUnsafe), () => Effect.sync(attention.endUnsafe))
+)
 
 /**
  * Builds the service from signals, which run as long as the layer does.
@@ -117,38 +172,59 @@ const make = Effect.fnUntraced(function*(options: Parameters<typeof layer>[0]) {
     infoOf
   )
   const published = yield* PubSub.sliding<SystemInfo>({ capacity: 16, replay: 1 })
-  let told: SystemInfo | undefined
-  const publish = Effect.suspend(() => PubSub.publish(published, told = board.read().current))
-  const watched = board.windows.map((window) => ({ window, log: signalReports.outageLog(window.signal.name) }))
-
-  const hear = (window: SignalWindow, log: signalReports.OutageLog) => (report: signalReports.Report<LoadSnapshot>) =>
-    Effect.suspend(() => {
-      board.record(window, report)
-      return Effect.andThen(report._tag === "Outage" ? log.failed(report.cause) : log.recovered, publish)
-    })
-  // Where a feed is dead, only time changes a verdict: whoever waits for the end of an overload must hear of it.
-  const watch = Effect.suspend(() => {
-    const silent = watched.filter(({ window }) => window.isSilent(now()))
-    const logged = Effect.forEach(silent, ({ log }) => log.silent, { discard: true })
-    return board.read().current === told ? logged : Effect.andThen(publish, logged)
-  })
-
-  for (const { log, window } of watched) {
-    yield* Effect.forkScoped(signalReports.follow(window.signal, hear(window, log)), { startImmediately: true })
+  let told = board.read().current
+  const tell = () => {
+    const { current } = board.read()
+    // Not `publishUnsafe`: where a reader has fallen behind, it refuses the newest, and to every reader.
+    if (current !== told) Effect.runSync(PubSub.publish(published, told = current))
   }
-  yield* Effect.forkScoped(Effect.forever(Effect.andThen(nextBeat(watchInterval), watch)))
+
+  const followed = yield* Effect.forEach(
+    board.windows,
+    (window) =>
+      Effect.map(outageLog.make(window.signal.name), (log) => ({
+        window,
+        log,
+        sampler: samplerOf(window.signal),
+        hear: (report: Report) => {
+          log.hear(report)
+          board.record(window, report)
+        }
+      }))
+  )
+  const rounds = yield* sampleRounds.make({
+    samples: followed.flatMap(({ hear, sampler }) => sampler === undefined ? [] : [{ hear, sampler }]),
+    restEvery: restShare * windows.current,
+    onRound: () => {
+      for (const { log, window } of followed) if (window.isSilent(now())) log.missReports()
+      tell()
+    }
+  })
+  if (followed.length > 0) rounds.begin()
+  for (const { hear, sampler, window } of followed) {
+    if (sampler !== undefined) continue
+    const hearAlone = (report: Report) =>
+      Effect.sync(() => {
+        hear(report)
+        tell()
+      })
+    yield* Effect.forkScoped(Stream.runForEach(reportsOf(window.signal), hearAlone), { startImmediately: true })
+  }
 
   return SystemStatus.of({
     current: Effect.sync(() => board.read().current),
     historical: Effect.sync(() => board.read().historical),
-    changes: Stream.fromPubSub(published)
+    changes: Stream.fromPubSub(published),
+    attention: { beginUnsafe: () => rounds.attend(), endUnsafe: () => rounds.leave() }
   })
 })
 
+/** How much of a window may pass between two samples while nobody attends; the rest is for a sample that comes late. */
+const restShare = 0.8
+
 /** A window that holds more than one report of a signal, so that it does not look silent between two. */
 const wideEnough = ({ current, history }: Windows, signal: LoadSignal): Windows => {
-  const interval = signalReports.intervalOf(signal)
-  const least = interval === undefined ? 0 : 2 * Duration.toMillis(interval)
+  const least = 2 * (samplerOf(signal)?.every ?? 0)
   return { current: Math.max(current, least), history: Math.max(history, least) }
 }
 
@@ -161,8 +237,6 @@ const infoOf = (signals: Readonly<Record<string, SignalInfo>>, createdAt: number
     createdAt
   }
 }
-
-const watchInterval = Duration.seconds(1)
 
 const parse = (options: Parameters<typeof layer>[0]): Result.Result<Windows, InvalidOptionsError> =>
   Result.gen(function*() {
@@ -256,14 +330,12 @@ export const layerTest: Layer.Layer<SystemStatus | TestSystemStatus> = Layer.eff
 const testSignalInfo = (
   { load = 0, own = load, target = 1, isOverloaded = load > target, isStale = false, measure, overloadedSince }:
     TestLoad
-): SignalInfo => ({
-  limitRatio: 0,
-  actualRatio: isOverloaded ? 1 : 0,
-  isOverloaded,
-  isStale,
-  load,
-  own,
-  target,
-  measure,
-  overloadedSince
-})
+): SignalInfo =>
+  signalInfo.infoOf({
+    limitRatio: 0,
+    actualRatio: isOverloaded ? 1 : 0,
+    target,
+    latest: { load, own, measure },
+    isStale,
+    overloadedSince
+  })

@@ -24,6 +24,7 @@ export class BudgetConsumer {
   private readonly gate: Gate
   private readonly window: ObservationWindow
   private readonly regulator: Regulator
+  private readonly attention: SystemStatus["Service"]["attention"]
   private dispatching: Dispatching = nobody
 
   constructor(
@@ -33,6 +34,7 @@ export class BudgetConsumer {
     verdict: SystemInfo,
     now: () => number
   ) {
+    this.attention = status.attention
     this.gate = new Gate(settings)
     this.window = new ObservationWindow(now())
     this.meter = this.window.meter
@@ -101,12 +103,14 @@ export class BudgetConsumer {
   /** Books a start. Call it in the same step in which the gate was seen open. */
   bookUnsafe(now: number): void {
     this.gate.book(now)
+    if (this.gate.current === 1) this.attention?.beginUnsafe()
     this.meter.change(now, this.gate.current)
   }
 
   /** Ends what `bookUnsafe` began. */
   releaseUnsafe(now: number, startedAt: number, outcome: TaskOutcome, wasRejected: boolean): void {
     this.gate.release()
+    if (this.gate.current === 0) this.attention?.endUnsafe()
     this.meter.change(now, this.gate.current)
     this.window.end(now, startedAt, outcome, wasRejected)
   }

@@ -1,11 +1,19 @@
 /**
  * The recent snapshots of one signal, and what they say of its current and its historical window.
  */
-import { evaluate, type LoadSignal, type LoadSnapshot, type SignalInfo } from "../../LoadSignal.ts"
+import type { LoadSignal, LoadSnapshot, SignalInfo } from "../../LoadSignal.ts"
+import type { Report } from "./report.ts"
+import { infoOf, overloadedShare } from "./signalInfo.ts"
 
 export interface Windows {
   readonly current: number
   readonly history: number
+}
+
+/** A window's length in milliseconds, and since when its verdict is that of an overload. */
+interface Span {
+  readonly length: number
+  overloadedSince: number | undefined
 }
 
 export class SignalWindow {
@@ -14,23 +22,26 @@ export class SignalWindow {
   private snapshots: Array<LoadSnapshot> = []
   private isOut = false
   private readonly createdAt: number
+  private readonly spans: { readonly current: Span; readonly history: Span }
 
   constructor(signal: LoadSignal, windows: Windows, now: number) {
     this.signal = signal
     this.windows = windows
     this.createdAt = now
+    this.spans = {
+      current: { length: windows.current, overloadedSince: undefined },
+      history: { length: windows.history, overloadedSince: undefined }
+    }
   }
 
-  record(snapshot: LoadSnapshot): void {
-    this.isOut = false
+  record(report: Report): void {
+    this.isOut = report._tag === "Outage"
+    if (report._tag === "Outage") return
+    const { snapshot } = report
     this.snapshots.push(snapshot)
     if (this.snapshots.length > 1 && snapshot.at < this.snapshots[this.snapshots.length - 2].at) {
       this.snapshots.sort((a, b) => a.at - b.at)
     }
-  }
-
-  recordOutage(): void {
-    this.isOut = true
   }
 
   /** Whether the signal has been quiet for longer than the current window. */
@@ -40,11 +51,9 @@ export class SignalWindow {
 
   /** The verdicts of both windows, which end now. */
   judge(now: number): { readonly current: SignalInfo; readonly historical: SignalInfo } {
-    this.forgetBefore(now - Math.max(this.windows.current, this.windows.history))
-    return {
-      current: this.judgeSince(now - this.windows.current, now),
-      historical: this.judgeSince(now - this.windows.history, now)
-    }
+    const { current, history } = this.windows
+    this.forgetBefore(now - Math.max(current, history))
+    return { current: this.judgeWindow(this.spans.current, now), historical: this.judgeWindow(this.spans.history, now) }
   }
 
   /** The next moment at which time alone can change a verdict. */
@@ -54,19 +63,20 @@ export class SignalWindow {
     return Math.min(oldestLeaves(this.windows.current), oldestLeaves(this.windows.history))
   }
 
-  private judgeSince(from: number, now: number): SignalInfo {
+  private judgeWindow(span: Span, now: number): SignalInfo {
     const { overloadedRatio, target } = this.signal
-    const verdict = evaluate(this.snapshots.filter(({ at }) => at >= from), overloadedRatio, target)
+    const actualRatio = overloadedShare(this.snapshots.filter(({ at }) => at >= now - span.length))
     const latest = this.snapshots.at(-1)
-    const load = latest?.load ?? 0
-    return {
-      ...verdict,
-      load,
-      own: latest?.own ?? load,
-      at: latest?.at,
-      measure: latest?.measure,
-      isStale: this.isOut || latest === undefined || this.isSilent(now)
-    }
+    if (actualRatio <= overloadedRatio) span.overloadedSince = undefined
+    else span.overloadedSince ??= latest?.at
+    return infoOf({
+      limitRatio: overloadedRatio,
+      actualRatio,
+      target,
+      latest,
+      isStale: this.isOut || latest === undefined || this.isSilent(now),
+      overloadedSince: span.overloadedSince
+    })
   }
 
   private forgetBefore(from: number): void {

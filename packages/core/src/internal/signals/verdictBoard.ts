@@ -1,8 +1,8 @@
 /**
  * The verdicts of all signals of one status, computed when something changes them and not when they are read.
  */
-import type { LoadSnapshot, SignalInfo } from "../../LoadSignal.ts"
-import type { Report } from "./signalReports.ts"
+import type { SignalInfo } from "../../LoadSignal.ts"
+import type { Report } from "./report.ts"
 import type { SignalWindow } from "./signalWindow.ts"
 
 /** The verdicts of all signals over one window, by their names. */
@@ -30,9 +30,8 @@ export class VerdictBoard<Info> {
     this.describe = describe
   }
 
-  record(window: SignalWindow, report: Report<LoadSnapshot>): void {
-    if (report._tag === "Snapshot") window.record(report.snapshot)
-    else window.recordOutage()
+  record(window: SignalWindow, report: Report): void {
+    window.record(report)
     this.verdicts = undefined
   }
 

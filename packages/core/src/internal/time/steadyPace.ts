@@ -1,19 +1,26 @@
 /**
- * Waits for the next beat of a pace: whatever keeps the same pace, or a multiple of it, wakes in the same turn of the event
- * loop, and an idle process is woken once instead of once for each.
+ * The beats of a pace, the same for all: whatever keeps one pace, or a multiple of it, wakes in the same turn of the event
+ * loop, and a process with nothing to do is woken once instead of once for each.
  */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
 import { monotonicMillis } from "./monotonic.ts"
 
-/** Answers with the moment it waited for, in monotonic milliseconds: what is later is the event loop's delay. */
-export const nextBeat = (every: Duration.Duration): Effect.Effect<number> => {
-  const interval = Duration.toMillis(every)
-  return Effect.flatMap(monotonicMillis, (now) => {
-    const wait = untilBeat(now, interval)
-    return Effect.as(Effect.sleep(wait), now + wait)
-  })
+/**
+ * The next beat after a moment, in monotonic milliseconds. A beat that is nearer than `apart` is left out, which by default
+ * is by how much a timer may be early: such a beat is taken for the one that was waited for. Who wakes late, as after a
+ * blocked event loop, does not leave out the beat that is next.
+ */
+export const beatAfter = (at: number, interval: number, apart: number = Math.min(early, interval / 2)): number => {
+  const rest = interval - at % interval
+  return at + (rest < apart ? rest + interval : rest)
+}
+
+/** Whether a moment is on a beat, or as near as makes no difference. */
+export const isOnBeat = (at: number, interval: number): boolean => {
+  const past = at % interval
+  return Math.min(past, interval - past) < 1
 }
 
 /**
@@ -24,7 +31,7 @@ export const afterBeats = (every: Duration.Duration): Schedule.Schedule<void> =>
   const interval = Duration.toMillis(every)
   const next = Effect.map(monotonicMillis, (now): [void, Duration.Duration] => [
     undefined,
-    Duration.millis(untilBeat(now - sampling, interval))
+    Duration.millis(beatAfter(now - sampling, interval) + sampling - now)
   ])
   return Schedule.fromStep(Effect.succeed(() => next))
 }
@@ -32,11 +39,5 @@ export const afterBeats = (every: Duration.Duration): Schedule.Schedule<void> =>
 /** Milliseconds that taking the samples of a beat may last. */
 const sampling = 5
 
-/** By how many milliseconds a timer may be early: a beat that is so near is taken for the one that was waited for. */
+/** By how many milliseconds a timer may be early. */
 const early = 20
-
-/** Who wakes late, as after a blocked event loop, does not leave out the beat that is next. */
-const untilBeat = (now: number, interval: number): number => {
-  const rest = interval - now % interval
-  return rest < Math.min(early, interval / 2) ? rest + interval : rest
-}
