@@ -62,7 +62,7 @@ type Run = Fiber.Fiber<
   AutoscaledPool.RunReport,
   string | AutoscaledPool.TaskTimeoutError | AutoscaledPool.AlreadyRunningError
 >
-type Ending = "Aborted" | "Finished" | "failed" | "interrupted" | "goes on" | "none"
+type Ending = "Aborted" | "Drained" | "Finished" | "failed" | "interrupted" | "goes on" | "none"
 
 interface State {
   /** Brings the pool into the state. */

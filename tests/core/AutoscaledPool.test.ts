@@ -484,6 +484,7 @@ describe("AutoscaledPool: what a pool tells of itself", () => {
       failed: 0,
       timedOut: 0,
       interrupted: 0,
+      abandoned: 0,
       rejected: 0,
       retried: 0,
       peakConcurrency: 4,

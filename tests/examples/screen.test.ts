@@ -42,6 +42,7 @@ describe("the demo's screen", () => {
 const state: AutoscaledPool.PoolState = {
   phase: "Running",
   isPaused: false,
+  pausedUntil: undefined,
   currentConcurrency: 3,
   desiredConcurrency: 4,
   blocker: { _tag: "Overloaded", signals: ["cpu"] },
@@ -51,6 +52,8 @@ const state: AutoscaledPool.PoolState = {
   timedOut: 0,
   rejected: 0,
   retried: 0,
+  abandoned: 0,
+  finalizing: undefined,
   system: {
     signals: {
       cpu: { limitRatio: 0.4, actualRatio: 1, isOverloaded: true, isStale: false, load: 0.97, own: 0.9, target: 0.95 }

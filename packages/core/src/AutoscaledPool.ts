@@ -4,6 +4,7 @@
  * @since 0.1.0
  */
 import * as Context from "effect/Context"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as PubSub from "effect/PubSub"
@@ -22,12 +23,12 @@ import { AlreadyRunningError, TaskTimeoutError } from "./PoolError.ts"
 import type { PoolEvent } from "./PoolEvent.ts"
 import type { PoolOptions, Work } from "./PoolOptions.ts"
 import type { PoolSnapshot } from "./PoolSnapshot.ts"
-import type { Blocker, PoolState, RunReport } from "./PoolState.ts"
+import type { Blocker, Finalizing, PoolState, RunReport } from "./PoolState.ts"
 import type { SystemStatus } from "./SystemStatus.ts"
 import type * as TaskSource from "./TaskSource.ts"
 
 export { AlreadyRunningError, InvalidOptionsError, TaskTimeoutError }
-export type { Blocker, PoolEvent, PoolOptions, PoolState, RunReport, Work }
+export type { Blocker, Finalizing, PoolEvent, PoolOptions, PoolState, RunReport, Work }
 
 /**
  * A pool that fails with `E`.
@@ -36,6 +37,11 @@ export type { Blocker, PoolEvent, PoolOptions, PoolState, RunReport, Work }
  *
  * - `run`: runs until nothing is left to do. Interrupting it interrupts every task and waits for their finalizers.
  * - `pause`, `resume`: hold back new tasks, and let them start again; running tasks go on, and the run does not end.
+ * - `pauseFor`: nothing starts before this time has passed. The latest of several times wins, none cuts another short, and
+ *   `resume` ends none of them.
+ * - `drain`: starts nothing more, gives back what waits, lets running tasks end, and lets `run` succeed with the outcome
+ *   `"Drained"`. It waits for that end, but not from inside a task; to end its waiting does not take the drain back. `abort`
+ *   ends what takes too long: `Effect.timeoutOrElse(pool.drain, { duration: "20 seconds", orElse: () => pool.abort })`.
  * - `abort`: interrupts every task, waits for their finalizers, and lets `run` succeed with the outcome `"Aborted"`.
  *   From inside a task it does not wait. Without effect where nothing runs.
  * - `notify`: says that a task may have become ready.
@@ -53,6 +59,8 @@ export interface AutoscaledPool<out E> {
   readonly run: Effect.Effect<RunReport, E | AlreadyRunningError>
   readonly pause: Effect.Effect<void>
   readonly resume: Effect.Effect<void>
+  readonly pauseFor: (duration: Duration.Input) => Effect.Effect<void>
+  readonly drain: Effect.Effect<void>
   readonly abort: Effect.Effect<void>
   readonly notify: Effect.Effect<void>
   readonly currentConcurrency: Effect.Effect<number>
@@ -324,7 +332,7 @@ const build = Effect.fnUntraced(function*<A, E, R>(
   const governor = yield* makePrivate(plan.settings, plan.policy)
   const context = yield* Effect.context<R>()
   const published = yield* PubSub.sliding<PoolEvent>(256)
-  const onTimeLimit = (item: A) => work.onTimeLimit(new TaskTimeoutError({ limit: plan.taskTimeout }), item)
+  const onTimeLimit = (item: A) => work.onTimeLimit(new TaskTimeoutError({ limit: plan.limits.taskTimeout }), item)
   return new Pool<A, E>(plan, { ...work, onTimeLimit }, governor, context, published)
 })
 

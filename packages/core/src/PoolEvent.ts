@@ -4,6 +4,7 @@
  * @since 0.1.0
  */
 import type * as Cause from "effect/Cause"
+import type * as Duration from "effect/Duration"
 import type { GovernorEvent } from "./ConcurrencyGovernor.ts"
 import type { RunReport } from "./PoolState.ts"
 
@@ -15,6 +16,7 @@ import type { RunReport } from "./PoolState.ts"
  */
 export type PoolEvent =
   | { readonly _tag: "RunStarted" | "Paused" | "Resumed" }
+  | { readonly _tag: "PausedFor"; readonly duration: Duration.Duration }
   | { readonly _tag: "RunEnded"; readonly report: RunReport }
   | { readonly _tag: "RunFailed"; readonly cause: Cause.Cause<unknown> }
   | GovernorEvent

@@ -38,8 +38,11 @@ export interface Work<E1 = never, R1 = never, E2 = never, R2 = never, E3 = never
  * - `name`: what logs, metrics and views call the pool, default `"pool"`.
  * - `concurrencySettings`: see `ConcurrencySettings`; each field has a default of its own.
  * - `taskTimeout`: how long a task may take, longer than 0, default no limit. A task that takes longer is interrupted and
- *   fails the run with a {@link TaskTimeoutError}.
+ *   fails the run with a {@link TaskTimeoutError}. Interruption reaches a promise only through the `AbortSignal` that
+ *   `Effect.promise` and `Effect.tryPromise` pass to their function: a promise that ignores the signal goes on unseen.
  * - `onTaskTimeout`: what becomes of such a task instead. If it succeeds the run goes on; if it fails the run does.
+ * - `finalizerTimeout`: how long the finalizers of an interrupted task may take, longer than 0, default no limit. Where they
+ *   take longer the pool gives up the slot and goes on, the task counts as abandoned, and its fiber is left to itself.
  * - `loggingInterval`: time between two log lines on where the pool stands, default 1 minute; there is none where nothing
  *   has changed. `null` for no line at all, not even on the start and the end of a run and what holds it back.
  * - `maybeRunInterval`: time after which a check that said no is asked again, if nothing else makes it worth asking,
@@ -64,6 +67,7 @@ interface CommonOptions<A, E, R, B> {
   readonly concurrencySettings?: Partial<ConcurrencySettings> | undefined
   readonly taskTimeout?: Duration.Input | undefined
   readonly onTaskTimeout?: ((error: TaskTimeoutError, item: A) => Effect.Effect<B, E, R>) | undefined
+  readonly finalizerTimeout?: Duration.Input | undefined
   readonly loggingInterval?: Duration.Input | null | undefined
   readonly maybeRunInterval?: Duration.Input | undefined
   readonly taskSpan?: string | undefined

@@ -126,7 +126,8 @@ export interface RunProgress {
  * - `name`: the pool's, unique among the pools that run in the process.
  * - `policy`: the name of the policy.
  * - `at`: when this was taken, in monotonic milliseconds; every other time here is to be subtracted from it.
- * - `phase`: `"Idle"` between runs, `"Running"`, or `"Ending"` while a run ends.
+ * - `phase`: `"Idle"` between runs, `"Running"`, `"Draining"` while running tasks may still end, or `"Ending"`
+ *   while a run ends.
  * - `isPaused`: whether `pause` holds back new tasks.
  * - `settings`: the bounds in force.
  * - `current`, `desired`: tasks in flight, and how many there should be.
@@ -144,7 +145,7 @@ export interface PoolSnapshot {
   readonly name: string
   readonly policy: string
   readonly at: number
-  readonly phase: "Idle" | "Running" | "Ending"
+  readonly phase: "Idle" | "Running" | "Draining" | "Ending"
   readonly isPaused: boolean
   readonly settings: ConcurrencySettings
   readonly current: number

@@ -8,6 +8,22 @@ import type { DecisionRecord } from "./ScalingPolicy.ts"
 import type { SystemInfo } from "./SystemStatus.ts"
 
 /**
+ * Tasks that were interrupted, by a timeout or the end of their run, and still run their finalizers.
+ *
+ * **Details**
+ *
+ * - `tasks`: how many.
+ * - `oldest`: the longest time since one of them was interrupted.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Finalizing {
+  readonly tasks: number
+  readonly oldest: Duration.Duration
+}
+
+/**
  * Why nothing starts at the moment.
  *
  * **Details**
@@ -16,26 +32,36 @@ import type { SystemInfo } from "./SystemStatus.ts"
  * - `Overloaded`: these signals are overloaded, and `minConcurrency` tasks are running.
  * - `StartAllowanceSpent`: the policy allows no more starts before its next decision.
  * - `RateLimited`: `maxTasksPerMinute` has no token.
- * - `Paused`: until `resume`.
+ * - `Paused`: until `resume`, or `until` these epoch milliseconds where only `pauseFor` holds the pool.
  * - `NoTaskReady`: there is nothing to start.
+ * - `Finalizing`: all tasks in flight were interrupted, and the pool waits for their finalizers.
+ * - `Draining`: `drain` was called, and the tasks in flight have not ended.
  *
  * @category models
  * @since 0.1.0
  */
 export type Blocker =
-  | { readonly _tag: "AtDesired" | "StartAllowanceSpent" | "RateLimited" | "Paused" | "NoTaskReady" }
+  | {
+    readonly _tag: "AtDesired" | "StartAllowanceSpent" | "RateLimited" | "NoTaskReady" | "Draining"
+  }
   | { readonly _tag: "Overloaded"; readonly signals: ReadonlyArray<string> }
+  | { readonly _tag: "Paused"; readonly until?: number }
+  | ({ readonly _tag: "Finalizing" } & Finalizing)
 
 /**
  * What the pool is doing.
  *
  * **Details**
  *
- * - `phase`: `"Idle"` between runs, `"Running"`, or `"Ending"` while interrupted tasks run their finalizers.
+ * - `phase`: `"Idle"` between runs, `"Running"`, `"Draining"` while running tasks may still end, or `"Ending"` while
+ *   interrupted tasks run their finalizers.
  * - `isPaused`: whether `pause` holds back new tasks.
+ * - `pausedUntil`: the epoch milliseconds until which `pauseFor` does, if it does.
  * - `currentConcurrency`, `desiredConcurrency`: tasks in flight, and how many there should be.
  * - `blocker`: why nothing starts; `undefined` while tasks start, and between runs.
- * - `started`, `succeeded`, `failed`, `timedOut`, `rejected`, `retried`: tasks of this run, as in a {@link RunReport}.
+ * - `started`, `succeeded`, `failed`, `timedOut`, `rejected`, `retried`, `abandoned`: tasks of
+ *   this run, as in a {@link RunReport}.
+ * - `finalizing`: the interrupted tasks that run their finalizers, if there are any.
  * - `system`: the verdict of the `SystemStatus` that is in force.
  * - `lastDecision`: what the policy decided last, why, and what it rested on.
  *
@@ -43,8 +69,9 @@ export type Blocker =
  * @since 0.1.0
  */
 export interface PoolState {
-  readonly phase: "Idle" | "Running" | "Ending"
+  readonly phase: "Idle" | "Running" | "Draining" | "Ending"
   readonly isPaused: boolean
+  readonly pausedUntil: number | undefined
   readonly currentConcurrency: number
   readonly desiredConcurrency: number
   readonly blocker: Blocker | undefined
@@ -54,6 +81,8 @@ export interface PoolState {
   readonly timedOut: number
   readonly rejected: number
   readonly retried: number
+  readonly abandoned: number
+  readonly finalizing: Finalizing | undefined
   readonly system: SystemInfo
   readonly lastDecision: DecisionRecord | undefined
 }
@@ -63,9 +92,10 @@ export interface PoolState {
  *
  * **Details**
  *
- * - `outcome`: `"Finished"` where nothing was left to do, `"Aborted"` where `abort` ended it.
+ * - `outcome`: `"Finished"` where nothing was left to do, `"Drained"` where `drain` ended it, `"Aborted"` where `abort` did.
  * - `started`, `succeeded`, `timedOut`, `interrupted`: tasks; `timedOut` are those that `onTaskTimeout` absorbed.
  * - `failed`: tasks that failed without ending the run, because their failures are their source's affair.
+ * - `abandoned`: tasks whose finalizers took longer than `finalizerTimeout`; none of them counts as anything else.
  * - `rejected`: tasks that reported a rate-limit answer, whatever became of them.
  * - `retried`: of those that started, the ones whose item had been tried before.
  * - `duration`: of the run.
@@ -77,12 +107,13 @@ export interface PoolState {
  * @since 0.1.0
  */
 export interface RunReport {
-  readonly outcome: "Finished" | "Aborted"
+  readonly outcome: "Finished" | "Drained" | "Aborted"
   readonly started: number
   readonly succeeded: number
   readonly failed: number
   readonly timedOut: number
   readonly interrupted: number
+  readonly abandoned: number
   readonly rejected: number
   readonly retried: number
   readonly duration: Duration.Duration

@@ -21,10 +21,41 @@ const timeout = 30_000 + 20 * programs
 const wanted = [
   ["from checks", "from iterable", "from queue", "from pull", "from lease"],
   ["law stepRatio", "law script", "decision seen", "desired changed", "overloaded", "stale", "idle"],
-  ["configure", "refused change", "pause", "resume", "notify", "abort", "interrupt", "add", "close", "break"],
+  [
+    "configure",
+    "refused change",
+    "pause",
+    "resume",
+    "notify",
+    "abort",
+    "drain",
+    "pauseFor",
+    "interrupt",
+    "add",
+    "close",
+    "break"
+  ],
   ["AtDesired", "Overloaded", "StartAllowanceSpent", "RateLimited", "Paused", "NoTaskReady"],
-  ["tasks side by side", "Ending", "second run", "third run", "already running", "given back and started again"],
-  ["finished", "aborted", "aborted with tasks in flight", "interrupted", "task failed the run", "task died"],
+  [
+    "tasks side by side",
+    "Ending",
+    "Draining",
+    "Finalizing",
+    "second run",
+    "third run",
+    "already running",
+    "given back and started again"
+  ],
+  [
+    "finished",
+    "aborted",
+    "aborted with tasks in flight",
+    "drained",
+    "interrupted",
+    "abandoned",
+    "task failed the run",
+    "task died"
+  ],
   ["timeout failed the run", "timeout absorbed", "onTaskTimeout failed the run"],
   ["question failed the run", "isFinished failed the run", "source failed the run"]
 ].flat()

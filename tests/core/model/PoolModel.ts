@@ -32,7 +32,7 @@ const firstOfAll: Oracle = { choose: () => 0, nextStart: (items) => items[0] }
 
 /** Something that happens by itself at a time; `since` tells apart what is due at the same one. */
 interface Due {
-  readonly kind: "step" | "task" | "limit" | "question" | "ask" | "decision" | "token"
+  readonly kind: "step" | "task" | "limit" | "question" | "ask" | "decision" | "token" | "hold"
   readonly at: number
   readonly since: number
   readonly happen: () => void
@@ -49,7 +49,10 @@ interface Running {
   since: number
   /** Interrupted by the end of the run or by its time limit, whether or not it has noticed. */
   isInterrupted: boolean
+  interruptedAt: number
   isLate: boolean
+  /** Stands in for a task whose finalizers were given up. */
+  isHeir: boolean
   end: "succeed" | "fail" | "die" | "interrupt"
 }
 
@@ -71,7 +74,7 @@ interface Run {
   readonly arrived: Array<number>
   /** What has arrived was looked for to learn whether any is left, while only the pace was against it. */
   isAhead: boolean
-  phase: "Running" | "Finished" | "Failing" | "Aborting"
+  phase: "Running" | "Draining" | "Finished" | "Failing" | "Aborting"
   isInterrupted: boolean
   readiness: "Unknown" | "Yes" | "No" | Question
   finality: "Unknown" | "Yes" | "No" | Question
@@ -81,10 +84,12 @@ interface Run {
   nextAsk: { at: number; since: number }
   nextDecision: { at: number; since: number }
   abortsWaiting: number
+  drainsWaiting: number
   started: number
   succeeded: number
   timedOut: number
   interrupted: number
+  abandoned: number
   peak: number
   /** Tasks in flight, times milliseconds. */
   area: number
@@ -107,6 +112,9 @@ export class PoolModel {
   private readonly signals = { cpu: "idle", memory: "idle" }
   private isIdle = true
   private isPaused = false
+  private heldUntil = 0
+  /** Tasks that the pool has given up, which go on by themselves. */
+  private readonly abandoned: Array<Running> = []
   private min: number
   private max: number
   private pace: number
@@ -208,6 +216,10 @@ export class PoolModel {
       case "signal":
         this.signals[action.name] = action.says
         return
+      case "drain":
+        if (this.run === undefined) this.events.push("drain returned")
+        else this.run.drainsWaiting++
+        return this.act(action)
       case "abort":
         if (this.run === undefined) this.events.push("abort returned")
         else this.run.abortsWaiting++
@@ -231,6 +243,11 @@ export class PoolModel {
         return this.news("Notified")
       case "notify":
         return this.news("Notified")
+      case "pauseFor":
+        this.heldUntil = Math.max(this.heldUntil, this.now + action.millis)
+        return
+      case "drain":
+        return this.run === undefined ? undefined : this.drain(this.run)
       case "abort":
         if (this.run === undefined) return
         return this.end(this.run, "Aborting", actor)
@@ -295,10 +312,12 @@ export class PoolModel {
       nextDecision: { at: this.now + (policy?.every ?? usualPace), since: this.register() },
       nextAsk: { at: this.now + askEvery, since: this.register() },
       abortsWaiting: 0,
+      drainsWaiting: 0,
       started: 0,
       succeeded: 0,
       timedOut: 0,
       interrupted: 0,
+      abandoned: 0,
       peak: 0,
       area: 0
     }
@@ -308,19 +327,30 @@ export class PoolModel {
   }
 
   /** No more starts: what runs is interrupted, and the run is over when nothing is left of it. */
-  private end(run: Run, phase: Exclude<Run["phase"], "Running">, actor?: Running): void {
-    if (run.phase !== "Running") return
+  private end(run: Run, phase: Exclude<Run["phase"], "Running" | "Draining">, actor?: Running): void {
+    if (isEnding(run)) return
     run.phase = phase
-    run.readiness = run.finality = "Unknown"
-    run.takes.splice(0)
-    run.isAwaitingQueue = false
-    this.giveBack(run.arrived.splice(0))
+    this.startNoMore(run)
     const others = run.running.filter((task) => task !== actor)
     for (const task of actor === undefined ? others : [...others, actor]) this.interrupt(run, task)
   }
 
+  /** No more starts: what runs may end by itself. */
+  private drain(run: Run): void {
+    if (run.phase !== "Running") return
+    run.phase = "Draining"
+    this.startNoMore(run)
+  }
+
+  private startNoMore(run: Run): void {
+    run.readiness = run.finality = "Unknown"
+    run.takes.splice(0)
+    run.isAwaitingQueue = false
+    this.giveBack(run.arrived.splice(0))
+  }
+
   private fail(run: Run, failure: string): void {
-    if (run.phase === "Running") {
+    if (!isEnding(run)) {
       run.failures.push(failure)
       this.end(run, "Failing")
     } else if (run.phase === "Failing" && failure !== "interrupt") {
@@ -331,6 +361,7 @@ export class PoolModel {
   private close(run: Run): void {
     this.run = undefined
     for (let n = 0; n < run.abortsWaiting; n++) this.events.push("abort returned")
+    for (let n = 0; n < run.drainsWaiting; n++) this.events.push("drain returned")
     this.events.push(`run ${run.number} ${this.outcomeOf(run)}`)
   }
 
@@ -340,11 +371,12 @@ export class PoolModel {
       const failures = run.failures.filter((failure) => failure !== "interrupt")
       return failures.length === 0 ? "interrupted" : `fails: ${nameFailures(failures)}`
     }
-    const { interrupted, peak, started, succeeded, timedOut } = run
-    const outcome = run.phase === "Aborting" ? "Aborted" : "Finished"
+    const { abandoned, interrupted, peak, started, succeeded, timedOut } = run
+    const outcome = run.phase === "Aborting" ? "Aborted" : run.phase === "Draining" ? "Drained" : "Finished"
     const millis = this.now - run.startedAt
     const mean = nearly(millis > 0 ? run.area / millis : 0)
-    return `${outcome} in ${millis}: ` + JSON.stringify({ started, succeeded, timedOut, interrupted, peak, mean })
+    return `${outcome} in ${millis}: ` +
+      JSON.stringify({ started, succeeded, timedOut, interrupted, abandoned, peak, mean })
   }
 
   // The rules
@@ -375,6 +407,7 @@ export class PoolModel {
     const isAboveMinimum = current >= this.min
     return [
       this.isPaused ? "Paused" : "",
+      this.heldUntil > this.now ? "Held" : "",
       current >= this.desired ? "AtDesired" : "",
       isAboveMinimum && !this.isIdle ? "Overloaded" : "",
       isAboveMinimum && this.allowance - ahead < 1 ? "StartAllowanceSpent" : "",
@@ -390,10 +423,13 @@ export class PoolModel {
     return this.closedBy().length === 0
   }
 
-  /** Work is looked for where it could start, and where only the pace is against it but it may be that none is left. */
+  /** Work is looked for where it could start, and where only the time is against it but it may be that none is left. */
   private mayLook(run: Run): boolean {
-    return this.mayStart() ||
-      (run.running.length === 0 && run.arrived.length === 0 && this.closedBy().join() === "RateLimited")
+    return this.mayStart() || (run.running.length === 0 && run.arrived.length === 0 && this.isClosedByTime())
+  }
+
+  private isClosedByTime(): boolean {
+    return this.closedBy().every((reason) => reason === "RateLimited" || reason === "Held")
   }
 
   private isLeased(): boolean {
@@ -539,7 +575,9 @@ export class PoolModel {
       at: this.now + (fixed > 0 ? fixed : wait),
       since: this.register(),
       isInterrupted: false,
+      interruptedAt: Infinity,
       isLate: false,
+      isHeir: false,
       limitSince: this.register(),
       end: spec.end
     }
@@ -582,6 +620,7 @@ export class PoolModel {
 
   private interrupt(run: Run, task: Running): void {
     task.isInterrupted = true
+    task.interruptedAt = Math.min(task.interruptedAt, this.now)
     if (task.part === "wait") return this.cleanUp(run, task, "interrupt")
     if (task.part !== "absorb") return
     task.end = "interrupt"
@@ -597,26 +636,47 @@ export class PoolModel {
   private leave(run: Run, task: Running): void {
     this.events.push(`${task.id} ${task.end} at ${this.now}`)
     if (task.isInterrupted && task.end === "succeed") task.end = "interrupt"
-    const isTimeout = task.isLate && run.phase === "Running" && (task.end === "interrupt" || task.end === "succeed")
+    const isTimeout = task.isLate && !isEnding(run) && (task.end === "interrupt" || task.end === "succeed")
     if (!isTimeout) return this.depart(run, task)
     task.isInterrupted = false
+    task.interruptedAt = Infinity
     this.enter(run, task, "absorb", this.program.absorb?.wait ?? 0)
+  }
+
+  /** The finalizers of a task have taken too long: its slot is free, or belongs to what stands in for it. */
+  private abandon(run: Run, task: Running): void {
+    run.abandoned++
+    this.abandoned.push(task)
+    const index = run.running.indexOf(task)
+    if (task.isLate && !isEnding(run)) {
+      const heir: Running = { ...task, isHeir: true, isInterrupted: false, interruptedAt: Infinity }
+      run.running.splice(index, 1, heir)
+      return this.enter(run, heir, "absorb", this.program.absorb?.wait ?? 0)
+    }
+    run.running.splice(index, 1)
+    this.observed.ended.push({
+      isFailure: false,
+      isTimeout: false,
+      isFresh: task.startedAt >= this.desiredSince
+    })
+    this.giveBack([task.id])
+    this.news("TaskEnded")
   }
 
   private depart(run: Run, task: Running): void {
     run.running.splice(run.running.indexOf(task), 1)
     const isAbsorbed = task.part === "absorb"
-    const isWithdrawn = task.end === "interrupt" && run.phase !== "Running"
+    const isWithdrawn = task.end === "interrupt" && isEnding(run)
     this.observed.ended.push({
       isFailure: task.end !== "succeed" && !isWithdrawn,
-      isTimeout: task.end === "succeed" && isAbsorbed,
+      isTimeout: task.end === "succeed" && isAbsorbed && !task.isHeir,
       isFresh: task.startedAt >= this.desiredSince
     })
     if (isWithdrawn) run.interrupted++
     // A source that leases sees no more than that its lease was interrupted, by the run or by the task itself.
-    const isLeaseBroken = this.isLeased() && (run.phase !== "Running" || task.end === "interrupt")
+    const isLeaseBroken = this.isLeased() && (isEnding(run) || task.end === "interrupt")
     if (isWithdrawn || isLeaseBroken) this.giveBack([task.id])
-    if (task.end === "succeed" && isAbsorbed) run.timedOut++
+    if (task.end === "succeed" && isAbsorbed && !task.isHeir) run.timedOut++
     if (task.end === "succeed" && !isAbsorbed) run.succeeded++
     this.news("TaskEnded")
     if (task.end === "succeed" || isWithdrawn) return
@@ -695,15 +755,43 @@ export class PoolModel {
   /** All that is due at some time. */
   private due(): ReadonlyArray<Due> {
     const { run } = this
-    return run === undefined ? [] : [...this.tasksDue(run), ...this.answersDue(run), ...this.momentsDue(run)]
+    const ofRun = run === undefined ? [] : [...this.tasksDue(run), ...this.answersDue(run), ...this.momentsDue(run)]
+    return [...ofRun, ...this.abandonedDue()]
+  }
+
+  /** What the pool has given up goes on, whether or not a run does. */
+  private abandonedDue(): ReadonlyArray<Due> {
+    return this.abandoned.map((task): Due => ({
+      kind: "task",
+      at: task.at,
+      since: task.since,
+      happen: () => this.proceedAlone(task)
+    }))
+  }
+
+  private proceedAlone(task: Running): void {
+    const { at, part, spec } = task
+    if (part === "fixed") task.end = "interrupt"
+    if (part === "fixed" && spec.cleanup > 0) {
+      task.part = "cleanup"
+      task.at = at + spec.cleanup
+      task.since = this.register()
+      return
+    }
+    this.abandoned.splice(this.abandoned.indexOf(task), 1)
+    this.events.push(`${task.id} ${task.end} at ${this.now}`)
   }
 
   private tasksDue(run: Run): ReadonlyArray<Due> {
-    const { timeout } = this.program
+    const { patience, timeout } = this.program
     return run.running.flatMap((task): Array<Due> => {
       const part: Due = { kind: "task", at: task.at, since: task.since, happen: () => this.proceed(run, task) }
-      if (timeout === 0 || task.isLate || run.phase !== "Running") return [part]
-      const { limitSince, startedAt } = task
+      const { interruptedAt, limitSince, startedAt } = task
+      if (interruptedAt < Infinity && patience > 0) {
+        const at = interruptedAt + patience
+        return [part, { kind: "limit", at, since: limitSince, happen: () => this.abandon(run, task) }]
+      }
+      if (timeout === 0 || task.isLate || task.isInterrupted || isEnding(run)) return [part]
       return [part, { kind: "limit", at: startedAt + timeout, since: limitSince, happen: () => this.expire(run, task) }]
     })
   }
@@ -722,8 +810,10 @@ export class PoolModel {
     const { askEvery, policy } = this.program
     const again = (millis: number) => ({ at: this.now + millis, since: this.register() })
     const token: Due = { kind: "token", at: this.lastPacedStart + this.pace, since: Infinity, happen: () => {} }
+    const hold: Due = { kind: "hold", at: this.heldUntil, since: Infinity, happen: () => {} }
     return [
       ...(this.pace > 0 && this.isPaced(0) ? [token] : []),
+      ...(this.heldUntil > this.now ? [hold] : []),
       {
         kind: "ask",
         ...run.nextAsk,
@@ -753,20 +843,29 @@ export class PoolModel {
     return {
       inFlight: run?.running.length ?? 0,
       desired: this.desired,
-      phase: run === undefined ? "Idle" : run.phase === "Running" ? "Running" : "Ending",
+      phase: run === undefined ? "Idle" : isEnding(run) ? "Ending" : run.phase === "Draining" ? "Draining" : "Running",
       isPaused: this.isPaused,
+      pausedUntil: this.heldUntil > this.now ? this.heldUntil : undefined,
       started: run?.started ?? 0,
       succeeded: run?.succeeded ?? 0,
       timedOut: run?.timedOut ?? 0,
+      abandoned: run?.abandoned ?? 0,
+      finalizing: run?.running.filter(({ interruptedAt }) => interruptedAt < Infinity).length ?? 0,
       blockers: run === undefined ? [] : this.blockers(run)
     }
   }
 
   private blockers(run: Run): Array<string> {
-    const closed = this.closedBy()
-    return this.mayLook(run) ? [...closed, "NoTaskReady"] : closed
+    const closed = this.closedBy().map((reason) => reason === "Held" ? "Paused" : reason)
+    const isFinalizing = run.running.length > 0 && run.running.every(({ interruptedAt }) => interruptedAt < Infinity)
+    if (run.phase === "Draining") return [isFinalizing ? "Finalizing" : "Draining"]
+    const reasons = this.mayLook(run) ? [...closed, "NoTaskReady"] : closed
+    if (!isFinalizing) return reasons
+    return ["Finalizing", ...reasons.filter((reason) => reason === "Paused" || reason === "RateLimited")]
   }
 }
+
+const isEnding = ({ phase }: Run): boolean => phase !== "Running" && phase !== "Draining"
 
 interface Ended {
   readonly isFailure: boolean

@@ -14,9 +14,11 @@ const replace = (members: (pool: Pool) => Partial<Pool>): Wrap => (pool) => {
     configure,
     currentConcurrency,
     desiredConcurrency,
+    drain,
     events,
     notify,
     pause,
+    pauseFor,
     resume,
     run,
     settings,
@@ -28,9 +30,11 @@ const replace = (members: (pool: Pool) => Partial<Pool>): Wrap => (pool) => {
     configure,
     currentConcurrency,
     desiredConcurrency,
+    drain,
     events,
     notify,
     pause,
+    pauseFor,
     resume,
     run,
     settings,
@@ -51,6 +55,13 @@ export const mutants: Readonly<Record<string, Wrap>> = {
   "does not hear notify": replace(() => ({ notify: Effect.void })),
   "does not abort": replace(() => ({ abort: Effect.void })),
   "pauses instead of aborting": replace(({ pause }) => ({ abort: pause })),
+  "does not drain": replace(() => ({ drain: Effect.void })),
+  "aborts instead of draining": replace(({ abort }) => ({ drain: abort })),
+  "does not hold": replace(() => ({ pauseFor: () => Effect.void })),
+  "holds until it is resumed": replace(({ pause }) => ({ pauseFor: () => pause })),
+  "counts what it abandoned as a success": replace(({ state }) => ({
+    state: Effect.map(state, (state) => ({ ...state, abandoned: 0, succeeded: state.succeeded + state.abandoned }))
+  })),
   "forgets a new maximum": replace(({ configure }) => ({
     configure: (change) => configure(without(change, "maxConcurrency"))
   })),

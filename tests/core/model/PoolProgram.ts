@@ -8,7 +8,8 @@ import { Arbitrary, Schema } from "effect"
 
 /** What a task may do, besides taking time; `add` puts items into the source. */
 export type Action =
-  | { readonly do: "pause" | "resume" | "notify" | "abort" | "close" }
+  | { readonly do: "pause" | "resume" | "notify" | "abort" | "drain" | "close" }
+  | { readonly do: "pauseFor"; readonly millis: number }
   | { readonly do: "add"; readonly count: number }
   | { readonly do: "configure"; readonly change: Change }
 
@@ -70,7 +71,7 @@ export interface Fault {
  * - `from`: what the pool works on. `checks` is the opaque pool of three effects; `pull` and `lease` are leased, and only
  *   `lease` takes back what was interrupted.
  * - `min`, `max`, `desired`, `pace`: settings.
- * - `timeout`: of a task, 0 for none; `absorb` is what `onTaskTimeout` does.
+ * - `timeout`: of a task, 0 for none; `absorb` is what `onTaskTimeout` does. `patience`: `finalizerTimeout`, 0 for none.
  * - `askEvery`: `maybeRunInterval`.
  * - `questions`: how long the nth `isTaskReady`, or the nth take of a leased source, thinks; taken in turn.
  * - `finals`: the same for `isFinished`.
@@ -85,6 +86,7 @@ export interface Program {
   readonly pace: number
   readonly timeout: number
   readonly absorb: { readonly wait: number; readonly end: "succeed" | "fail" } | null
+  readonly patience: number
   readonly askEvery: number
   readonly policy: PolicySpec | null
   readonly questions: ReadonlyArray<number>
@@ -108,6 +110,7 @@ export const defaults: Program = {
   pace: 0,
   timeout: 0,
   absorb: null,
+  patience: 0,
   askEvery: 500,
   policy: null,
   questions: [],
@@ -198,14 +201,15 @@ const change: Arbitrary.Arbitrary<Change> = Arbitrary.map(
 )
 
 const action: Arbitrary.Arbitrary<Action> = Arbitrary.map(
-  Arbitrary.all([evenly(12), below(6), change]),
-  ([which, count, change]) => {
+  Arbitrary.all([evenly(14), below(6), change, duration([97, 599, 2_003])]),
+  ([which, count, change, millis]) => {
     if (which < 4) return { do: "add", count: count + 1 }
     if (which < 6) return { do: "notify" }
     if (which === 6) return { do: "pause" }
     if (which < 9) return { do: "resume" }
     if (which === 9) return { do: "configure", change }
-    return { do: which === 10 ? "close" : "abort" }
+    if (which === 10) return { do: "pauseFor", millis }
+    return { do: which === 11 ? "close" : which === 12 ? "drain" : "abort" }
   }
 )
 
@@ -287,6 +291,7 @@ export const arbitrary: Arbitrary.Arbitrary<Program> = Arbitrary.map(
     timeout: rarely(0, duration([101, 503, 1_601]), 4),
     absorb: rarely(null, Arbitrary.all({ wait: duration([0, 307]), end: pick(["succeed", "succeed", "fail"]) }), 2),
     askEvery: duration([500, 503, 1_511]),
+    patience: rarely(0, duration([53, 307, 701]), 4),
     policy: rarely(null, policy, 2),
     questions: thinking,
     questionFault: faultAmong(12),

@@ -123,6 +123,8 @@ const seen: ReadonlyArray<readonly [string, RegExp]> = [
   ["finished", /^run \d+ Finished/],
   ["aborted", /^run \d+ Aborted/],
   ["aborted with tasks in flight", /^run \d+ Aborted.*"interrupted":[1-9]/],
+  ["drained", /^run \d+ Drained/],
+  ["abandoned", /"abandoned":[1-9]/],
   ["interrupted", /^run \d+ interrupted/],
   ["already running", /^run \d+ AlreadyRunning/],
   ["second run", /^run 2 (?!AlreadyRunning)/],

@@ -104,9 +104,12 @@ class PoolRun {
       desired: state.desiredConcurrency,
       phase: state.phase,
       isPaused: state.isPaused,
+      pausedUntil: state.pausedUntil,
       started: state.started,
       succeeded: state.succeeded,
       timedOut: state.timedOut,
+      abandoned: state.abandoned,
+      finalizing: state.finalizing?.tasks ?? 0,
       blockers: state.blocker === undefined ? [] : [state.blocker._tag]
     }))
   )
@@ -137,6 +140,9 @@ class PoolRun {
             isOverloaded: action.says === "overloaded",
             isStale: action.says === "stale"
           }))
+      case "drain":
+        this.isEnding = true
+        return Effect.forkDetach(Effect.andThen(pool.drain, this.tell("drain returned")), { startImmediately: true })
       case "abort":
         this.isEnding = true
         return Effect.forkDetach(Effect.andThen(pool.abort, this.tell("abort returned")), { startImmediately: true })
@@ -155,6 +161,10 @@ class PoolRun {
         return Effect.andThen(Effect.sync(() => void (this.isPaused = false)), pool.resume)
       case "notify":
         return pool.notify
+      case "pauseFor":
+        return pool.pauseFor(action.millis)
+      case "drain":
+        return Effect.andThen(Effect.sync(() => void (this.isEnding = true)), pool.drain)
       case "abort":
         return Effect.andThen(
           Effect.andThen(Effect.sync(() => void (this.isEnding = true)), pool.abort),
@@ -204,12 +214,13 @@ class PoolRun {
   // What the pool works on
 
   private readonly makePool: Effect.Effect<Pool, never, SystemStatus.SystemStatus> = Effect.suspend(() => {
-    const { absorb, askEvery, from, policy, timeout } = this.program
+    const { absorb, askEvery, from, patience, policy, timeout } = this.program
     const options: AutoscaledPool.PoolOptions<number | void, Failure> = {
       concurrencySettings: settingsOf(this.program),
       maybeRunInterval: askEvery,
       loggingInterval: null,
       ...(timeout > 0 ? { taskTimeout: timeout } : {}),
+      ...(patience > 0 ? { finalizerTimeout: patience } : {}),
       ...(absorb === null ? {} : { onTaskTimeout: () => after(absorb.wait, endOf(absorb.end, "absorbed")) }),
       ...(policy === null
         ? {}
@@ -292,7 +303,7 @@ class PoolRun {
       if (number > tooMany) throw new Error(`asked ${number} times`)
       if (what !== "take" && this.isAsking) this.breaks("a check was asked while another was pending")
       this.isAsking = what !== "take"
-      if (isFinal && this.running.size > 0) this.breaks("isFinished was asked while a task ran")
+      if (isFinal && this.running.size > 0 && !this.mayAbandon) this.breaks("isFinished was asked while a task ran")
       this.events.push(what === "take" ? `takes ${number} at ${this.now()}` : `asks ${what} ${number} at ${this.now()}`)
       const seen: Seen = this.items.length > 0 ? "Item" : this.isClosed ? "Done" : "Empty"
       const { finalFault, finals, questionFault, questions } = this.program
@@ -334,16 +345,23 @@ class PoolRun {
     this.events.push(`${id} ${end} at ${this.now()}`)
   }
 
+  /** Whether tasks may run on that the pool has given up. */
+  private get mayAbandon(): boolean {
+    return this.program.patience > 0
+  }
+
   private checkStart(id: number): void {
-    if (!this.startable.delete(id)) this.breaks(`item ${id} was started twice`)
-    if (this.running.size >= this.desired()) this.breaks("more tasks in flight than desired")
+    if (!this.startable.delete(id) && !this.mayAbandon) this.breaks(`item ${id} was started twice`)
+    if (this.running.size >= this.desired() && !this.mayAbandon) this.breaks("more tasks in flight than desired")
     if (this.isPaused) this.breaks("a task started while paused")
     if (this.isEnding) this.breaks("a task started after the run was told to end")
     this.started.add(id)
   }
 
   private checkEnd(exit: Exit.Exit<AutoscaledPool.RunReport, unknown>): void {
-    if (this.running.size > 0 && !isAlreadyRunning(exit)) this.breaks("a run ended before its tasks")
+    if (this.running.size > 0 && !this.mayAbandon && !isAlreadyRunning(exit)) {
+      this.breaks("a run ended before its tasks")
+    }
     if (Exit.isFailure(exit)) return
     const shares = Object.values(exit.value.blockedShare)
     const sum = shares.reduce((sum, share) => sum + share, 0)
@@ -391,10 +409,11 @@ const endNameOf = (exit: Exit.Exit<unknown, unknown>): TaskSpec["end"] => {
 
 const outcomeOf = (exit: Exit.Exit<AutoscaledPool.RunReport, unknown>): string => {
   if (Exit.isSuccess(exit)) {
-    const { duration, interrupted, outcome, peakConcurrency: peak, started, succeeded, timedOut } = exit.value
+    const { abandoned, duration, interrupted, outcome, peakConcurrency: peak, started, succeeded, timedOut } =
+      exit.value
     const mean = nearly(exit.value.meanConcurrency)
     return `${outcome} in ${Duration.toMillis(duration)}: ` +
-      JSON.stringify({ started, succeeded, timedOut, interrupted, peak, mean })
+      JSON.stringify({ started, succeeded, timedOut, interrupted, abandoned, peak, mean })
   }
   const failures = nameFailuresOf(exit.cause)
   if (failures[0] === "AlreadyRunning") return failures[0]

@@ -10,11 +10,14 @@ import type { Program } from "./PoolProgram.ts"
 export interface View {
   readonly inFlight: number
   readonly desired: number
-  readonly phase: "Idle" | "Running" | "Ending"
+  readonly phase: "Idle" | "Running" | "Draining" | "Ending"
   readonly isPaused: boolean
+  readonly pausedUntil: number | undefined
   readonly started: number
   readonly succeeded: number
   readonly timedOut: number
+  readonly abandoned: number
+  readonly finalizing: number
   readonly blockers: ReadonlyArray<string>
 }
 
@@ -67,7 +70,7 @@ export const nameFailures = ([first, ...others]: ReadonlyArray<string>): string 
 export const agree = (expected: Moment, actual: Moment): boolean =>
   same(expected.starts, actual.starts) && same(expected.events, actual.events) &&
   same(withoutBlockers(expected.view), withoutBlockers(actual.view)) &&
-  (expected.view.phase !== "Running" || agreeOnBlocker(expected.view, actual.view))
+  (expected.view.phase === "Idle" || expected.view.phase === "Ending" || agreeOnBlocker(expected.view, actual.view))
 
 /** The number of the first moment that is not as it should be, or `undefined`. */
 export const firstDifference = (expected: Trace, actual: Trace): number | undefined => {

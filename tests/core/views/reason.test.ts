@@ -1,5 +1,6 @@
 import type { PoolSnapshot, PoolState } from "@autoscaled-pool/core"
 import { assert, describe, it } from "@effect/vitest"
+import { Duration } from "effect"
 import { none } from "../../../packages/core/src/internal/views/durations.ts"
 import * as format from "../../../packages/core/src/internal/views/format.ts"
 import { blockers, type Facts, words } from "../../../packages/core/src/internal/views/reason.ts"
@@ -53,7 +54,9 @@ const cases: { readonly [Tag in PoolState.Blocker["_tag"]]: readonly [PoolState.
   StartAllowanceSpent: [{ _tag: "StartAllowanceSpent" }, facts],
   RateLimited: [{ _tag: "RateLimited" }, facts],
   Paused: [{ _tag: "Paused" }, facts],
-  NoTaskReady: [{ _tag: "NoTaskReady" }, { ...facts, current: 3 }]
+  NoTaskReady: [{ _tag: "NoTaskReady" }, { ...facts, current: 3 }],
+  Draining: [{ _tag: "Draining" }, facts],
+  Finalizing: [{ _tag: "Finalizing", tasks: 2, oldest: Duration.seconds(31) }, facts]
 }
 
 describe("reasons", () => {
@@ -76,8 +79,20 @@ describe("reasons", () => {
       Paused: "The pool has been paused for 12 s; call resume to go on.",
       NoTaskReady:
         "There has been nothing to start for 12 s; 3 of the 12 desired tasks are in flight, and more start as " +
-        "soon as the source has an item."
+        "soon as the source has an item.",
+      Draining: "Nothing has started for 12 s because drain was called; the run ends with the 12 tasks in flight.",
+      Finalizing:
+        "The pool waits for the finalizers of 2 interrupted tasks, the first for 31 s; the option finalizerTimeout " +
+        "limits that."
     })
+  })
+
+  it("tell until when a pool is held", () => {
+    assert.strictEqual(
+      words(facts, { _tag: "Paused", until: Date.UTC(2026, 10, 28, 6, 40) }, since),
+      "Nothing has started for 12 s, and nothing starts before 2026-11-28T06:40:00.000Z, because pauseFor was called."
+    )
+    assert.include(words(facts, { _tag: "Paused", until: Infinity }, since), "the end of time")
   })
 
   it("tell the caller's own maximum from the policy's wish", () => {

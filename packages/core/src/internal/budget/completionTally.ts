@@ -3,7 +3,7 @@
  */
 import type { CompletionStats } from "../policies/scalingModel.ts"
 
-export type TaskOutcome = "Succeeded" | "Failed" | "TimedOut" | "Interrupted"
+export type TaskOutcome = "Succeeded" | "Failed" | "TimedOut" | "Interrupted" | "Abandoned"
 
 export class CompletionTally {
   private others = 0

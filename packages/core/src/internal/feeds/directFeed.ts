@@ -1,24 +1,27 @@
 /**
  * A feed of items from a source that can be polled.
  */
+import * as Cause from "effect/Cause"
 import type * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
 import type { DirectSource } from "../sources/directSource.ts"
 import { failsRun, type Feed, type FeedHost, type Pulled, type Settled } from "./feed.ts"
 
 export class DirectFeed<A, E> implements Feed<A> {
   readonly isOpaque = false
   readonly lack = "NoTaskReady"
-  private readonly host: FeedHost
+  private readonly host: FeedHost<A>
   private readonly source: DirectSource<A, E, unknown>
   private readonly arrival: Effect.Effect<void, E>
   private readonly handler: (item: A) => Effect.Effect<unknown, unknown>
   private readonly onResult: ((item: A, result: unknown) => void) | undefined
-  private isArriving = false
+  private arriving: Fiber.Fiber<void, E> | undefined
+  private stage: "Asking" | "Arriving" | "GivenBack" = "Asking"
   private isDone = false
 
   constructor(
-    host: FeedHost,
+    host: FeedHost<A>,
     source: DirectSource<A, E, unknown>,
     handler: (item: A) => Effect.Effect<unknown, unknown>,
     onResult?: (item: A, result: unknown) => void
@@ -36,12 +39,12 @@ export class DirectFeed<A, E> implements Feed<A> {
 
   pull(): Pulled {
     while (true) {
-      if (this.isArriving) return "Waiting"
+      if (this.stage !== "Asking") return "Waiting"
       const polled = this.source.poll()
       this.isDone = polled === "Done"
       if (polled !== "Empty") return polled
-      this.isArriving = true
-      this.host.fork(this.arrival, this.onArrival)
+      this.stage = "Arriving"
+      this.arriving = this.host.fork(this.arrival, this.onArrival)
     }
   }
 
@@ -71,8 +74,17 @@ export class DirectFeed<A, E> implements Feed<A> {
 
   keep(): void {}
 
+  giveBack(): void {
+    this.stage = "GivenBack"
+    this.arriving?.interruptUnsafe()
+  }
+
   private readonly onArrival = (exit: Exit.Exit<void, E>): void => {
-    if (Exit.isFailure(exit)) return this.host.fail(exit.cause) // and nothing arrives any more
-    this.isArriving = false
+    if (Exit.isFailure(exit)) return this.failArrival(exit.cause) // and nothing arrives any more
+    if (this.stage === "Arriving") this.stage = "Asking"
+  }
+
+  private failArrival(cause: Cause.Cause<E>): void {
+    if (this.stage !== "GivenBack" || !Cause.hasInterruptsOnly(cause)) this.host.fail(cause)
   }
 }

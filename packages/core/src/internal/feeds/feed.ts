@@ -18,7 +18,7 @@ import type * as Fiber from "effect/Fiber"
 export type Pulled = "Item" | "Empty" | "Waiting" | "Done"
 
 /** What a feed may ask of its dispatcher. */
-export interface FeedHost {
+export interface FeedHost<in A> {
   /** Runs an effect in a supervised fiber of the run; `undefined` where it ended before it could be registered. */
   readonly fork: <A, E>(
     effect: Effect.Effect<A, E>,
@@ -30,6 +30,8 @@ export interface FeedHost {
   readonly free: () => number
   /** An answer has arrived: looks at the gate again in a later turn. */
   readonly wakeLater: () => void
+  /** The source takes back an item: interrupts its task where it runs. */
+  readonly revoke: (item: A) => void
   /** Ends the run with this failure. */
   readonly fail: (cause: Cause.Cause<unknown>) => void
 }
@@ -61,6 +63,11 @@ export interface Feed<A> {
   readonly lack: Lack
   /** Something happened that may have made an item ready. */
   readonly poke: (why: Poke) => void
+  /**
+   * Nothing starts any more: withdraws whatever is being asked for, and gives back what has arrived and not started.
+   * Called again whenever something arrives all the same.
+   */
+  readonly giveBack: () => void
   /** The dispatcher rests: withdraws what waits for an item on behalf of slots that there is no room for. */
   readonly keep: (room: Room) => void
   /** Whether the feed must be poked at an interval, because nothing else tells when an item is ready. */

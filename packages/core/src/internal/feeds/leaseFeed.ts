@@ -23,7 +23,6 @@ export interface Lease<A> {
   readonly context: Context.Context<never>
   settle: (exit: Exit.Exit<unknown, unknown>) => void
   readonly take: Take
-  fiber: Fiber.Fiber<unknown, unknown> | undefined
   isRevoked: boolean
 }
 
@@ -44,7 +43,7 @@ const takesPerTurn = 512
 export class LeaseFeed<A> implements Feed<Lease<A>> {
   readonly isOpaque = true
   readonly lack = "NoTaskReady"
-  private readonly host: FeedHost
+  private readonly host: FeedHost<Lease<A>>
   private readonly source: TaskSource<A, unknown, unknown>
   private readonly handler: (item: A) => Effect.Effect<unknown, unknown>
   private readonly withdrawal: Withdrawal
@@ -63,7 +62,7 @@ export class LeaseFeed<A> implements Feed<Lease<A>> {
   private news = 0
 
   constructor(
-    host: FeedHost,
+    host: FeedHost<Lease<A>>,
     source: TaskSource<A, unknown, unknown>,
     handler: (item: A) => Effect.Effect<unknown, unknown>
   ) {
@@ -95,11 +94,7 @@ export class LeaseFeed<A> implements Feed<Lease<A>> {
   }
 
   task(lease: Lease<A>): Effect.Effect<unknown, unknown> {
-    return Effect.withFiber((fiber) => {
-      if (lease.isRevoked) return Effect.interrupt // it was held up for so long that its source took it back
-      lease.fiber = fiber
-      return Effect.provideContext(this.handler(lease.item), lease.context)
-    })
+    return Effect.provideContext(this.handler(lease.item), lease.context)
   }
 
   attemptOf(lease: Lease<A>): number {
@@ -112,6 +107,7 @@ export class LeaseFeed<A> implements Feed<Lease<A>> {
 
   settle(lease: Lease<A>, exit: Exit.Exit<unknown, unknown>, isWithdrawn: boolean): Settled {
     lease.take.isAcknowledging = true
+    if (isWithdrawn) lease.take.isWithdrawn = true
     this.acknowledging++
     this.poke("Notified") // first: the end of the lease may begin a take, which is not behind the news
     if (Exit.isFailure(exit)) lease.take.failure = exit.cause
@@ -136,6 +132,12 @@ export class LeaseFeed<A> implements Feed<Lease<A>> {
     for (const take of takes) this.withdraw(take)
     if (this.withdrawal === "Takes") return
     for (const lease of this.arrived.toReversed().slice(0, surplus - takes.length)) this.withdraw(lease.take)
+  }
+
+  giveBack(): void {
+    for (const take of [...this.waiting, ...this.arrived.map(({ take }) => take)]) this.withdraw(take)
+    // What is left are leases that their source does not let anyone interrupt.
+    for (const lease of this.arrived.splice(0)) this.settle(lease, Exit.interrupt(), true)
   }
 
   private withdraw(take: Take): void {
@@ -176,7 +178,6 @@ export class LeaseFeed<A> implements Feed<Lease<A>> {
           context: Context.omit(CurrentTask)(context),
           settle: resume,
           take,
-          fiber: undefined,
           isRevoked: false
         }
         this.waiting.delete(take)
@@ -197,7 +198,7 @@ export class LeaseFeed<A> implements Feed<Lease<A>> {
       }
       lease.isRevoked = true
       lease.settle = () => resume(Effect.void)
-      lease.fiber?.interruptUnsafe()
+      this.host.revoke(lease)
     })
   }
 

@@ -4,8 +4,10 @@
  * The two checks are asked one at a time and never while the other is pending. A yes is good for one task, and is kept
  * until that task may start; a no stands until something happens that may have changed it.
  */
+import * as Cause from "effect/Cause"
 import type * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
 import { failsRun, type Feed, type FeedHost, type Poke, type Pulled, type Settled } from "./feed.ts"
 
 type Answer = "Unknown" | "Pending" | "Yes" | "No"
@@ -14,16 +16,19 @@ export class ReadinessFeed implements Feed<void> {
   readonly item = undefined
   readonly isOpaque = true
   readonly lack = "NoTaskReady"
-  private readonly host: FeedHost
+  private readonly host: FeedHost<void>
   private readonly runTask: Effect.Effect<unknown, unknown>
   private readonly isReady: Effect.Effect<boolean, unknown>
   private readonly isFinished: Effect.Effect<boolean, unknown>
   private ready: Answer = "Unknown"
   private finished: Answer = "Unknown"
   private hasNews = false
+  /** The check that is pending. */
+  private asked: Fiber.Fiber<boolean, unknown> | undefined
+  private isGivenBack = false
 
   constructor(
-    host: FeedHost,
+    host: FeedHost<void>,
     runTask: Effect.Effect<unknown, unknown>,
     isReady: Effect.Effect<boolean, unknown>,
     isFinished: Effect.Effect<boolean, unknown>
@@ -66,6 +71,11 @@ export class ReadinessFeed implements Feed<void> {
     return 1
   }
 
+  giveBack(): void {
+    this.isGivenBack = true
+    this.asked?.interruptUnsafe()
+  }
+
   isRevoked(): boolean {
     return false
   }
@@ -78,23 +88,27 @@ export class ReadinessFeed implements Feed<void> {
   private askReady(): void {
     this.hasNews = false
     this.ready = "Pending"
-    this.host.fork(this.isReady, this.onReady)
+    this.asked = this.host.fork(this.isReady, this.onReady)
   }
 
   private askFinished(): void {
     this.hasNews = false
     this.finished = "Pending"
-    this.host.fork(this.isFinished, this.onFinished)
+    this.asked = this.host.fork(this.isFinished, this.onFinished)
   }
 
   private readonly onReady = (exit: Exit.Exit<boolean, unknown>): void => {
-    if (Exit.isFailure(exit)) return this.host.fail(exit.cause)
+    if (Exit.isFailure(exit)) return this.fail(exit.cause)
     this.ready = exit.value ? "Yes" : this.hasNews ? "Unknown" : "No"
   }
 
   private readonly onFinished = (exit: Exit.Exit<boolean, unknown>): void => {
-    if (Exit.isFailure(exit)) return this.host.fail(exit.cause)
+    if (Exit.isFailure(exit)) return this.fail(exit.cause)
     this.finished = exit.value && !this.hasNews ? "Yes" : "No"
     if (this.hasNews) this.poke("Notified")
+  }
+
+  private fail(cause: Cause.Cause<unknown>): void {
+    if (!this.isGivenBack || !Cause.hasInterruptsOnly(cause)) this.host.fail(cause)
   }
 }

@@ -18,14 +18,16 @@ import type { Feed, FeedHost, Lack, Poke, Pulled, Room } from "../feeds/feed.ts"
 import { Alarm } from "../time/alarm.ts"
 import { TurnClock } from "../time/turnClock.ts"
 import { CurrentTask } from "./currentTask.ts"
+import type { Hold } from "./hold.ts"
 import { Questions } from "./questions.ts"
 import { Rounds } from "./rounds.ts"
 import { type Ending, RunCourse } from "./runCourse.ts"
 import { RunLedger } from "./runLedger.ts"
-import { Tasks } from "./tasks.ts"
+import { type Finalizing, Tasks } from "./tasks.ts"
+import type { Limits } from "./timeLimits.ts"
 
 /** Why nothing starts at the moment; `undefined` while tasks start. */
-export type Idle = Closed | Lack | "Paused" | undefined
+export type Idle = Closed | Lack | "Paused" | "Draining" | "Finalizing" | undefined
 
 /** How many tasks may start before timers and input get their turn, and for how many milliseconds. */
 const startsPerTurn = 512
@@ -36,24 +38,24 @@ const nothing: unique symbol = Symbol()
 
 export interface DispatcherOptions<A> {
   readonly governor: BudgetConsumer
-  readonly makeFeed: (host: FeedHost) => Feed<A>
+  readonly makeFeed: (host: FeedHost<A>) => Feed<A>
   readonly fibers: FiberSet.FiberSet
   readonly context: Context.Context<never>
   readonly now: () => number
   /** Runs something in a later turn of the event loop. */
   readonly later: (turn: () => void) => void
-  /** Milliseconds a task may take; Infinity for no limit. */
-  readonly taskTimeout: number
+  readonly limits: Limits
   /** What a task that reached its limit becomes. */
   readonly onTimeLimit: (item: A) => Effect.Effect<unknown, unknown>
-  readonly isPaused: boolean
+  readonly hold: Hold
+  /** The finalizers of interrupted tasks take long. */
+  readonly warn: (finalizing: Finalizing) => Effect.Effect<void>
 }
 
-export class Dispatcher<A> implements FeedHost {
+export class Dispatcher<A> implements FeedHost<A> {
   readonly ledger: RunLedger<NonNullable<Idle>>
   readonly course = new RunCourse()
   private readonly governor: BudgetConsumer
-  private readonly fibers: FiberSet.FiberSet
   private readonly clock: TurnClock
   private readonly rounds: Rounds
   private readonly feed: Feed<A>
@@ -62,15 +64,17 @@ export class Dispatcher<A> implements FeedHost {
   /** Rings when something may start because of the time alone. */
   private readonly alarm: Alarm
   private readonly concurrencyAtStart: ConcurrencyTotals
+  private readonly finalizerTimeout: number
   /** An item that was pulled and has not started: it waits for the gate. */
   private held: A | typeof nothing = nothing
-  private isPaused: boolean
+  private readonly hold: Hold
+  /** Rings when the answers of questions that were interrupted with the run are no longer waited for. */
+  private readonly patience: Alarm
 
   constructor(options: DispatcherOptions<A>) {
     const { context, fibers, governor, later, makeFeed } = options
     this.governor = governor
-    this.fibers = fibers
-    this.isPaused = options.isPaused
+    this.hold = options.hold
     this.clock = new TurnClock(options.now, later)
     this.rounds = new Rounds(() => this.round(), later)
     this.ledger = new RunLedger(this.clock.time)
@@ -83,7 +87,17 @@ export class Dispatcher<A> implements FeedHost {
     this.feed = makeFeed(this)
     const { clock, course, ledger } = this
     const shared = { ...options, runs, clock, course, ledger, makeAlarm }
-    this.tasks = new Tasks({ ...shared, fail: (cause) => this.fail(cause), onEnd: () => this.advance() }, this.feed)
+    this.tasks = new Tasks({
+      ...shared,
+      fail: (cause) => this.fail(cause),
+      onEnd: () => this.advance(),
+      warn: (finalizing) => void forkOutsideTasks(options.warn(finalizing))
+    }, this.feed)
+    this.finalizerTimeout = options.limits.finalizerTimeout
+    this.patience = makeAlarm(() => {
+      this.questions.abandon()
+      this.wake()
+    })
   }
 
   /** Begins the run; `onOver` is called once, when it has ended and nothing of it is left. */
@@ -91,6 +105,13 @@ export class Dispatcher<A> implements FeedHost {
     this.course.begin(onOver)
     this.governor.meter.peak = this.governor.current
     this.wake()
+  }
+
+  /** From now on nothing starts, and the run ends with what is in flight. Without effect on a run that is ending already. */
+  drain(): void {
+    if (!this.course.drain()) return
+    this.alarm.clear()
+    this.wakeLater()
   }
 
   /** Ends the run and interrupts everything. Without effect on a run that is ending already. */
@@ -109,14 +130,10 @@ export class Dispatcher<A> implements FeedHost {
     if (this.course.fail(cause)) this.interruptAll()
   }
 
-  pause(): void {
-    this.isPaused = true
-    this.wakeLater()
-  }
-
-  resume(): void {
-    this.isPaused = false
-    this.poke("Notified")
+  /** The source takes back an item: one that waits for the gate does not start, one that has started is interrupted. */
+  revoke(item: A): void {
+    if (this.held === item) this.feed.settle(this.releaseItem(), Exit.interrupt(), true, 0)
+    else this.tasks.revoke(item)
   }
 
   /** Something may have made a task ready. */
@@ -127,7 +144,7 @@ export class Dispatcher<A> implements FeedHost {
 
   /** Looks at the gate again in a later turn, so that no task starts on the stack of whoever says so. */
   wakeLater(): void {
-    if (this.course.stage === "Running") this.rounds.runLater(() => this.wake())
+    if (this.course.stage !== "Ready" && this.course.stage !== "Over") this.rounds.runLater(() => this.wake())
   }
 
   wake(): void {
@@ -137,6 +154,10 @@ export class Dispatcher<A> implements FeedHost {
 
   ages(now: number): ReadonlyArray<number> {
     return this.tasks.ages(now)
+  }
+
+  finalizingAt(now: number): Finalizing {
+    return this.tasks.finalizingAt(now)
   }
 
   desired(): number {
@@ -177,7 +198,8 @@ export class Dispatcher<A> implements FeedHost {
 
   private round(): void {
     try {
-      this.startWhatMay()
+      if (this.course.stage === "Running") this.startWhatMay()
+      if (this.course.stage !== "Running") this.giveBack()
     } catch (defect) {
       this.fail(Cause.die(defect))
     }
@@ -189,7 +211,7 @@ export class Dispatcher<A> implements FeedHost {
       if (starts >= startsPerTurn || this.clock.time > turnEnd) return this.yieldTurn()
       if (this.held === nothing && !this.pullItem()) return
       // Looking for an item may run code of the caller, which may have closed the gate or ended the run.
-      if (this.hasEnded()) return
+      if (this.course.stage !== "Running") return
       const closed = this.closedBy()
       if (closed !== undefined) return this.rest(closed)
       this.tasks.start(this.releaseItem())
@@ -204,6 +226,7 @@ export class Dispatcher<A> implements FeedHost {
       return false
     }
     const room = closed === undefined ? "Free" : "LookAhead"
+    if (closed !== undefined) this.awaitTime(closed)
     const pulled = this.feed.pull(room)
     if (pulled === "Item") {
       this.held = this.feed.item
@@ -214,14 +237,15 @@ export class Dispatcher<A> implements FeedHost {
   }
 
   private closedBy(): NonNullable<Idle> | undefined {
-    if (this.isPaused) return "Paused"
     const now = this.clock.time
+    if (this.hold.closes(now)) return "Paused"
     return this.governor.isOpenUnsafe(now) ? undefined : this.governor.closedByUnsafe(now)
   }
 
-  /** A run with nothing left must not wait for a token to find out. */
+  /** A run with nothing left must not wait for a token, or for the end of a hold, to find out. */
   private mayLookAhead(closed: NonNullable<Idle>): boolean {
-    return closed === "RateLimited" && this.tasks.inFlight === 0
+    if (this.tasks.inFlight > 0) return false
+    return closed === "RateLimited" || (closed === "Paused" && !this.hold.isPaused)
   }
 
   private releaseItem(): A {
@@ -231,16 +255,29 @@ export class Dispatcher<A> implements FeedHost {
   }
 
   private rest(idle: NonNullable<Idle>): void {
-    const now = this.clock.time
-    this.ledger.rest(now, idle)
+    this.ledger.rest(this.clock.time, this.blameFinalizers(idle))
     this.feed.keep("None")
-    if (idle === "RateLimited") this.alarm.setAt(this.governor.nextTokenAtUnsafe(), now)
+    this.awaitTime(idle)
+  }
+
+  /** Wakes when the time alone has opened the gate. */
+  private awaitTime(closed: NonNullable<Idle>): void {
+    const now = this.clock.time
+    if (closed === "RateLimited") this.alarm.setAt(this.governor.nextTokenAtUnsafe(), now)
+    if (closed === "Paused" && !this.hold.isPaused) this.alarm.setAt(this.hold.until, now)
   }
 
   private restWithout(pulled: Exclude<Pulled, "Item">, room: Room): void {
     if (pulled !== "Waiting" && this.tasks.inFlight === 0 && this.feed.mayEnd()) return this.end("Finished")
-    this.ledger.rest(this.clock.time, this.feed.lack)
+    this.ledger.rest(this.clock.time, this.blameFinalizers(this.feed.lack))
     this.feed.keep(room)
+  }
+
+  /** Where all that is in flight are finalizers, it is they that nothing starts for, or ends. */
+  private blameFinalizers(idle: NonNullable<Idle>): NonNullable<Idle> {
+    const { finalizing, inFlight } = this.tasks
+    const mayBeTheirs = idle !== "Paused" && idle !== "RateLimited"
+    return mayBeTheirs && finalizing > 0 && finalizing === inFlight ? "Finalizing" : idle
   }
 
   private yieldTurn(): void {
@@ -248,21 +285,37 @@ export class Dispatcher<A> implements FeedHost {
     this.wakeLater()
   }
 
+  /** Gives back what has not started, because nothing does any more. */
+  private giveBack(): void {
+    if (this.held !== nothing) this.feed.settle(this.releaseItem(), Exit.interrupt(), true, 0)
+    this.feed.giveBack()
+    if (this.isEmpty()) return
+    const isDraining = this.course.ending === undefined
+    this.ledger.rest(this.clock.time, isDraining ? this.blameFinalizers("Draining") : "Finalizing")
+  }
+
   private interruptAll(): void {
-    this.tasks.stopClocks()
+    this.clock.read()
     this.alarm.clear()
-    for (const fiber of [...this.fibers]) fiber.interruptUnsafe()
+    this.tasks.interruptAll()
+    this.questions.interruptAll()
+    if (this.questions.count > 0 && this.finalizerTimeout < Infinity) {
+      this.patience.setAt(this.clock.time + this.finalizerTimeout, this.clock.time)
+    }
+    if (!this.rounds.isWorking) this.giveBack()
     this.closeIfNothingIsLeft()
   }
 
   private closeIfNothingIsLeft(): void {
-    if (!this.hasEnded()) return
-    if (this.held !== nothing) this.feed.settle(this.releaseItem(), Exit.interrupt(), true, 0)
-    if (this.rounds.isWorking || this.tasks.inFlight > 0 || this.questions.count > 0) return
+    const { stage } = this.course
+    if (stage !== "Draining" && stage !== "Ending") return
+    if (this.rounds.isWorking || !this.isEmpty()) return
+    this.tasks.close()
+    this.patience.clear()
     this.course.close()
   }
 
-  private hasEnded(): boolean {
-    return this.course.ending !== undefined
+  private isEmpty(): boolean {
+    return this.tasks.inFlight === 0 && this.questions.count === 0
   }
 }

@@ -8,6 +8,7 @@ import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
 import * as FiberSet from "effect/FiberSet"
 import * as PubSub from "effect/PubSub"
 import * as Schedule from "effect/Schedule"
@@ -21,20 +22,22 @@ import { AlreadyRunningError } from "../../PoolError.ts"
 import type { PoolEvent } from "../../PoolEvent.ts"
 import { PoolRegistry } from "../../PoolRegistry.ts"
 import type { PoolSnapshot } from "../../PoolSnapshot.ts"
-import type { Blocker, PoolState, RunReport } from "../../PoolState.ts"
+import type { PoolState, RunReport } from "../../PoolState.ts"
 import type { BudgetConsumer } from "../budget/consumer.ts"
 import type { Feed, FeedHost } from "../feeds/feed.ts"
 import * as monotonic from "../time/monotonic.ts"
 import * as poolLog from "../views/poolLog.ts"
 import * as snapshots from "../views/snapshots.ts"
 import { CurrentTask } from "./currentTask.ts"
-import { Dispatcher, type Idle } from "./dispatcher.ts"
+import { Dispatcher } from "./dispatcher.ts"
+import { Hold } from "./hold.ts"
 import type { PoolPlan } from "./poolOptions.ts"
 import { RunViews } from "./runViews.ts"
+import * as standing from "./standing.ts"
 
 /** What a kind of pool adds to the plan: its feed, and what the run must let go of at its end. */
 export interface PoolWork<A> {
-  readonly makeFeed: (host: FeedHost) => Feed<A>
+  readonly makeFeed: (host: FeedHost<A>) => Feed<A>
   readonly onTimeLimit: (item: A) => Effect.Effect<unknown, unknown>
   readonly close: Effect.Effect<void>
   /** How many items there are, where that is known. */
@@ -43,7 +46,8 @@ export interface PoolWork<A> {
 
 interface ActiveRun<A> {
   readonly ended: Deferred.Deferred<void>
-  isAborted: boolean
+  /** What it was told before it had a dispatcher. */
+  told: "Nothing" | "Drain" | "Abort"
   dispatcher: Dispatcher<A> | undefined
   views: RunViews | undefined
 }
@@ -54,7 +58,7 @@ export class Pool<A, E> implements AutoscaledPool<E> {
   private readonly governor: BudgetConsumer
   private readonly context: Context.Context<never>
   private readonly published: PubSub.PubSub<PoolEvent>
-  private isPaused = false
+  private readonly hold = new Hold()
   private active: ActiveRun<A> | undefined
 
   constructor(
@@ -82,7 +86,7 @@ export class Pool<A, E> implements AutoscaledPool<E> {
   readonly run: Effect.Effect<RunReport, E | AlreadyRunningError> = Effect.acquireUseRelease(
     Effect.suspend(() => {
       if (this.active !== undefined) return Effect.fail(new AlreadyRunningError())
-      this.active = { ended: Deferred.makeUnsafe(), isAborted: false, dispatcher: undefined, views: undefined }
+      this.active = { ended: Deferred.makeUnsafe(), told: "Nothing", dispatcher: undefined, views: undefined }
       return Effect.succeed(this.active)
     }),
     (run) =>
@@ -100,27 +104,35 @@ export class Pool<A, E> implements AutoscaledPool<E> {
   )
 
   readonly pause: Effect.Effect<void> = Effect.sync(() => {
-    if (this.isPaused) return
-    this.isPaused = true
-    this.active?.dispatcher?.pause()
+    if (this.hold.isPaused) return
+    this.hold.isPaused = true
+    this.active?.dispatcher?.wakeLater()
     this.publish({ _tag: "Paused" })
   })
 
   readonly resume: Effect.Effect<void> = Effect.sync(() => {
-    if (!this.isPaused) return
-    this.isPaused = false
-    this.active?.dispatcher?.resume()
+    if (!this.hold.isPaused) return
+    this.hold.isPaused = false
+    this.active?.dispatcher?.poke("Notified")
     this.publish({ _tag: "Resumed" })
   })
 
-  readonly abort: Effect.Effect<void> = Effect.withFiber((fiber) => {
-    const run = this.active
-    if (run === undefined) return Effect.void
-    run.isAborted = true
+  readonly pauseFor = (duration: Duration.Input): Effect.Effect<void> =>
+    Effect.map(monotonic.monotonicMillis, (now) => {
+      const time = Duration.fromInputUnsafe(duration)
+      if (!this.hold.extend(now + Duration.toMillis(time))) return
+      this.active?.dispatcher?.wakeLater()
+      this.publish({ _tag: "PausedFor", duration: time })
+    })
+
+  readonly abort: Effect.Effect<void> = this.endRun((run) => {
+    run.told = "Abort"
     run.dispatcher?.end("Aborted")
-    // Whoever is a part of the run is interrupted with it, and cannot wait for its own end.
-    const isInside = run.dispatcher !== undefined && fiber.getRef(CurrentTask)?.runs.includes(run.dispatcher) === true
-    return isInside ? Effect.void : Deferred.await(run.ended)
+  })
+
+  readonly drain: Effect.Effect<void> = this.endRun((run) => {
+    if (run.told === "Nothing") run.told = "Drain"
+    run.dispatcher?.drain()
   })
 
   readonly notify: Effect.Effect<void> = Effect.sync(() => this.active?.dispatcher?.poke("Notified"))
@@ -134,25 +146,32 @@ export class Pool<A, E> implements AutoscaledPool<E> {
   readonly configure = (change: Partial<ConcurrencySettings>): Effect.Effect<void, InvalidOptionsError> =>
     this.governor.configure(change)
 
-  readonly state: Effect.Effect<PoolState> = Effect.sync(() => {
-    const dispatcher = this.active?.dispatcher
-    const ledger = dispatcher?.ledger
-    return {
-      phase: this.active === undefined ? "Idle" : dispatcher?.course.ending === undefined ? "Running" : "Ending",
-      isPaused: this.isPaused,
-      currentConcurrency: this.governor.current,
-      desiredConcurrency: this.governor.desired,
-      blocker: this.blockerOf(ledger?.idle),
-      started: dispatcher?.started ?? 0,
-      succeeded: ledger?.succeeded ?? 0,
-      failed: ledger?.failed ?? 0,
-      timedOut: ledger?.timedOut ?? 0,
-      rejected: ledger?.rejected ?? 0,
-      retried: ledger?.retried ?? 0,
-      system: this.governor.verdictUnsafe(),
-      lastDecision: this.governor.lastDecision
-    }
-  })
+  readonly state: Effect.Effect<PoolState> = Clock.clockWith((clock) =>
+    Effect.sync(() => {
+      const run = this.active?.dispatcher
+      const ledger = run?.ledger
+      const moment = standing.momentOf(clock)
+      const facts = { budget: this.governor, hold: this.hold, run }
+      return {
+        phase: this.active === undefined ? "Idle" : standing.phaseOf(run?.course),
+        isPaused: this.hold.isPaused,
+        pausedUntil: standing.pausedUntil(facts, moment),
+        currentConcurrency: this.governor.current,
+        desiredConcurrency: this.governor.desired,
+        blocker: standing.blockerOf(facts, moment),
+        started: run?.started ?? 0,
+        succeeded: ledger?.succeeded ?? 0,
+        failed: ledger?.failed ?? 0,
+        timedOut: ledger?.timedOut ?? 0,
+        abandoned: ledger?.abandoned ?? 0,
+        rejected: ledger?.rejected ?? 0,
+        retried: ledger?.retried ?? 0,
+        finalizing: standing.finalizingOf(facts, moment),
+        system: this.governor.verdictUnsafe(),
+        lastDecision: this.governor.lastDecision
+      }
+    })
+  )
 
   readonly snapshot: Effect.Effect<PoolSnapshot> = Effect.suspend(() => {
     const { views } = this.active ?? {}
@@ -167,7 +186,7 @@ export class Pool<A, E> implements AutoscaledPool<E> {
         name: this.plan.name,
         at,
         phase: this.active === undefined ? "Idle" : "Running",
-        isPaused: this.isPaused,
+        isPaused: this.hold.isPaused,
         budget: this.governor,
         blocker: undefined,
         run: undefined,
@@ -191,12 +210,14 @@ export class Pool<A, E> implements AutoscaledPool<E> {
       context: this.taskContext(context),
       now,
       later: yield* laterTurns,
-      taskTimeout: this.plan.taskTimeout,
-      isPaused: this.isPaused
+      limits: this.plan.limits,
+      hold: this.hold,
+      warn: (finalizing) => Effect.logWarning(standing.warningOf(finalizing, this.plan.limits.finalizerTimeout))
     })
     run.dispatcher = dispatcher
-    if (run.isAborted) dispatcher.end("Aborted")
-    yield* Effect.addFinalizer(() => this.work.close)
+    if (run.told === "Abort") dispatcher.end("Aborted")
+    else if (run.told === "Drain") dispatcher.drain()
+    yield* Effect.addFinalizer(() => within(this.work.close, this.plan.limits.finalizerTimeout))
     yield* this.show(run, dispatcher, now)
     this.publish({ _tag: "RunStarted" })
 
@@ -228,19 +249,21 @@ export class Pool<A, E> implements AutoscaledPool<E> {
     dispatcher: Dispatcher<A>,
     now: () => number
   ) {
+    const clock = yield* Clock.Clock
+    const facts = { budget: this.governor, hold: this.hold, run: dispatcher }
     const views = new RunViews(
       {
         run: dispatcher,
         budget: this.governor,
-        isPaused: () => this.isPaused,
-        blocker: () => this.blockerOf(dispatcher.ledger.idle),
+        isPaused: () => this.hold.isPaused,
+        blocker: () => standing.blockerOf(facts, standing.momentOf(clock)),
         total: this.work.total,
         now
       },
       yield* PoolRegistry,
       { name: this.plan.name, controls: this },
       yield* Effect.orDie(Effect.currentSpan), // `run` has opened one
-      yield* Clock.Clock
+      clock
     )
     run.views = views
     yield* Effect.addFinalizer(() => Effect.ensuring(this.logEnd(views, dispatcher), views.leave))
@@ -274,9 +297,17 @@ export class Pool<A, E> implements AutoscaledPool<E> {
     this.active?.views?.tell(event)
   }
 
-  private blockerOf(idle: Idle): Blocker | undefined {
-    if (idle === undefined) return undefined
-    return idle === "Overloaded" ? { _tag: idle, signals: this.governor.overloadedUnsafe() } : { _tag: idle }
+  /** Ends the run, and waits for the end unless it is a part of the run that asks. */
+  private endRun(tell: (run: ActiveRun<A>) => void): Effect.Effect<void> {
+    return Effect.withFiber((fiber) => {
+      const run = this.active
+      if (run === undefined) return Effect.void
+      tell(run)
+      // Whoever is a part of the run ends with it, and cannot wait for its own end.
+      const runs = fiber.getRef(CurrentTask)?.runs
+      const isInside = run.dispatcher !== undefined && runs?.includes(run.dispatcher) === true
+      return isInside ? Effect.void : Deferred.await(run.ended)
+    })
   }
 
   /** Services are those of where the pool was built; the span and the task that its tasks are in, of where it runs. */
@@ -286,6 +317,15 @@ export class Pool<A, E> implements AutoscaledPool<E> {
     return span._tag === "Some" ? Context.add(context, Tracer.ParentSpan, span.value) : context
   }
 }
+
+/** Waits for an effect, but not for longer than this: it goes on by itself then. */
+const within = (effect: Effect.Effect<void>, millis: number): Effect.Effect<void> =>
+  millis === Infinity
+    ? effect
+    : Effect.flatMap(
+      Effect.forkDetach(effect, { startImmediately: true }),
+      (fiber) => Effect.asVoid(Effect.timeoutOption(Effect.interruptible(Fiber.join(fiber)), millis))
+    )
 
 const laterTurns = Effect.withFiber((fiber) => {
   const turns = fiber.currentDispatcher
@@ -311,12 +351,13 @@ const reportOf = <A>(dispatcher: Dispatcher<A>, now: number): RunReport => {
   const millis = now - ledger.startedAt
   const share = (idle: number) => millis > 0 ? idle / millis : 0
   return {
-    outcome: course.ending === "Aborted" ? "Aborted" : "Finished",
+    outcome: course.ending === "Aborted" || course.ending === "Drained" ? course.ending : "Finished",
     started: dispatcher.started,
     succeeded: ledger.succeeded,
     failed: ledger.failed,
     timedOut: ledger.timedOut,
     interrupted: ledger.interrupted,
+    abandoned: ledger.abandoned,
     rejected: ledger.rejected,
     retried: ledger.retried,
     duration: Duration.millis(millis),

@@ -10,13 +10,13 @@ import type { PoolOptions } from "../../PoolOptions.ts"
 import * as rules from "../options/rules.ts"
 import type { ScalingPolicy } from "../policies/scalingModel.ts"
 import * as stepRatio from "../policies/stepRatio.ts"
+import type { Limits } from "./timeLimits.ts"
 
 export interface PoolPlan {
   readonly name: string
   readonly settings: ConcurrencySettings.ConcurrencySettings
   readonly policy: ScalingPolicy
-  /** Milliseconds; Infinity for no limit. */
-  readonly taskTimeout: number
+  readonly limits: Limits
   readonly loggingInterval: Duration.Duration | null
   readonly maybeRunInterval: Duration.Duration
 }
@@ -39,6 +39,11 @@ const readRest = (
   Result.gen(function*() {
     const name = yield* rules.read(rules.name, "name", options.name ?? "pool")
     const taskTimeout = yield* rules.read(rules.timeLimit, "taskTimeout", options.taskTimeout ?? Infinity)
+    const finalizerTimeout = yield* rules.read(
+      rules.timeLimit,
+      "finalizerTimeout",
+      options.finalizerTimeout ?? Infinity
+    )
     const maybeRunInterval = yield* rules.read(
       rules.interval,
       "maybeRunInterval",
@@ -48,7 +53,11 @@ const readRest = (
       ? null
       : yield* rules.read(rules.interval, "loggingInterval", options.loggingInterval ?? "1 minute")
     const policy = yield* readPolicy(options)
-    return { name, settings, policy, taskTimeout: Duration.toMillis(taskTimeout), loggingInterval, maybeRunInterval }
+    const limits = {
+      taskTimeout: Duration.toMillis(taskTimeout),
+      finalizerTimeout: Duration.toMillis(finalizerTimeout)
+    }
+    return { name, settings, policy, limits, loggingInterval, maybeRunInterval }
   })
 
 const readPolicy = (

@@ -8,9 +8,10 @@ import * as FiberSet from "effect/FiberSet"
 import { isEnded } from "./ended.ts"
 
 export class Questions {
-  /** How many are out. */
-  count = 0
+  private readonly out = new Set<Fiber.Fiber<unknown, unknown>>()
   private readonly fibers: FiberSet.FiberSet
+  /** Questions that are being asked and may be answered at once. */
+  private starting = 0
   private readonly fork: <A, E>(effect: Effect.Effect<A, E>) => Fiber.Fiber<A, E>
   private readonly onAnswer: () => void
 
@@ -24,26 +25,43 @@ export class Questions {
     this.onAnswer = onAnswer
   }
 
+  /** How many are out. */
+  get count(): number {
+    return this.out.size + this.starting
+  }
+
   /** Asks; `undefined` where the answer came at once. */
   ask<A, E>(effect: Effect.Effect<A, E>, onExit: (exit: Exit.Exit<A, E>) => void): Fiber.Fiber<A, E> | undefined {
     if (isEnded(effect)) {
       onExit(effect)
       return undefined
     }
-    this.count++
+    this.starting++
     const fiber = this.fork(effect)
+    this.starting--
     const answer = fiber.pollUnsafe()
     if (answer !== undefined) {
-      this.count--
       onExit(answer)
       return undefined
     }
+    this.out.add(fiber)
     FiberSet.addUnsafe(this.fibers, fiber)
     fiber.addObserver((exit) => {
-      this.count--
+      if (!this.out.delete(fiber)) return // nobody waits for the answer any more
       onExit(exit)
       this.onAnswer()
     })
     return fiber
+  }
+
+  interruptAll(): void {
+    for (const fiber of [...this.out]) fiber.interruptUnsafe()
+  }
+
+  /** Waits for no answer any more. The fibers that are out are no longer the run's. */
+  abandon(): void {
+    const { state } = this.fibers
+    if (state._tag === "Open") { for (const fiber of this.out) state.backing.delete(fiber) }
+    this.out.clear()
   }
 }

@@ -3,14 +3,15 @@
  *
  * - `Ready`: built, and nothing has begun.
  * - `Running`: tasks start.
+ * - `Draining`: nothing starts any more, and what runs may end.
  * - `Ending`: nothing starts any more, and what runs has been interrupted.
  * - `Over`: nothing is left of it.
  */
 import * as Cause from "effect/Cause"
 
-export type Stage = "Ready" | "Running" | "Ending" | "Over"
+export type Stage = "Ready" | "Running" | "Draining" | "Ending" | "Over"
 
-export type Ending = "Finished" | "Failed" | "Aborted" | "Interrupted"
+export type Ending = "Finished" | "Drained" | "Failed" | "Aborted" | "Interrupted"
 
 export class RunCourse {
   stage: Stage = "Ready"
@@ -26,6 +27,13 @@ export class RunCourse {
   begin(onOver: () => void): void {
     this.onOver = onOver
     if (this.stage === "Ready") this.stage = "Running"
+  }
+
+  /** Whether this is news: from now on nothing starts. */
+  drain(): boolean {
+    if (this.stage !== "Ready" && this.stage !== "Running") return false
+    this.stage = "Draining"
+    return true
   }
 
   /** Whether this decides how the run ends; without effect where that is decided already. */
@@ -54,9 +62,10 @@ export class RunCourse {
     this.onOver = onOver
   }
 
-  /** Nothing is left of a run that was told to end. One that has not begun ends when it does. */
+  /** Nothing is left of a run in which nothing starts any more. One that has not begun ends when it does. */
   close(): void {
-    if (this.stage !== "Ending" || this.onOver === undefined) return
+    if (this.stage === "Over" || this.onOver === undefined) return
+    this.ending ??= "Drained"
     this.stage = "Over"
     this.onOver()
   }

@@ -12,6 +12,8 @@ export class RunLedger<Idle extends string> {
   interrupted = 0
   rejected = 0
   retried = 0
+  /** Tasks whose finalizers were not waited for. */
+  abandoned = 0
   idle: Idle | undefined
   /** Since when nothing starts for that reason; tasks that replace each other meanwhile do not count. */
   idleSince: number
@@ -26,15 +28,15 @@ export class RunLedger<Idle extends string> {
 
   /** Tasks that have ended, however they did. */
   get ended(): number {
-    return this.succeeded + this.failed + this.timedOut + this.interrupted
+    return this.succeeded + this.failed + this.timedOut + this.interrupted + this.abandoned
   }
 
   end(outcome: TaskOutcome, duration: number): void {
-    if (outcome !== "Interrupted") this.durations.record(duration)
+    if (outcome !== "Interrupted" && outcome !== "Abandoned") this.durations.record(duration)
     if (outcome === "Succeeded") this.succeeded++
     else if (outcome === "Failed") this.failed++
     else if (outcome === "TimedOut") this.timedOut++
-    else this.interrupted++
+    else if (outcome === "Interrupted") this.interrupted++
   }
 
   /** From now on nothing starts for this reason; `undefined` where tasks start. */

@@ -13,6 +13,7 @@ import type { DecisionCounts } from "../policies/scalingModel.ts"
 import { PoolLog } from "../views/poolLog.ts"
 import * as snapshots from "../views/snapshots.ts"
 import type { RunCourse } from "./runCourse.ts"
+import { phaseOf } from "./standing.ts"
 
 /** What a run shows of itself. */
 export interface Shown {
@@ -54,10 +55,10 @@ export class RunViews {
     return snapshots.take({
       name,
       at: now(),
-      phase: run.course.ending === undefined ? "Running" : "Ending",
+      phase: phaseOf(run.course),
       isPaused: isPaused(),
       budget,
-      blocker: run.course.ending === undefined ? blocker() : undefined,
+      blocker: blocker(),
       run,
       total: total(),
       decisions: snapshots.decisionsSince(this.decisionsBefore, budget.decisionsUnsafe()),

@@ -6,6 +6,7 @@
  * - `Running`: the task runs.
  * - `TimedOut`: the task reached its time limit, was interrupted, and runs its finalizers.
  * - `Absorbing`: what stands in for a task that timed out runs.
+ * - `Abandoned`: the finalizers of the task took too long, and the slot is not used again.
  */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -15,7 +16,7 @@ import { CurrentTask, type TaskHandle } from "./currentTask.ts"
 
 type Task = Effect.Effect<unknown, unknown>
 
-export type SlotStage = "Free" | "Running" | "TimedOut" | "Absorbing"
+export type SlotStage = "Free" | "Running" | "TimedOut" | "Absorbing" | "Abandoned"
 
 export class TaskSlot<A> implements TaskHandle {
   readonly runs: ReadonlyArray<object>
@@ -26,6 +27,10 @@ export class TaskSlot<A> implements TaskHandle {
   fiber: Fiber.Fiber<unknown, unknown> | undefined
   item: A | undefined
   startedAt = 0
+  /** When its fiber was interrupted; Infinity where it was not. */
+  interruptedAt = Infinity
+  /** What a task is that something stands in for. */
+  absorbedAs: "TimedOut" | "Abandoned" = "TimedOut"
   wasRejected = false
   /** The longest time, in milliseconds, that a service told the task to wait; 0 where none did. */
   retryAfter = 0
@@ -48,9 +53,19 @@ export class TaskSlot<A> implements TaskHandle {
   occupy(item: A, now: number): void {
     this.item = item
     this.startedAt = now
+    this.absorbedAs = "TimedOut"
     this.wasRejected = false
     this.retryAfter = 0
     this.stage = "Running"
+  }
+
+  /** Takes over the task of a slot that is given up. */
+  inherit({ item, retryAfter, startedAt, wasRejected }: TaskSlot<A>): void {
+    this.item = item
+    this.startedAt = startedAt
+    this.wasRejected = wasRejected
+    this.retryAfter = retryAfter
+    this.absorbedAs = "Abandoned"
   }
 
   vacate(): void {

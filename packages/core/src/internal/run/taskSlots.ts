@@ -32,6 +32,19 @@ export class TaskSlots<A> {
     this.count--
   }
 
+  /** Lets go of a slot for good; it is still counted until the end is `counted`. */
+  abandon(slot: TaskSlot<A>): void {
+    slot.stage = "Abandoned"
+    this.all.splice(this.all.indexOf(slot), 1)
+  }
+
+  /** A slot for the task of one that is given up. */
+  replace(abandoned: TaskSlot<A>): TaskSlot<A> {
+    const slot = this.free.pop() ?? this.add()
+    slot.inherit(abandoned)
+    return slot
+  }
+
   /** The slots whose tasks have a fiber that runs. */
   running(): ReadonlyArray<TaskSlot<A>> {
     return this.all.filter(({ fiber }) => fiber !== undefined)

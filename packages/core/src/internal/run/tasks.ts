@@ -19,7 +19,7 @@ import type { RunCourse } from "./runCourse.ts"
 import type { RunLedger } from "./runLedger.ts"
 import { TaskSlot } from "./taskSlot.ts"
 import { TaskSlots } from "./taskSlots.ts"
-import { TimeLimits } from "./timeLimits.ts"
+import { type Limits, TimeLimits } from "./timeLimits.ts"
 
 /** What the tasks of a run share with it. */
 export interface TaskHost<A> {
@@ -30,14 +30,22 @@ export interface TaskHost<A> {
   readonly course: RunCourse
   readonly ledger: RunLedger<string>
   readonly clock: TurnClock
-  readonly taskTimeout: number
+  readonly limits: Limits
   /** What a task that reached its time limit becomes. */
   readonly onTimeLimit: (item: A) => Effect.Effect<unknown, unknown>
   readonly makeAlarm: (ring: () => void) => Alarm
   /** Ends the run with this failure. */
   readonly fail: (cause: Cause.Cause<unknown>) => void
-  /** A task has ended by itself, which may have opened the gate. */
+  /** Tasks have ended or were interrupted, which may have opened the gate, or changed why it is closed. */
   readonly onEnd: () => void
+  /** The finalizers of interrupted tasks take long. */
+  readonly warn: (finalizing: Finalizing) => void
+}
+
+/** Tasks that were interrupted and run their finalizers; `oldest` are milliseconds since the first interruption. */
+export interface Finalizing {
+  readonly tasks: number
+  readonly oldest: number
 }
 
 export class Tasks<A> {
@@ -45,12 +53,24 @@ export class Tasks<A> {
   private readonly feed: Feed<A>
   private readonly slots: TaskSlots<A>
   private readonly limits: TimeLimits<A>
+  /** How many were interrupted and run their finalizers. */
+  finalizing = 0
 
   constructor(host: TaskHost<A>, feed: Feed<A>) {
     this.host = host
     this.feed = feed
     this.slots = new TaskSlots(() => new TaskSlot(host.runs, host.context, this.onExit))
-    this.limits = new TimeLimits(this.slots, host.taskTimeout, host.makeAlarm, () => host.clock.read())
+    const enforcement = {
+      timeOut: this.timeOut,
+      abandon: this.abandon,
+      warn: (now: number) => host.warn(this.finalizingAt(now))
+    }
+    const makeAlarm = (ring: () => void) =>
+      host.makeAlarm(() => {
+        ring()
+        host.onEnd()
+      })
+    this.limits = new TimeLimits(this.slots, host.limits, enforcement, makeAlarm, () => host.clock.read())
   }
 
   get inFlight(): number {
@@ -62,6 +82,11 @@ export class Tasks<A> {
     return this.slots.running().map((slot) => now - slot.startedAt).toSorted((a, b) => b - a)
   }
 
+  finalizingAt(now: number): Finalizing {
+    const since = this.slots.running().map(({ interruptedAt }) => interruptedAt).filter((at) => at < Infinity)
+    return { tasks: since.length, oldest: since.reduce((oldest, at) => Math.max(oldest, now - at), 0) }
+  }
+
   /** Starts the task of an item, for which the gate is open. */
   start(item: A): void {
     const now = this.host.clock.catchUp()
@@ -71,8 +96,23 @@ export class Tasks<A> {
     this.launch(slot, orDie(() => this.feed.task(item)))
   }
 
-  /** No time limit counts any more. */
-  stopClocks(): void {
+  /** Interrupts every task. From now on only finalizers have a time limit. */
+  interruptAll(): void {
+    this.limits.clear()
+    for (const slot of this.slots.running()) {
+      if (slot.interruptedAt < Infinity) this.limits.watchFinalizer(slot, this.host.clock.time)
+      else this.interrupt(slot, this.host.clock.time)
+    }
+  }
+
+  /** Interrupts the task of an item, if it runs. */
+  revoke(item: A): void {
+    const slot = this.slots.running().find((slot) => slot.item === item)
+    if (slot !== undefined && slot.interruptedAt === Infinity) this.interrupt(slot, this.host.clock.read())
+  }
+
+  /** Nothing is left that a time limit could be for. */
+  close(): void {
     this.limits.clear()
   }
 
@@ -89,40 +129,86 @@ export class Tasks<A> {
     slot.fiber = fiber
     FiberSet.addUnsafe(fibers, fiber)
     fiber.addObserver(slot.observe)
-    if (course.stage !== "Running") return fiber.interruptUnsafe()
-    this.limits.watch(slot, clock.time)
+    const isUnwanted = course.ending !== undefined || this.feed.isRevoked(slot.item as A)
+    if (isUnwanted) return this.interrupt(slot, clock.time)
+    this.limits.watchTask(slot, clock.time)
+  }
+
+  private interrupt(slot: TaskSlot<A>, now: number): void {
+    slot.interruptedAt = now
+    this.finalizing++
+    slot.fiber?.interruptUnsafe()
+    if (slot.interruptedAt < Infinity) this.limits.watchFinalizer(slot, now)
+  }
+
+  private readonly timeOut = (slot: TaskSlot<A>, now: number): void => {
+    slot.stage = "TimedOut"
+    this.interrupt(slot, now)
+  }
+
+  /** Gives up the slot of a task whose finalizers do not return. Its fiber is no longer the run's. */
+  private readonly abandon = (slot: TaskSlot<A>, now: number): void => {
+    const { course, fibers, ledger } = this.host
+    const isTimeout = slot.stage === "TimedOut" && course.ending === undefined
+    const item = slot.item as A // an occupied slot has its item
+    ledger.abandoned++
+    this.finalizing--
+    this.slots.abandon(slot)
+    if (fibers.state._tag === "Open" && slot.fiber !== undefined) fibers.state.backing.delete(slot.fiber)
+    if (isTimeout) this.absorb(this.slots.replace(slot))
+    else this.conclude(slot, item, Exit.interrupt(), "Abandoned", now)
   }
 
   private readonly onExit = (slot: TaskSlot<A>, exit: Exit.Exit<unknown, unknown>): void => {
+    if (slot.stage === "Abandoned") return // it has been settled
     this.host.clock.read()
     this.settle(slot, exit)
     this.host.onEnd()
   }
 
   private settle(slot: TaskSlot<A>, exit: Exit.Exit<unknown, unknown>): void {
-    const { clock, course, governor, ledger } = this.host
-    if (slot.stage === "TimedOut" && course.stage === "Running" && !isOwnFailure(exit)) return this.absorb(slot)
+    const { clock, course } = this.host
+    this.endFinalizers(slot)
+    if (slot.stage === "TimedOut" && course.ending === undefined && !isOwnFailure(exit)) return this.absorb(slot)
     const item = slot.item as A // an occupied slot has its item
-    const { retryAfter, startedAt, wasRejected } = slot
     const outcome = this.outcomeOf(slot, item, exit)
-    governor.releaseUnsafe(clock.time, startedAt, outcome, wasRejected)
-    if (wasRejected) ledger.rejected++
     this.slots.vacate(slot)
-    const settled = this.feed.settle(item, exit, outcome === "Interrupted", retryAfter)
-    ledger.end(outcome, clock.time - startedAt)
+    this.conclude(slot, item, exit, outcome, clock.time)
+  }
+
+  private endFinalizers(slot: TaskSlot<A>): void {
+    if (slot.interruptedAt === Infinity) return
+    slot.interruptedAt = Infinity
+    this.finalizing--
+  }
+
+  private conclude(
+    { retryAfter, startedAt, wasRejected }: TaskSlot<A>,
+    item: A,
+    exit: Exit.Exit<unknown, unknown>,
+    outcome: TaskOutcome,
+    now: number
+  ): void {
+    const { governor, ledger } = this.host
+    governor.releaseUnsafe(now, startedAt, outcome, wasRejected)
+    if (wasRejected) ledger.rejected++
+    const isWithdrawn = outcome === "Interrupted" || outcome === "Abandoned"
+    const settled = this.feed.settle(item, exit, isWithdrawn && Exit.isFailure(exit), retryAfter)
+    ledger.end(outcome, now - startedAt)
     if (settled === "FailsRun" && Exit.isFailure(exit)) this.host.fail(exit.cause)
     this.slots.counted() // last: what a source does with the end of its lease must not end the run before its failure counts
   }
 
   private outcomeOf(slot: TaskSlot<A>, item: A, exit: Exit.Exit<unknown, unknown>): TaskOutcome {
-    if (Exit.isSuccess(exit)) return slot.stage === "Absorbing" ? "TimedOut" : "Succeeded"
-    const isWanted = this.host.course.stage !== "Running" || this.feed.isRevoked(item)
+    if (Exit.isSuccess(exit)) return slot.stage === "Absorbing" ? slot.absorbedAs : "Succeeded"
+    const isWanted = this.host.course.ending !== undefined || this.feed.isRevoked(item)
     return isWanted && Cause.hasInterruptsOnly(exit.cause) ? "Interrupted" : "Failed"
   }
 
   private absorb(slot: TaskSlot<A>): void {
     const item = slot.item as A // an occupied slot has its item
     slot.stage = "Absorbing"
+    slot.fiber = undefined
     this.launch(slot, orDie(() => this.host.onTimeLimit(item)))
   }
 }

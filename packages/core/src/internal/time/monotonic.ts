@@ -8,7 +8,7 @@ export const millisOf = (nanos: bigint): number => Number(nanos) / 1e6
 
 export const monotonicMillis: Effect.Effect<number> = Effect.map(Clock.monotonicTimeNanos, millisOf)
 
+export const nowOf = (clock: Clock.Clock): number => millisOf(clock.monotonicTimeNanosUnsafe())
+
 /** A synchronous reader of the clock that is in force where it is made. */
-export const reader: Effect.Effect<() => number> = Clock.clockWith((clock) =>
-  Effect.succeed(() => millisOf(clock.monotonicTimeNanosUnsafe()))
-)
+export const reader: Effect.Effect<() => number> = Clock.clockWith((clock) => Effect.succeed(() => nowOf(clock)))

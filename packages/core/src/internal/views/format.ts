@@ -15,6 +15,12 @@ export const millis = (value: number): string => {
   return Duration.format(Duration.seconds(seconds < 3600 ? seconds : Math.round(seconds / 60) * 60))
 }
 
+/** `2026-11-28T06:40:00.000Z`, of epoch milliseconds. */
+export const timeOfDay = (epochMillis: number): string => {
+  const date = new Date(epochMillis)
+  return Number.isNaN(date.getTime()) ? "the end of time" : date.toISOString()
+}
+
 /** `93 %`. */
 export const percent = (ratio: number): string => `${Math.round(ratio * 100)} %`
 

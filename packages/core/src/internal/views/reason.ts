@@ -2,6 +2,7 @@
  * What holds a pool back, as sentences: the only place that has any. Each says what it is, the value against the limit,
  * since when, and what would change it.
  */
+import * as Duration from "effect/Duration"
 import type { PoolSnapshot, SignalReading } from "../../PoolSnapshot.ts"
 import type { Blocker } from "../../PoolState.ts"
 import type { DecisionRecord } from "../policies/scalingModel.ts"
@@ -40,10 +41,23 @@ const sentences: Sentences = {
       format.millis(60_000 / maxTasksPerMinute)
     } apart because maxTasksPerMinute is ${maxTasksPerMinute}; ` +
     `raise it to start more.`,
-  Paused: (_facts, _, held) => `The pool has been paused for ${held}; call resume to go on.`,
+  Paused: (_facts, { until }, held) =>
+    until === undefined
+      ? `The pool has been paused for ${held}; call resume to go on.`
+      : `Nothing has started for ${held}, and nothing starts before ${
+        format.timeOfDay(until)
+      }, because pauseFor was called.`,
   NoTaskReady: ({ current, desired }, _, held) =>
     `There has been nothing to start for ${held}; ${current} of the ${format.count(desired, "desired task")} ` +
-    `${current === 1 ? "is" : "are"} in flight, and more start as soon as the source has an item.`
+    `${current === 1 ? "is" : "are"} in flight, and more start as soon as the source has an item.`,
+  Draining: ({ current }, _, held) =>
+    `Nothing has started for ${held} because drain was called; the run ends with the ${
+      format.count(current, "task")
+    } in flight.`,
+  Finalizing: (_facts, { oldest, tasks }) =>
+    `The pool waits for the finalizers of ${format.count(tasks, "interrupted task")}, the first for ${
+      format.millis(Duration.toMillis(oldest))
+    }; the option finalizerTimeout limits that.`
 }
 
 const goOn = (tasks: number): string => `${format.count(tasks, "task")} ${tasks === 1 ? "goes" : "go"} on`

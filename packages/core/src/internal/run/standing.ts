@@ -1,0 +1,72 @@
+/**
+ * Where a run stands, in the words of `PoolState`.
+ */
+import type * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
+import type { Blocker, PoolState } from "../../PoolState.ts"
+import type { BudgetConsumer } from "../budget/consumer.ts"
+import * as monotonic from "../time/monotonic.ts"
+import type { Dispatcher, Idle } from "./dispatcher.ts"
+import type { Hold } from "./hold.ts"
+import type { RunCourse } from "./runCourse.ts"
+import type { Finalizing } from "./tasks.ts"
+
+/** A moment of both clocks, so that monotonic times can be told as times of day. */
+export interface Moment {
+  readonly monotonic: number
+  /** Epoch milliseconds of a monotonic time. */
+  readonly wallTimeOf: (monotonic: number) => number
+}
+
+export const momentOf = (clock: Clock.Clock): Moment => {
+  const now = monotonic.nowOf(clock)
+  const wall = clock.currentTimeMillisUnsafe()
+  return { monotonic: now, wallTimeOf: (at) => Math.round(wall + at - now) }
+}
+
+/** What a blocker is read from. */
+export interface Facts {
+  readonly budget: BudgetConsumer
+  readonly hold: Hold
+  readonly run: Pick<Dispatcher<never>, "finalizingAt" | "ledger"> | undefined
+}
+
+export const blockerOf = (facts: Facts, moment: Moment): Blocker | undefined => {
+  const idle: Idle = facts.run?.ledger.idle
+  switch (idle) {
+    case undefined:
+      return undefined
+    case "Overloaded":
+      return { _tag: idle, signals: facts.budget.overloadedUnsafe() }
+    case "Paused":
+      return facts.hold.isPaused ? { _tag: idle } : { _tag: idle, until: moment.wallTimeOf(facts.hold.until) }
+    case "Finalizing":
+      return { _tag: idle, ...durationOf(facts.run?.finalizingAt(moment.monotonic) ?? { tasks: 0, oldest: 0 }) }
+    default:
+      return { _tag: idle }
+  }
+}
+
+export const finalizingOf = ({ run }: Facts, moment: Moment): PoolState["finalizing"] => {
+  const finalizing = run?.finalizingAt(moment.monotonic)
+  return finalizing === undefined || finalizing.tasks === 0 ? undefined : durationOf(finalizing)
+}
+
+export const pausedUntil = ({ hold }: Facts, moment: Moment): number | undefined =>
+  hold.until > moment.monotonic ? moment.wallTimeOf(hold.until) : undefined
+
+export const phaseOf = (course: RunCourse | undefined): Exclude<PoolState["phase"], "Idle"> => {
+  if (course?.ending !== undefined) return "Ending"
+  return course?.stage === "Draining" ? "Draining" : "Running"
+}
+
+/** What to log where interrupted tasks run their finalizers for long. */
+export const warningOf = ({ oldest, tasks }: Finalizing, finalizerTimeout: number): string => {
+  const who = tasks === 1 ? "1 interrupted task is" : `${tasks} interrupted tasks are`
+  const remedy = finalizerTimeout === Infinity
+    ? "Slots are taken until the finalizers return; the option finalizerTimeout gives them up after a while."
+    : "Tasks whose finalizers take as long as finalizerTimeout are abandoned."
+  return `${who} still running finalizers after ${Math.round(oldest)} ms. ${remedy}`
+}
+
+const durationOf = ({ oldest, tasks }: Finalizing) => ({ tasks, oldest: Duration.millis(oldest) })
