@@ -107,10 +107,10 @@ export class LeaseFeed<A> implements Feed<Lease<A>> {
 
   settle(lease: Lease<A>, exit: Exit.Exit<unknown, unknown>, isWithdrawn: boolean): Settled {
     lease.take.isAcknowledging = true
-    if (isWithdrawn) lease.take.isWithdrawn = true
     this.acknowledging++
     this.poke("Notified") // first: the end of the lease may begin a take, which is not behind the news
     if (Exit.isFailure(exit)) lease.take.failure = exit.cause
+    if (isWithdrawn) this.withdraw(lease.take) // so that to its source the lease is interrupted, and has not failed
     lease.settle(exit)
     return this.settlesFailures ? "Ended" : failsRun(exit, isWithdrawn)
   }

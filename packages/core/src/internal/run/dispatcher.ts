@@ -297,8 +297,8 @@ export class Dispatcher<A> implements FeedHost<A> {
   private interruptAll(): void {
     this.clock.read()
     this.alarm.clear()
+    this.questions.interruptAll() // first: to its source, a lease is interrupted and has not failed
     this.tasks.interruptAll()
-    this.questions.interruptAll()
     if (this.questions.count > 0 && this.finalizerTimeout < Infinity) {
       this.patience.setAt(this.clock.time + this.finalizerTimeout, this.clock.time)
     }
