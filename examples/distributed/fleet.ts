@@ -1,0 +1,55 @@
+/**
+ * The processes of the demo, started and ended as an operator or a machine would.
+ */
+import { type ChildProcess, spawn } from "node:child_process"
+import * as path from "node:path"
+import type { Ending } from "./verdict.ts"
+
+/** What a worker says of itself. */
+export interface Status {
+  readonly running: number
+  readonly desired: number
+  readonly done: number
+  readonly blocker?: string
+}
+
+export interface Worker {
+  readonly name: string
+  readonly child: ChildProcess
+  status: Status | undefined
+  ending: Ending | undefined
+  /** Resolves when the process has ended, with the milliseconds of the wall clock. */
+  readonly ended: Promise<number>
+}
+
+const programs = import.meta.dirname
+
+export const startWorker = (store: string, folder: string, name: string, maximum = 20): Worker => {
+  const child = spawn(process.execPath, [path.join(programs, "worker.ts"), store, folder, name, `${maximum}`], {
+    stdio: ["ignore", "pipe", "inherit"]
+  })
+  const ended = new Promise<number>((resolve) => child.once("exit", () => resolve(Date.now())))
+  const worker: Worker = { name, child, status: undefined, ending: undefined, ended }
+  let rest = ""
+  child.stdout.setEncoding("utf8").on("data", (text: string) => {
+    const lines = (rest + text).split("\n")
+    rest = lines.pop() ?? ""
+    const last = lines.findLast((line) => line.startsWith("{"))
+    if (last !== undefined) worker.status = JSON.parse(last)
+  })
+  return worker
+}
+
+export const end = (worker: Worker, signal: Ending["signal"]): void => {
+  worker.ending = { worker: worker.name, signal, at: Date.now() }
+  worker.child.kill(signal)
+}
+
+/** Runs the producer to its end. */
+export const produce = (store: string, jobs: number, millis: number): Promise<void> =>
+  new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, [path.join(programs, "producer.ts"), store, `${jobs}`, `${millis}`], {
+      stdio: ["ignore", "ignore", "inherit"]
+    })
+    child.once("exit", (code) => code === 0 ? resolve() : reject(new Error(`the producer ended with ${code}`)))
+  })

@@ -1,0 +1,65 @@
+import { assert, describe, it } from "@effect/vitest"
+import type { Entry } from "../../examples/distributed/ledger.ts"
+import { linesOf, verdictOf } from "../../examples/distributed/verdict.ts"
+import { runExample } from "./process.ts"
+
+const entry = (at: number, worker: string, job: number, attempt: number, event: Entry["event"]): Entry => ({
+  at,
+  worker,
+  job,
+  attempt,
+  event
+})
+
+const kill = { worker: "b", signal: "SIGKILL", at: 100 } as const
+
+describe("the verdict on a ledger", () => {
+  it("finds jobs that were lost, and jobs that were done twice without a worker having died with them", () => {
+    const entries = [
+      entry(10, "a", 0, 1, "started"),
+      entry(20, "a", 0, 1, "done"),
+      entry(30, "c", 0, 1, "started"),
+      entry(40, "c", 0, 1, "done"),
+      entry(50, "b", 1, 1, "started")
+    ]
+    const verdict = verdictOf(entries, 3, [kill])
+    assert.deepStrictEqual(verdict.missing, [1, 2])
+    assert.deepStrictEqual([verdict.doubled, verdict.unexplained], [[0], [0]])
+    assert.deepStrictEqual(linesOf(verdict), [
+      "3 jobs, of which 2 were LOST: 1, 2",
+      "  1 of those without any worker having died with them",
+      "  worker a did 1 job, up to 1 at once",
+      "  worker b did 0 jobs, up to 1 at once",
+      "  worker c did 1 job, up to 1 at once",
+      "  worker b got SIGKILL with 1 job in hand"
+    ])
+  })
+
+  it("tells how long what a worker had in hand waited, and whether it cost an attempt", () => {
+    const entries = [
+      entry(10, "b", 0, 1, "started"),
+      entry(90, "b", 0, 1, "done"),
+      entry(95, "b", 1, 1, "started"),
+      entry(96, "b", 2, 1, "started"),
+      entry(3100, "a", 1, 2, "started"),
+      entry(3200, "a", 2, 2, "started"),
+      entry(3300, "a", 1, 2, "done"),
+      entry(3300, "a", 2, 2, "done")
+    ]
+    const verdict = verdictOf(entries, 3, [kill])
+    assert.deepStrictEqual([verdict.missing, verdict.doubled], [[], []])
+    assert.deepStrictEqual(verdict.handedOver, [{ ...kill, jobs: 2, waits: [3000, 3100], attemptsCounted: 2 }])
+    assert.deepStrictEqual([...verdict.peaks], [["b", 2], ["a", 2]])
+  })
+})
+
+it("real process: of the jobs of three workers, one killed and one told to end, none is lost", async () => {
+  const { code, stderr, stdout } = await runExample("distributed/main.ts", ["--jobs", "300"])
+  assert.deepStrictEqual({ code, stderr }, { code: 0, stderr: "" })
+  assert.match(stdout, /^300 jobs, each of them done: \d+ once, \d+ more than once$/m)
+  assert.match(stdout, /^ {2}worker b got SIGKILL with \d+ jobs? in hand(: others took them after \d\.\d\d s.*)?$/m)
+  assert.match(
+    stdout,
+    /^ {2}worker c got SIGTERM with \d+ jobs? in hand(: others took them after .*, no attempt counted)?$/m
+  )
+})
