@@ -22,7 +22,7 @@ import { fromDirect } from "./internal/sources/directSource.ts"
 import { IterableSource } from "./internal/sources/iterableSource.ts"
 import type { Delivery } from "./internal/sources/persistedQueueSource.ts"
 import { PersistedQueueSource } from "./internal/sources/persistedQueueSource.ts"
-import * as pullSource from "./internal/sources/pullSource.ts"
+import { PullSource } from "./internal/sources/pullSource.ts"
 import { QueueSource } from "./internal/sources/queueSource.ts"
 import { StreamSource } from "./internal/sources/streamSource.ts"
 import { withdrawing } from "./internal/sources/withdrawal.ts"
@@ -154,7 +154,12 @@ export const fromStream = <A, E, R>(stream: Stream.Stream<A, E, R>): TaskSource<
  */
 export const fromPull = <A, E, R>(
   pull: Effect.Effect<Option.Option<A>, E | Cause.Done, R>
-): TaskSource<A, Pull.ExcludeDone<E>, R> => pullSource.make(pull)
+): TaskSource<A, Pull.ExcludeDone<E>, R> => {
+  const { take } = new PullSource<A, Pull.ExcludeDone<E>, R>(
+    pull as Effect.Effect<Option.Option<A>, Pull.ExcludeDone<E> | Cause.Done, R>
+  )
+  return withdrawing("Nothing", { take })
+}
 
 /**
  * The elements of a persisted queue (`effect/persistence`), which several machines may share: each process takes what it

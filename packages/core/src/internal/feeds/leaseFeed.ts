@@ -15,6 +15,7 @@ import { CurrentTask } from "../run/currentTask.ts"
 import { CurrentAttempt } from "../sources/currentAttempt.ts"
 import { ownReasons } from "../sources/ownReasons.ts"
 import { type Withdrawal, withdrawalOf } from "../sources/withdrawal.ts"
+import { AskingWindow } from "./askingWindow.ts"
 import { failsRun, type Feed, type FeedHost, type Poke, type Pulled, type Room, type Settled } from "./feed.ts"
 
 /** An item whose lease is held: what its source provides to the handler, and whom to tell how the task ended. */
@@ -27,8 +28,9 @@ export interface Lease<A> {
 }
 
 interface Take {
-  /** What was known when it began; news since then may be news to it. */
+  /** What was known when it began; what came since then may be news to it. */
   readonly news: number
+  readonly notices: number
   fiber: Fiber.Fiber<unknown, unknown> | undefined
   isWithdrawn: boolean
   /** The task of its item has ended, and the source is told so. */
@@ -59,7 +61,10 @@ export class LeaseFeed<A> implements Feed<Lease<A>> {
   private acknowledging = 0
   private saidEmpty = false
   private saidDone = false
+  private readonly window = new AskingWindow()
+  /** Counts whatever may have made an item ready, and of that what the user told. */
   private news = 0
+  private notices = 0
 
   constructor(
     host: FeedHost<Lease<A>>,
@@ -77,6 +82,7 @@ export class LeaseFeed<A> implements Feed<Lease<A>> {
     const slots = this.slotsOf(room)
     for (let takes = 0; this.waiting.size + this.arrived.length < slots; takes++) {
       if (this.saidEmpty || this.saidDone || this.acknowledging > this.host.desired()) break
+      if (this.waiting.size >= this.window.width) break
       if (takes >= takesPerTurn) {
         this.host.wakeLater()
         break
@@ -108,7 +114,8 @@ export class LeaseFeed<A> implements Feed<Lease<A>> {
   settle(lease: Lease<A>, exit: Exit.Exit<unknown, unknown>, isWithdrawn: boolean): Settled {
     lease.take.isAcknowledging = true
     this.acknowledging++
-    this.poke("Notified") // first: the end of the lease may begin a take, which is not behind the news
+    this.news++ // first: the end of the lease may begin a take, which is not behind the news
+    this.saidEmpty = false
     if (Exit.isFailure(exit)) lease.take.failure = exit.cause
     if (isWithdrawn) this.withdraw(lease.take) // so that to its source the lease is interrupted, and has not failed
     lease.settle(exit)
@@ -120,8 +127,10 @@ export class LeaseFeed<A> implements Feed<Lease<A>> {
   }
 
   poke(why: Poke): void {
-    if (why !== "Interval") this.news++
     this.saidEmpty = false
+    if (why === "Interval") return this.window.pass(this.waiting.size > 0)
+    this.news++
+    this.notices++
   }
 
   keep(room: Room): void {
@@ -154,6 +163,7 @@ export class LeaseFeed<A> implements Feed<Lease<A>> {
   private take(): void {
     const take: Take = {
       news: this.news,
+      notices: this.notices,
       fiber: undefined,
       isWithdrawn: false,
       isAcknowledging: false,
@@ -182,6 +192,8 @@ export class LeaseFeed<A> implements Feed<Lease<A>> {
         }
         this.waiting.delete(take)
         this.arrived.push(lease)
+        this.window.found()
+        this.saidEmpty = false
         this.host.wakeLater() // not now: a task that ended at once could not tell a lease that is still being made
         return this.revoke(lease)
       })
@@ -212,6 +224,7 @@ export class LeaseFeed<A> implements Feed<Lease<A>> {
       this.saidDone = true // a source that has failed is not asked again
       this.host.fail(exit.cause)
     } else if (exit.value === "Empty") {
+      if (take.notices === this.notices) this.window.missed()
       if (take.news === this.news) this.saidEmpty = true
     } else if (exit.value === "Done") {
       this.saidDone = true
