@@ -131,8 +131,16 @@ export const fromStream = <A, E, R>(stream: Stream.Stream<A, E, R>): TaskSource<
  *
  * **Details**
  *
- * Free slots run the effect at the same time, so a slow one does not cap the concurrency. After `None` it is asked again
- * when a task ends, at `notify`, and every `maybeRunInterval`.
+ * Free slots run the effect at the same time, so a slow one does not cap the concurrency. After `None` one slot asks, when
+ * a task ends, at `notify`, and every `maybeRunInterval`; each item that is found lets one more ask, which doubles them from
+ * round to round. A pull that does not answer through a whole interval waits for its items by itself: more may wait.
+ *
+ * What a pull gives is the source's until a task has ended with it: nothing is lost by a pause, an overload or a lower
+ * concurrency, which wait for the answer, nor by the end of a run, which interrupts pulls that are under way and waits for
+ * those that cannot be interrupted. The items of interrupted tasks and late answers come first in the next run.
+ *
+ * A promise goes on when it is interrupted, and what it takes from a server after that reaches no one. Hand it its
+ * `AbortSignal`, or make the pull `Effect.uninterruptible`, so that the end of a run waits for its answer.
  *
  * **Example** (Pulling from a list until it is empty)
  *

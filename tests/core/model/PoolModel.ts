@@ -63,6 +63,8 @@ interface Question {
   readonly since: number
   readonly sees: "Item" | "Empty" | "Done"
   isOutdated: boolean
+  /** The user has said since that there may be an item. */
+  isNoticed: boolean
 }
 
 interface Run {
@@ -80,6 +82,9 @@ interface Run {
   finality: "Unknown" | "Yes" | "No" | Question
   saidEmpty: boolean
   saidDone: boolean
+  /** How many takes may be out, and whether one has been answered since it was looked at last. */
+  width: number
+  hasAnswered: boolean
   isAwaitingQueue: boolean
   nextAsk: { at: number; since: number }
   nextDecision: { at: number; since: number }
@@ -308,6 +313,8 @@ export class PoolModel {
       finality: "Unknown",
       saidEmpty: false,
       saidDone: false,
+      width: Infinity,
+      hasAnswered: false,
       isAwaitingQueue: false,
       nextDecision: { at: this.now + (policy?.every ?? usualPace), since: this.register() },
       nextAsk: { at: this.now + askEvery, since: this.register() },
@@ -398,7 +405,7 @@ export class PoolModel {
     if (this.mayStart() && this.hasItem(run)) return does(this.start(run))
     if (this.mayLook(run) && this.look(run)) return true
     if (this.mayLook(run) && run.running.length === 0 && this.finish(run)) return true
-    return this.isLeased() && this.withdrawSurplus(run)
+    return this.program.from === "lease" && this.withdrawSurplus(run)
   }
 
   /** All that can keep one more task from starting. */
@@ -467,6 +474,7 @@ export class PoolModel {
         return false
       default:
         if (run.takes.length + run.arrived.length >= this.room(run) || run.saidEmpty || run.saidDone) return false
+        if (run.takes.length >= run.width) return false
         return does(this.take(run))
     }
   }
@@ -495,7 +503,14 @@ export class PoolModel {
 
   private ask(delays: ReadonlyArray<number>, number: number): Question {
     const sees = this.available > 0 ? "Item" : this.isClosed ? "Done" : "Empty"
-    return { number, at: this.now + inTurn(delays, number, 0), since: this.register(), sees, isOutdated: false }
+    return {
+      number,
+      at: this.now + inTurn(delays, number, 0),
+      since: this.register(),
+      sees,
+      isOutdated: false,
+      isNoticed: false
+    }
   }
 
   private askWhetherReady(run: Run): void {
@@ -526,6 +541,8 @@ export class PoolModel {
   }
 
   private take(run: Run): void {
+    // A pull is not asked while the source keeps something that it has given.
+    if (this.program.from === "pull" && this.returned.length > 0) return this.arrive(run)
     const question = this.ask(this.program.questions, this.questions++)
     this.events.push(`takes ${question.number} at ${this.now}`)
     run.takes.push(question)
@@ -538,12 +555,22 @@ export class PoolModel {
     if (questionFault?.at === question.number) return this.fail(run, `${questionFault.how} question`)
     if (question.sees === "Done") run.saidDone = true
     else if (question.sees === "Item" && this.available > 0) this.arrive(run)
-    else if (!question.isOutdated) run.saidEmpty = true
+    else this.miss(run, question)
+  }
+
+  private miss(run: Run, { isNoticed, isOutdated }: Question): void {
+    if (!isOutdated) run.saidEmpty = true
+    if (isNoticed) return
+    run.width = 1
+    run.hasAnswered = true
   }
 
   private arrive(run: Run): void {
     run.isAhead = !this.mayStart() && this.mayLook(run)
-    run.arrived.push(this.nextItem())
+    run.arrived.push(this.nextItem(run.arrived.length))
+    run.width++
+    run.hasAnswered = true
+    run.saidEmpty = false
   }
 
   /** What was answered before may no longer be so. */
@@ -554,6 +581,11 @@ export class PoolModel {
       for (const question of [run.readiness, run.finality, ...run.takes]) {
         if (typeof question === "object") question.isOutdated = true
       }
+    }
+    if (what === "Notified") { for (const take of run.takes) take.isNoticed = true }
+    if (what === "Interval") {
+      if (!run.hasAnswered && run.takes.length > 0) run.width *= 2
+      run.hasAnswered = run.takes.length === 0
     }
     if (run.readiness === "No") run.readiness = "Unknown"
     if (run.finality === "No" || run.finality === "Yes") run.finality = "Unknown"
@@ -692,7 +724,7 @@ export class PoolModel {
   /** Who can take items back hands them out first, in no order that is promised. */
   private giveBack(ids: ReadonlyArray<number>): void {
     const { from } = this.program
-    if (from === "iterable" || from === "queue") this.returned.push(...ids)
+    if (from === "iterable" || from === "queue" || from === "pull") this.returned.push(...ids)
     if (from === "lease") this.items = [...this.items, ...ids].toSorted((a, b) => a - b)
   }
 
@@ -700,9 +732,10 @@ export class PoolModel {
     return this.returned.length + this.items.length
   }
 
-  private nextItem(): number {
+  /** So many tasks start before that of this item. */
+  private nextItem(ahead = 0): number {
     if (this.returned.length === 0) return this.items.splice(0, 1)[0]
-    const id = this.oracle.nextStart(this.returned, this.startsMade)
+    const id = this.oracle.nextStart(this.returned, this.startsMade + ahead)
     return this.returned.splice(this.returned.indexOf(id), 1)[0]
   }
 

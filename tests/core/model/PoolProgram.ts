@@ -68,8 +68,8 @@ export interface Fault {
 }
 
 /**
- * - `from`: what the pool works on. `checks` is the opaque pool of three effects; `pull` and `lease` are leased, and only
- *   `lease` takes back what was interrupted.
+ * - `from`: what the pool works on. `checks` is the opaque pool of three effects; `pull` and `lease` are leased; what
+ *   was interrupted of a pull its source keeps, and hands out before it pulls again.
  * - `min`, `max`, `desired`, `pace`: settings.
  * - `timeout`: of a task, 0 for none; `absorb` is what `onTaskTimeout` does. `patience`: `finalizerTimeout`, 0 for none.
  * - `askEvery`: `maybeRunInterval`.

@@ -371,7 +371,6 @@ class PoolRun {
 
   private hasLostItem(): boolean {
     const { from } = this.program
-    if (from === "pull") return false // nobody can give back what was pulled
     const waiting = from === "checks" ? this.items.length : 0
     return this.started.size + waiting < this.itemsMade
   }
