@@ -119,6 +119,32 @@ describe("a pull that answered is never thrown away", () => {
       })
     }
 
+    if (kind.includes("not interrupted")) {
+      test(`${kind}, taken by a source of one's own that knows nothing of pools`, function*() {
+        for (const [gate, [close, open]] of Object.entries(gates)) {
+          const items = server()
+          const done: Array<string> = []
+          const source: TaskSource.TaskSource<string> = {
+            take: (handle) => Effect.as(Effect.flatMap(popOf(items), handle), "Taken" as const)
+          }
+          const pool = yield* AutoscaledPool.fromSource(source, (item) => Effect.sync(() => done.push(item)), {
+            concurrencySettings: { desiredConcurrency: 3, maxConcurrency: 3 }
+          })
+          yield* begin(pool.run)
+          yield* close(pool)
+          yield* turns
+          items.push("a", "b", "c")
+          yield* turns
+          yield* open(pool)
+          yield* turns
+          assert.sameMembers(done, ["a", "b", "c"], gate)
+          yield* begin(pool.abort)
+          items.push("d", "e", "f")
+          yield* turns
+        }
+      })
+    }
+
     if (kind === "a promise") continue // goes on when it is interrupted, as every promise does that has no signal
     for (const ending of ["abort", "interruption"] as const) {
       test(`${kind}, ${ending}: the next run works on it`, function*() {

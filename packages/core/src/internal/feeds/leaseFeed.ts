@@ -13,6 +13,7 @@ import type * as Fiber from "effect/Fiber"
 import type { TaskSource } from "../../TaskSource.ts"
 import { CurrentTask } from "../run/currentTask.ts"
 import { CurrentAttempt } from "../sources/currentAttempt.ts"
+import { isInterruptible } from "../sources/interruptible.ts"
 import { ownReasons } from "../sources/ownReasons.ts"
 import { type Withdrawal, withdrawalOf } from "../sources/withdrawal.ts"
 import { AskingWindow } from "./askingWindow.ts"
@@ -138,7 +139,8 @@ export class LeaseFeed<A> implements Feed<Lease<A>> {
     const surplus = this.waiting.size + this.arrived.length - this.slotsOf(room)
     if (surplus <= 0) return
     const takes = [...this.waiting].toReversed().slice(0, surplus)
-    for (const take of takes) this.withdraw(take)
+    // A take that cannot be interrupted may have an item already, which would be lost on its way here.
+    for (const take of takes) if (take.fiber === undefined || isInterruptible(take.fiber)) this.withdraw(take)
     if (this.withdrawal === "Takes") return
     for (const lease of this.arrived.toReversed().slice(0, surplus - takes.length)) this.withdraw(lease.take)
   }

@@ -11,6 +11,7 @@ import * as Fiber from "effect/Fiber"
 import { identity } from "effect/Function"
 import * as Option from "effect/Option"
 import * as Pull from "effect/Pull"
+import { isInterruptible } from "./interruptible.ts"
 
 type Answer<A> = Option.Option<A> | "Done"
 
@@ -79,6 +80,3 @@ const stop = <A, E>(pulling: Fiber.Fiber<A, E>): Effect.Effect<Exit.Exit<A, E>> 
     const ended = Effect.interruptible(Fiber.await(pulling))
     return Effect.andThen(Effect.raceFirst(ended, Effect.interruptible(Effect.sleep(lookMillis))), stop(pulling))
   })
-
-/** Every fiber knows this of itself, though its interface does not tell; one that did not would count as interruptible. */
-const isInterruptible = (fiber: object): boolean => !("interruptible" in fiber) || fiber.interruptible !== false
