@@ -35,7 +35,7 @@ describe("PoolRegistry", () => {
     const [ended] = registry.pools()
     assert.isUndefined(ended.controls)
     const { current, holding, phase, run: progress, totals } = ended.snapshot()
-    assert.deepStrictEqual([current, holding, phase, progress], [0, undefined, "Idle", undefined])
+    assert.deepStrictEqual([current, holding, phase, progress?.ended], [0, undefined, "Idle", 3])
     assert.deepInclude(totals, { started: 3, succeeded: 3 })
     assert.strictEqual(totals.runs.Finished, 1)
   })

@@ -100,7 +100,7 @@ export interface SignalReading extends SignalInfo {
 }
 
 /**
- * What a run has done so far.
+ * What a run has done so far, or in all.
  *
  * **Details**
  *
@@ -136,7 +136,7 @@ export interface RunProgress {
  * - `oldestAges`: milliseconds since the start of the tasks that have run longest, oldest first, ten at most.
  * - `signals`: of the `SystemStatus`, in its order.
  * - `lastDecision`: what the policy decided last.
- * - `run`: the run in progress; `undefined` between runs.
+ * - `run`: the run in progress, or the last one; `undefined` before the first.
  *
  * @category models
  * @since 0.1.0

@@ -76,7 +76,7 @@ export const take = (moment: Moment): PoolSnapshot => {
     oldestAges: run?.ages(at).slice(0, mostAges) ?? [],
     signals: Object.entries(budget.verdictUnsafe().signals).map(([name, info]) => ({ name, ...info })),
     lastDecision,
-    run: run && progressOf(run, moment.total)
+    run: run === undefined ? before?.run : progressOf(run, moment.total)
   }
   if (blocker === undefined || run === undefined) return { ...facts, holding: undefined }
   const since = run.ledger.idleSince
