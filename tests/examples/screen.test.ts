@@ -53,6 +53,7 @@ const state: AutoscaledPool.PoolState = {
   rejected: 0,
   retried: 0,
   abandoned: 0,
+  delayed: undefined,
   finalizing: undefined,
   system: {
     signals: {

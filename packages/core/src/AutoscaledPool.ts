@@ -14,6 +14,7 @@ import { makePrivate } from "./internal/budget/consumer.ts"
 import { DirectFeed } from "./internal/feeds/directFeed.ts"
 import { type Lease, LeaseFeed } from "./internal/feeds/leaseFeed.ts"
 import { ReadinessFeed } from "./internal/feeds/readinessFeed.ts"
+import { RetryFeed, type Tried } from "./internal/feeds/retryFeed.ts"
 import { Pool, type PoolWork } from "./internal/run/pool.ts"
 import * as poolOptions from "./internal/run/poolOptions.ts"
 import { directOf, type DirectSource } from "./internal/sources/directSource.ts"
@@ -21,14 +22,14 @@ import { type Numbered, NumberedSource } from "./internal/sources/numberedSource
 import { InvalidOptionsError } from "./InvalidOptionsError.ts"
 import { AlreadyRunningError, TaskTimeoutError } from "./PoolError.ts"
 import type { PoolEvent } from "./PoolEvent.ts"
-import type { PoolOptions, Work } from "./PoolOptions.ts"
+import type { PoolOptions, RetryOptions, Work } from "./PoolOptions.ts"
 import type { PoolSnapshot } from "./PoolSnapshot.ts"
-import type { Blocker, Finalizing, PoolState, RunReport } from "./PoolState.ts"
+import type { Blocker, Delayed, Finalizing, PoolState, RunReport } from "./PoolState.ts"
 import type { SystemStatus } from "./SystemStatus.ts"
 import type * as TaskSource from "./TaskSource.ts"
 
 export { AlreadyRunningError, InvalidOptionsError, TaskTimeoutError }
-export type { Blocker, Finalizing, PoolEvent, PoolOptions, PoolState, RunReport, Work }
+export type { Blocker, Delayed, Finalizing, PoolEvent, PoolOptions, PoolState, RetryOptions, RunReport, Work }
 
 /**
  * A pool that fails with `E`.
@@ -110,7 +111,7 @@ export interface AutoscaledPool<out E> {
  * @since 0.1.0
  */
 export const make = <E1 = never, R1 = never, E2 = never, R2 = never, E3 = never, R3 = never, E4 = never, R4 = never>(
-  options: Work<E1, R1, E2, R2, E3, R3> & PoolOptions<void, E4, R4>
+  options: Work<E1, R1, E2, R2, E3, R3> & PoolOptions<void, E4, R4, unknown, E1 | E4 | TaskTimeoutError>
 ): Effect.Effect<
   AutoscaledPool<E1 | E2 | E3 | E4 | TaskTimeoutError>,
   InvalidOptionsError,
@@ -166,7 +167,7 @@ type FailureOfTasks<Settles extends boolean, E> = [Settles] extends [true] ? nev
 export const fromSource = <A, E1, R1, E2, R2, E3 = never, R3 = never, Settles extends boolean = boolean>(
   source: TaskSource.TaskSource<A, E1, R1, Settles>,
   handle: (item: A) => Effect.Effect<unknown, E2, R2>,
-  options: PoolOptions<A, E3, R3> = {}
+  options: PoolOptions<A, E3, R3, unknown, E2 | E3 | TaskTimeoutError> = {}
 ): Effect.Effect<
   AutoscaledPool<E1 | FailureOfTasks<Settles, E2 | E3 | TaskTimeoutError>>,
   InvalidOptionsError,
@@ -210,17 +211,17 @@ export const fromSource = <A, E1, R1, E2, R2, E3 = never, R3 = never, Settles ex
 export function forEach<A, B, E, R, E2 = never, R2 = never>(
   items: Iterable<A>,
   f: (item: A, index: number) => Effect.Effect<B, E, R>,
-  options?: PoolOptions<A, E2, R2, B> & { readonly discard?: false | undefined }
+  options?: PoolOptions<A, E2, R2, B, E | E2 | TaskTimeoutError> & { readonly discard?: false | undefined }
 ): Effect.Effect<Array<B>, E | E2 | TaskTimeoutError | InvalidOptionsError, SystemStatus | R | R2>
 export function forEach<A, B, E, R, E2 = never, R2 = never>(
   items: Iterable<A>,
   f: (item: A, index: number) => Effect.Effect<B, E, R>,
-  options: PoolOptions<A, E2, R2> & { readonly discard: true }
+  options: PoolOptions<A, E2, R2, unknown, E | E2 | TaskTimeoutError> & { readonly discard: true }
 ): Effect.Effect<void, E | E2 | TaskTimeoutError | InvalidOptionsError, SystemStatus | R | R2>
 export function forEach<A, B, E, R, E2 = never, R2 = never>(
   items: Iterable<A>,
   f: (item: A, index: number) => Effect.Effect<B, E, R>,
-  options: PoolOptions<A, E2, R2, B> & { readonly discard?: boolean | undefined } = {}
+  options: PoolOptions<A, E2, R2, B, E | E2 | TaskTimeoutError> & { readonly discard?: boolean | undefined } = {}
 ): Effect.Effect<Array<B> | void, E | E2 | TaskTimeoutError | InvalidOptionsError, SystemStatus | R | R2> {
   return Effect.suspend(() => {
     const results: Array<B> = []
@@ -228,7 +229,7 @@ export function forEach<A, B, E, R, E2 = never, R2 = never>(
     const ofNumbered = {
       ...options,
       onTaskTimeout: onTaskTimeout && ((error, { item }) => onTaskTimeout(error, item))
-    } as PoolOptions<Numbered<A>, E2, R2, B> // spreading a union of options loses which of its members it is
+    } as PoolOptions<Numbered<A>, E2, R2, B, E | E2 | TaskTimeoutError> // spreading a union of options loses which of its members it is
     const pool = buildDirect<Numbered<A>, E | E2 | TaskTimeoutError, R | R2>(
       new NumberedSource(items),
       taskOf(({ index, item }) => f(item, index), ofNumbered),
@@ -304,8 +305,12 @@ export const Service = <Self>() =>
 >(
   key: Key,
   options:
-    | (Work<E1, R1, E2, R2, E3, R3> & PoolOptions<void, E4, R4>)
-    | Effect.Effect<Work<E1, R1, E2, R2, E3, R3> & PoolOptions<void, E4, R4>, EX, RX>
+    | (Work<E1, R1, E2, R2, E3, R3> & PoolOptions<void, E4, R4, unknown, E1 | E4 | TaskTimeoutError>)
+    | Effect.Effect<
+      Work<E1, R1, E2, R2, E3, R3> & PoolOptions<void, E4, R4, unknown, E1 | E4 | TaskTimeoutError>,
+      EX,
+      RX
+    >
 ): ServiceClass<
   Self,
   Key,
@@ -320,7 +325,7 @@ export const Service = <Self>() =>
 
 /** A pool, built from its options and its work in the context that is in force. */
 const build = Effect.fnUntraced(function*<A, E, R>(
-  options: PoolOptions<never, unknown, unknown>,
+  options: PoolOptions<never, unknown, unknown, unknown, never>,
   work: {
     readonly makeFeed: PoolWork<A>["makeFeed"]
     readonly onTimeLimit: (error: TaskTimeoutError, item: A) => Effect.Effect<unknown, unknown>
@@ -333,14 +338,21 @@ const build = Effect.fnUntraced(function*<A, E, R>(
   const context = yield* Effect.context<R>()
   const published = yield* PubSub.sliding<PoolEvent>(256)
   const onTimeLimit = (item: A) => work.onTimeLimit(new TaskTimeoutError({ limit: plan.limits.taskTimeout }), item)
-  return new Pool<A, E>(plan, { ...work, onTimeLimit }, governor, context, published)
+  const { retry } = plan
+  if (retry === undefined) return new Pool<A, E>(plan, { ...work, onTimeLimit }, governor, context, published)
+  const retrying: PoolWork<Tried<A>> = {
+    ...work,
+    makeFeed: (host) => new RetryFeed(host, retry, work.makeFeed),
+    onTimeLimit: ({ item }) => onTimeLimit(item)
+  }
+  return new Pool<Tried<A>, E>(plan, retrying, governor, context, published)
 })
 
 /** A pool over a source that can be polled. */
 const buildDirect = <A, E, R>(
   source: DirectSource<A, unknown, unknown>,
   task: (item: A) => Effect.Effect<unknown, unknown>,
-  options: PoolOptions<A, unknown, unknown>,
+  options: PoolOptions<A, unknown, unknown, unknown, never>,
   onResult?: (item: A, result: unknown) => void
 ) =>
   build<A, E, R>(options, {
@@ -353,7 +365,7 @@ const buildDirect = <A, E, R>(
 /** The task of an item, with its span where one is asked for. */
 const taskOf = <A, E, R>(
   handle: (item: A) => Effect.Effect<unknown, E, R>,
-  { taskSpan }: PoolOptions<never, unknown, unknown>
+  { taskSpan }: PoolOptions<never, unknown, unknown, unknown, never>
 ): (item: A) => Effect.Effect<unknown, E> => {
   const task = handle as (item: A) => Effect.Effect<unknown, E> // the pool runs it as `inPool` says
   return taskSpan === undefined ? task : (item) => withTaskSpan(task(item), taskSpan)
@@ -366,7 +378,7 @@ const withTaskSpan = <A, E>(task: Effect.Effect<A, E>, name: string | undefined)
   name === undefined ? task : Effect.withSpan(task, name, { captureStackTrace: false })
 
 const afterTimeout = <A, E, R>(
-  { onTaskTimeout }: PoolOptions<A, E, R>,
+  { onTaskTimeout }: PoolOptions<A, E, R, unknown, never>,
   error: TaskTimeoutError,
   item: A
 ): Effect.Effect<unknown, unknown> =>

@@ -5,6 +5,7 @@
  */
 import type * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
+import type * as Schedule from "effect/Schedule"
 import type { ConcurrencySettings } from "./ConcurrencySettings.ts"
 import type { TaskTimeoutError } from "./PoolError.ts"
 import type { ScalingPolicy } from "./ScalingPolicy.ts"
@@ -43,6 +44,7 @@ export interface Work<E1 = never, R1 = never, E2 = never, R2 = never, E3 = never
  * - `onTaskTimeout`: what becomes of such a task instead. If it succeeds the run goes on; if it fails the run does.
  * - `finalizerTimeout`: how long the finalizers of an interrupted task may take, longer than 0, default no limit. Where they
  *   take longer the pool gives up the slot and goes on, the task counts as abandoned, and its fiber is left to itself.
+ * - `retry`: which failures of a task are tried again, and when, default none. See {@link RetryOptions}.
  * - `loggingInterval`: time between two log lines on where the pool stands, default 1 minute; there is none where nothing
  *   has changed. `null` for no line at all, not even on the start and the end of a run and what holds it back.
  * - `maybeRunInterval`: time after which a check that said no is asked again, if nothing else makes it worth asking,
@@ -60,17 +62,48 @@ export interface Work<E1 = never, R1 = never, E2 = never, R2 = never, E3 = never
  * @category models
  * @since 0.1.0
  */
-export type PoolOptions<A = void, E = never, R = never, B = unknown> = CommonOptions<A, E, R, B> & ScalingOptions
+export type PoolOptions<A = void, E = never, R = never, B = unknown, TaskError = unknown> =
+  & CommonOptions<A, E, R, B, TaskError>
+  & ScalingOptions
 
-interface CommonOptions<A, E, R, B> {
+interface CommonOptions<A, E, R, B, TaskError> {
   readonly name?: string | undefined
   readonly concurrencySettings?: Partial<ConcurrencySettings> | undefined
   readonly taskTimeout?: Duration.Input | undefined
   readonly onTaskTimeout?: ((error: TaskTimeoutError, item: A) => Effect.Effect<B, E, R>) | undefined
   readonly finalizerTimeout?: Duration.Input | undefined
+  readonly retry?: RetryOptions<NoInfer<TaskError>, E, R> | undefined
   readonly loggingInterval?: Duration.Input | null | undefined
   readonly maybeRunInterval?: Duration.Input | undefined
   readonly taskSpan?: string | undefined
+}
+
+/**
+ * Which failures of a task are tried again, and when: the options of `Effect.retry`.
+ *
+ * **Details**
+ *
+ * - `schedule`: the pauses between tries, default none; where it ends there is no other try.
+ * - `times`: how often a task is tried again at most, default no limit.
+ * - `while`, `until`: whether an error is worth another try.
+ *
+ * Between tries a task has no slot: others run meanwhile, and up to 1,000 tasks wait. A pause is at least as long as the
+ * one that the task has reported with `ClientErrors`. What is retried are typed failures: a `TaskTimeoutError` is one, as
+ * `taskTimeout` is the time of one try, and so is what `onTaskTimeout` fails with. The last failure is the task's. Tasks
+ * that wait when the run is aborted, drained or interrupted go back to their source.
+ *
+ * **When to use**
+ *
+ * Use `Effect.retry` inside the task for quick retries of one step of it; the task keeps its slot meanwhile.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface RetryOptions<in Error, out E = never, out R = never> {
+  readonly schedule?: Schedule.Schedule<unknown, Error, E, R> | undefined
+  readonly times?: number | undefined
+  readonly while?: ((error: Error) => boolean | Effect.Effect<boolean, E, R>) | undefined
+  readonly until?: ((error: Error) => boolean | Effect.Effect<boolean, E, R>) | undefined
 }
 
 type ScalingOptions =

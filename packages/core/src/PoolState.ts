@@ -24,6 +24,22 @@ export interface Finalizing {
 }
 
 /**
+ * Tasks that failed and wait for their next try, without a slot.
+ *
+ * **Details**
+ *
+ * - `tasks`: how many.
+ * - `next`: the epoch milliseconds at which the first of them is due.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Delayed {
+  readonly tasks: number
+  readonly next: number
+}
+
+/**
  * Why nothing starts at the moment.
  *
  * **Details**
@@ -34,6 +50,7 @@ export interface Finalizing {
  * - `RateLimited`: `maxTasksPerMinute` has no token.
  * - `Paused`: until `resume`, or `until` these epoch milliseconds where only `pauseFor` holds the pool.
  * - `NoTaskReady`: there is nothing to start.
+ * - `Delayed`: all that is ready waits for its next try, see the option `retry`.
  * - `Finalizing`: all tasks in flight were interrupted, and the pool waits for their finalizers.
  * - `Draining`: `drain` was called, and the tasks in flight have not ended.
  *
@@ -46,6 +63,7 @@ export type Blocker =
   }
   | { readonly _tag: "Overloaded"; readonly signals: ReadonlyArray<string> }
   | { readonly _tag: "Paused"; readonly until?: number }
+  | ({ readonly _tag: "Delayed" } & Delayed)
   | ({ readonly _tag: "Finalizing" } & Finalizing)
 
 /**
@@ -61,6 +79,7 @@ export type Blocker =
  * - `blocker`: why nothing starts; `undefined` while tasks start, and between runs.
  * - `started`, `succeeded`, `failed`, `timedOut`, `rejected`, `retried`, `abandoned`: tasks of
  *   this run, as in a {@link RunReport}.
+ * - `delayed`: the tasks that wait for their next try, if there are any.
  * - `finalizing`: the interrupted tasks that run their finalizers, if there are any.
  * - `system`: the verdict of the `SystemStatus` that is in force.
  * - `lastDecision`: what the policy decided last, why, and what it rested on.
@@ -82,6 +101,7 @@ export interface PoolState {
   readonly rejected: number
   readonly retried: number
   readonly abandoned: number
+  readonly delayed: Delayed | undefined
   readonly finalizing: Finalizing | undefined
   readonly system: SystemInfo
   readonly lastDecision: DecisionRecord | undefined
@@ -94,10 +114,11 @@ export interface PoolState {
  *
  * - `outcome`: `"Finished"` where nothing was left to do, `"Drained"` where `drain` ended it, `"Aborted"` where `abort` did.
  * - `started`, `succeeded`, `timedOut`, `interrupted`: tasks; `timedOut` are those that `onTaskTimeout` absorbed.
- * - `failed`: tasks that failed without ending the run, because their failures are their source's affair.
+ * - `failed`: tasks that failed without ending the run, because they are tried again or their failures are their source's
+ *   affair.
  * - `abandoned`: tasks whose finalizers took longer than `finalizerTimeout`; none of them counts as anything else.
  * - `rejected`: tasks that reported a rate-limit answer, whatever became of them.
- * - `retried`: of those that started, the ones whose item had been tried before.
+ * - `retried`: of those that started, the ones that had been tried before: each try of a task starts and ends once.
  * - `duration`: of the run.
  * - `meanConcurrency`, `peakConcurrency`: tasks in flight, time-weighted, and at most.
  * - `blockedShare`: the share of the run's time, 0 to 1, in which nothing started, by reason; a reason that never held

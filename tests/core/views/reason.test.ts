@@ -55,6 +55,7 @@ const cases: { readonly [Tag in PoolState.Blocker["_tag"]]: readonly [PoolState.
   RateLimited: [{ _tag: "RateLimited" }, facts],
   Paused: [{ _tag: "Paused" }, facts],
   NoTaskReady: [{ _tag: "NoTaskReady" }, { ...facts, current: 3 }],
+  Delayed: [{ _tag: "Delayed", tasks: 3, next: Date.UTC(2026, 10, 28, 6, 40) }, facts],
   Draining: [{ _tag: "Draining" }, facts],
   Finalizing: [{ _tag: "Finalizing", tasks: 2, oldest: Duration.seconds(31) }, facts]
 }
@@ -80,6 +81,8 @@ describe("reasons", () => {
       NoTaskReady:
         "There has been nothing to start for 12 s; 3 of the 12 desired tasks are in flight, and more start as " +
         "soon as the source has an item.",
+      Delayed: "Nothing has started for 12 s: 3 tasks that failed wait for another try, the first until " +
+        "2026-11-28T06:40:00.000Z.",
       Draining: "Nothing has started for 12 s because drain was called; the run ends with the 12 tasks in flight.",
       Finalizing:
         "The pool waits for the finalizers of 2 interrupted tasks, the first for 31 s; the option finalizerTimeout " +

@@ -18,7 +18,7 @@ import type * as Fiber from "effect/Fiber"
 export type Pulled = "Item" | "Empty" | "Waiting" | "Done"
 
 /** What a feed may ask of its dispatcher. */
-export interface FeedHost<in A> {
+export interface FeedHost<out A> {
   /** Runs an effect in a supervised fiber of the run; `undefined` where it ended before it could be registered. */
   readonly fork: <A, E>(
     effect: Effect.Effect<A, E>,
@@ -30,8 +30,12 @@ export interface FeedHost<in A> {
   readonly free: () => number
   /** An answer has arrived: looks at the gate again in a later turn. */
   readonly wakeLater: () => void
-  /** The source takes back an item: interrupts its task where it runs. */
-  readonly revoke: (item: A) => void
+  /** Monotonic milliseconds. */
+  readonly now: () => number
+  /** At this time, in monotonic milliseconds, an item will be ready. */
+  readonly wakeAt: (at: number) => void
+  /** The source takes back the item that matches: interrupts its task where it runs. */
+  readonly revoke: (matches: (item: A) => boolean) => void
   /** Ends the run with this failure. */
   readonly fail: (cause: Cause.Cause<unknown>) => void
 }
@@ -61,6 +65,8 @@ export interface Feed<A> {
   readonly mayEnd: () => boolean
   /** Why the last pull gave no item. */
   readonly lack: Lack
+  /** What waits for its next try, where the feed has such items. */
+  readonly delayed?: () => Delayed
   /** Something happened that may have made an item ready. */
   readonly poke: (why: Poke) => void
   /**
@@ -85,7 +91,13 @@ export const failsRun = (exit: Exit.Exit<unknown, unknown>, isWithdrawn: boolean
   exit._tag === "Failure" && !isWithdrawn ? "FailsRun" : "Ended"
 
 /** Why a feed has no item. */
-export type Lack = "NoTaskReady"
+export type Lack = "NoTaskReady" | "Delayed"
+
+/** Tasks that wait for their next try, and when the first of them is due, in monotonic milliseconds. */
+export interface Delayed {
+  readonly tasks: number
+  readonly next: number
+}
 
 /** Room for items: for as many as slots are free, for one that must wait before it may start, or for none. */
 export type Room = "Free" | "LookAhead" | "None"

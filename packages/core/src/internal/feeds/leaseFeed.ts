@@ -212,7 +212,7 @@ export class LeaseFeed<A> implements Feed<Lease<A>> {
       }
       lease.isRevoked = true
       lease.settle = () => resume(Effect.void)
-      this.host.revoke(lease)
+      this.host.revoke((other) => other === lease)
     })
   }
 

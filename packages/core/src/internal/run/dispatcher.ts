@@ -14,7 +14,7 @@ import type * as FiberSet from "effect/FiberSet"
 import type { Closed } from "../../ConcurrencyGovernor.ts"
 import type { ConcurrencyTotals } from "../budget/concurrencyMeter.ts"
 import type { BudgetConsumer } from "../budget/consumer.ts"
-import type { Feed, FeedHost, Lack, Poke, Pulled, Room } from "../feeds/feed.ts"
+import type { Delayed, Feed, FeedHost, Lack, Poke, Pulled, Room } from "../feeds/feed.ts"
 import { Alarm } from "../time/alarm.ts"
 import { TurnClock } from "../time/turnClock.ts"
 import { CurrentTask } from "./currentTask.ts"
@@ -131,9 +131,9 @@ export class Dispatcher<A> implements FeedHost<A> {
   }
 
   /** The source takes back an item: one that waits for the gate does not start, one that has started is interrupted. */
-  revoke(item: A): void {
-    if (this.held === item) this.feed.settle(this.releaseItem(), Exit.interrupt(), true, 0)
-    else this.tasks.revoke(item)
+  revoke(matches: (item: A) => boolean): void {
+    if (this.held !== nothing && matches(this.held)) this.feed.settle(this.releaseItem(), Exit.interrupt(), true, 0)
+    else this.tasks.revoke(matches)
   }
 
   /** Something may have made a task ready. */
@@ -158,6 +158,18 @@ export class Dispatcher<A> implements FeedHost<A> {
 
   finalizingAt(now: number): Finalizing {
     return this.tasks.finalizingAt(now)
+  }
+
+  delayed(): Delayed | undefined {
+    return this.feed.delayed?.()
+  }
+
+  now(): number {
+    return this.clock.read()
+  }
+
+  wakeAt(at: number): void {
+    this.alarm.setAt(at, this.clock.time)
   }
 
   desired(): number {

@@ -166,6 +166,7 @@ export class Pool<A, E> implements AutoscaledPool<E> {
         abandoned: ledger?.abandoned ?? 0,
         rejected: ledger?.rejected ?? 0,
         retried: ledger?.retried ?? 0,
+        delayed: standing.delayedOf(facts, moment),
         finalizing: standing.finalizingOf(facts, moment),
         system: this.governor.verdictUnsafe(),
         lastDecision: this.governor.lastDecision

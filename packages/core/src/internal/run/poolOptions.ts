@@ -7,9 +7,11 @@ import * as Result from "effect/Result"
 import * as ConcurrencySettings from "../../ConcurrencySettings.ts"
 import { InvalidOptionsError } from "../../InvalidOptionsError.ts"
 import type { PoolOptions } from "../../PoolOptions.ts"
+import type { RetrySchedule } from "../feeds/retryFeed.ts"
 import * as rules from "../options/rules.ts"
 import type { ScalingPolicy } from "../policies/scalingModel.ts"
 import * as stepRatio from "../policies/stepRatio.ts"
+import * as retryPlan from "./retryPlan.ts"
 import type { Limits } from "./timeLimits.ts"
 
 export interface PoolPlan {
@@ -17,11 +19,13 @@ export interface PoolPlan {
   readonly settings: ConcurrencySettings.ConcurrencySettings
   readonly policy: ScalingPolicy
   readonly limits: Limits
+  /** Which failures are tried again, if any. */
+  readonly retry: RetrySchedule | undefined
   readonly loggingInterval: Duration.Duration | null
   readonly maybeRunInterval: Duration.Duration
 }
 
-export const read = Effect.fnUntraced(function*(options: PoolOptions<never, unknown, unknown>) {
+export const read = Effect.fnUntraced(function*(options: PoolOptions<never, unknown, unknown, unknown, never>) {
   const settings = yield* Effect.mapError(
     ConcurrencySettings.make(options.concurrencySettings),
     nestedIn("concurrencySettings")
@@ -33,7 +37,7 @@ const nestedIn = (parent: string) => ({ field, remedy, value }: InvalidOptionsEr
   new InvalidOptionsError({ field: `${parent}.${field}`, value, remedy })
 
 const readRest = (
-  options: PoolOptions<never, unknown, unknown>,
+  options: PoolOptions<never, unknown, unknown, unknown, never>,
   settings: ConcurrencySettings.ConcurrencySettings
 ): Result.Result<PoolPlan, InvalidOptionsError> =>
   Result.gen(function*() {
@@ -52,16 +56,17 @@ const readRest = (
     const loggingInterval = options.loggingInterval === null
       ? null
       : yield* rules.read(rules.interval, "loggingInterval", options.loggingInterval ?? "1 minute")
+    const retry = yield* retryPlan.read(options.retry)
     const policy = yield* readPolicy(options)
     const limits = {
       taskTimeout: Duration.toMillis(taskTimeout),
       finalizerTimeout: Duration.toMillis(finalizerTimeout)
     }
-    return { name, settings, policy, limits, loggingInterval, maybeRunInterval }
+    return { name, settings, policy, limits, retry, loggingInterval, maybeRunInterval }
   })
 
 const readPolicy = (
-  options: PoolOptions<never, unknown, unknown>
+  options: PoolOptions<never, unknown, unknown, unknown, never>
 ): Result.Result<ScalingPolicy, InvalidOptionsError> => {
   const { autoscaleInterval, desiredConcurrencyRatio, policy, scaleDownStepRatio, scaleUpStepRatio } = options
   const ofDefaultPolicy = { autoscaleInterval, desiredConcurrencyRatio, scaleUpStepRatio, scaleDownStepRatio }

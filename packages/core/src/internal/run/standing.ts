@@ -28,7 +28,7 @@ export const momentOf = (clock: Clock.Clock): Moment => {
 export interface Facts {
   readonly budget: BudgetConsumer
   readonly hold: Hold
-  readonly run: Pick<Dispatcher<never>, "finalizingAt" | "ledger"> | undefined
+  readonly run: Pick<Dispatcher<never>, "delayed" | "finalizingAt" | "ledger"> | undefined
 }
 
 export const blockerOf = (facts: Facts, moment: Moment): Blocker | undefined => {
@@ -40,6 +40,8 @@ export const blockerOf = (facts: Facts, moment: Moment): Blocker | undefined => 
       return { _tag: idle, signals: facts.budget.overloadedUnsafe() }
     case "Paused":
       return facts.hold.isPaused ? { _tag: idle } : { _tag: idle, until: moment.wallTimeOf(facts.hold.until) }
+    case "Delayed":
+      return { _tag: idle, ...(delayedOf(facts, moment) ?? { tasks: 0, next: moment.wallTimeOf(moment.monotonic) }) }
     case "Finalizing":
       return { _tag: idle, ...durationOf(facts.run?.finalizingAt(moment.monotonic) ?? { tasks: 0, oldest: 0 }) }
     default:
@@ -50,6 +52,12 @@ export const blockerOf = (facts: Facts, moment: Moment): Blocker | undefined => 
 export const finalizingOf = ({ run }: Facts, moment: Moment): PoolState["finalizing"] => {
   const finalizing = run?.finalizingAt(moment.monotonic)
   return finalizing === undefined || finalizing.tasks === 0 ? undefined : durationOf(finalizing)
+}
+
+export const delayedOf = ({ run }: Facts, moment: Moment): PoolState["delayed"] => {
+  const delayed = run?.delayed()
+  if (delayed === undefined || delayed.tasks === 0) return undefined
+  return { tasks: delayed.tasks, next: moment.wallTimeOf(delayed.next) }
 }
 
 export const pausedUntil = ({ hold }: Facts, moment: Moment): number | undefined =>

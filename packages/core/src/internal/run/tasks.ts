@@ -105,9 +105,9 @@ export class Tasks<A> {
     }
   }
 
-  /** Interrupts the task of an item, if it runs. */
-  revoke(item: A): void {
-    const slot = this.slots.running().find((slot) => slot.item === item)
+  /** Interrupts the task of the item that matches, if it runs. */
+  revoke(matches: (item: A) => boolean): void {
+    const slot = this.slots.running().find(({ item }) => matches(item as A)) // a slot that runs has its item
     if (slot !== undefined && slot.interruptedAt === Infinity) this.interrupt(slot, this.host.clock.read())
   }
 

@@ -50,6 +50,10 @@ const sentences: Sentences = {
   NoTaskReady: ({ current, desired }, _, held) =>
     `There has been nothing to start for ${held}; ${current} of the ${format.count(desired, "desired task")} ` +
     `${current === 1 ? "is" : "are"} in flight, and more start as soon as the source has an item.`,
+  Delayed: (_facts, { next, tasks }, held) =>
+    `Nothing has started for ${held}: ${format.count(tasks, "task")} that failed ${
+      tasks === 1 ? "waits" : "wait"
+    } for another try, the first until ${format.timeOfDay(next)}.`,
   Draining: ({ current }, _, held) =>
     `Nothing has started for ${held} because drain was called; the run ends with the ${
       format.count(current, "task")

@@ -1,0 +1,192 @@
+/**
+ * A feed around a feed: an item whose task failed is tried again, after a pause that holds no slot.
+ *
+ * A schedule says of each failure whether and when there is another try. Until then the item waits here, among others by
+ * the time at which they are due; what is due goes before what the inner feed has. So that memory stays bounded, the
+ * inner feed is not asked while as many items wait as may.
+ */
+import * as Cause from "effect/Cause"
+import * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import type * as Pull from "effect/Pull"
+import * as Result from "effect/Result"
+import * as Schedule from "effect/Schedule"
+import { CurrentAttempt } from "../sources/currentAttempt.ts"
+import type { Delayed, Feed, FeedHost, Lack, Poke, Pulled, Room, Settled } from "./feed.ts"
+
+/** An item with its tries. */
+export interface Tried<A> {
+  readonly item: A
+  /** The number of the try that runs or comes next. */
+  number: number
+  /** Where its schedule stands; none before the first failure. */
+  step: Step | undefined
+  /** When the next try is due, in monotonic milliseconds. */
+  dueAt: number
+}
+
+type Step = (now: number, error: unknown) => Pull.Pull<readonly [unknown, Duration.Duration], unknown, unknown, unknown>
+
+/** Which failures are tried again, and when. */
+export type RetrySchedule = Schedule.Schedule<unknown, unknown, unknown, unknown>
+
+/** How many items may wait for their next try before no others are looked for. */
+export const mostDelayed = 1_000
+
+export class RetryFeed<A> implements Feed<Tried<A>> {
+  item!: Tried<A>
+  lack: Lack = "NoTaskReady"
+  private readonly host: FeedHost<Tried<A>>
+  private readonly inner: Feed<A>
+  private readonly schedule: RetrySchedule
+  /** Items that wait for their next try, the one that is due first at the end. */
+  private readonly waiting: Array<Tried<A>> = []
+  /** Failures of which the schedule has not said what becomes of them. */
+  private undecided = 0
+  private isGivenBack = false
+
+  constructor(host: FeedHost<Tried<A>>, schedule: RetrySchedule, makeInner: (host: FeedHost<A>) => Feed<A>) {
+    this.host = host
+    this.schedule = schedule
+    this.inner = makeInner({ ...bound(host), revoke: (matches) => this.revoke(matches) })
+  }
+
+  get isOpaque(): boolean {
+    return this.inner.isOpaque
+  }
+
+  delayed(): Delayed {
+    return { tasks: this.waiting.length, next: this.waiting.at(-1)?.dueAt ?? Infinity }
+  }
+
+  pull(room: Room): Pulled {
+    const next = this.waiting.at(-1)
+    if (next !== undefined && next.dueAt <= this.host.now()) {
+      this.waiting.pop()
+      this.item = next
+      return "Item"
+    }
+    if (this.waiting.length + this.undecided < mostDelayed) {
+      const pulled = this.inner.pull(room)
+      if (pulled === "Item") {
+        this.item = { item: this.inner.item, number: 1, step: undefined, dueAt: 0 }
+        return pulled
+      }
+      this.lack = this.inner.lack
+      if (next === undefined && this.undecided === 0) return pulled
+    }
+    if (next === undefined) return "Waiting"
+    this.lack = "Delayed"
+    this.host.wakeAt(next.dueAt)
+    return "Waiting"
+  }
+
+  task({ item, number }: Tried<A>): Effect.Effect<unknown, unknown> {
+    const task = this.inner.task(item)
+    return number === 1 ? task : Effect.provideService(task, CurrentAttempt, this.inner.attemptOf(item) + number - 1)
+  }
+
+  attemptOf({ item, number }: Tried<A>): number {
+    return this.inner.attemptOf(item) + number - 1
+  }
+
+  isRevoked({ item }: Tried<A>): boolean {
+    return this.inner.isRevoked(item)
+  }
+
+  settle(tried: Tried<A>, exit: Exit.Exit<unknown, unknown>, isWithdrawn: boolean, retryAfter: number): Settled {
+    const error = Exit.isFailure(exit) && !isWithdrawn ? recoverable(exit.cause) : undefined
+    if (error === undefined) return this.inner.settle(tried.item, exit, isWithdrawn, retryAfter)
+    this.undecided++
+    this.host.fork(this.delayAfter(tried, error.value), (decision) => {
+      this.undecided--
+      this.decide(tried, exit, decision, retryAfter)
+    })
+    return "Ended" // the failure is the run's only if there is no other try
+  }
+
+  mayEnd(): boolean {
+    return this.waiting.length === 0 && this.undecided === 0 && this.inner.mayEnd()
+  }
+
+  poke(why: Poke): void {
+    this.inner.poke(why)
+  }
+
+  giveBack(): void {
+    this.isGivenBack = true
+    for (const { item } of this.waiting.splice(0)) this.inner.settle(item, Exit.interrupt(), true, 0)
+    this.inner.giveBack()
+  }
+
+  keep(room: Room): void {
+    this.inner.keep(room)
+  }
+
+  /** The pause before the next try, or a failure with `Done` where there is none. */
+  private delayAfter(tried: Tried<A>, error: unknown): Effect.Effect<number, unknown> {
+    const stepped = Clock.clockWith((clock) =>
+      Effect.flatMap(this.stepOf(tried), (step) => step(clock.currentTimeMillisUnsafe(), error))
+    )
+    // The host forks in the pool's context, which has what the schedule requires.
+    return Effect.map(stepped, ([, delay]) => Duration.toMillis(delay)) as Effect.Effect<number, unknown>
+  }
+
+  private stepOf(tried: Tried<A>): Effect.Effect<Step, never, unknown> {
+    if (tried.step !== undefined) return Effect.succeed(tried.step)
+    return Effect.tap(Schedule.toStep(this.schedule), (step) => Effect.sync(() => void (tried.step = step)))
+  }
+
+  private decide(
+    tried: Tried<A>,
+    failure: Exit.Exit<unknown, unknown>,
+    decision: Exit.Exit<number, unknown>,
+    retryAfter: number
+  ): void {
+    if (Exit.isSuccess(decision)) return this.delay(tried, Math.max(decision.value, retryAfter))
+    if (this.isGivenBack && Cause.hasInterruptsOnly(decision.cause)) return this.delay(tried, 0)
+    const isOver = decision.cause.reasons.some((reason) => Cause.isFailReason(reason) && Cause.isDone(reason.error))
+    const exit = isOver ? failure : decision // a schedule may fail too
+    const settled = this.inner.settle(tried.item, exit, false, retryAfter)
+    if (settled === "FailsRun" && Exit.isFailure(exit)) this.host.fail(exit.cause)
+  }
+
+  private delay(tried: Tried<A>, millis: number): void {
+    if (this.isGivenBack) return void this.inner.settle(tried.item, Exit.interrupt(), true, 0)
+    tried.number++
+    tried.dueAt = this.host.now() + millis
+    const index = this.waiting.findLastIndex(({ dueAt }) => dueAt > tried.dueAt)
+    this.waiting.splice(index + 1, 0, tried)
+    this.inner.poke("Notified") // a task has ended, if not the last of its tries
+    this.host.wakeLater()
+  }
+
+  /** A source that takes back an item which waits here has it at once. */
+  private revoke(matches: (item: A) => boolean): void {
+    const index = this.waiting.findIndex(({ item }) => matches(item))
+    if (index < 0) return this.host.revoke(({ item }) => matches(item))
+    const [{ item }] = this.waiting.splice(index, 1)
+    this.inner.settle(item, Exit.interrupt(), true, 0)
+    this.host.wakeLater()
+  }
+}
+
+/** The error that a failure can be retried for; a defect or an interruption cannot be. */
+const recoverable = (cause: Cause.Cause<unknown>): { readonly value: unknown } | undefined => {
+  if (cause.reasons.some(Cause.isDieReason)) return undefined
+  const error = Cause.findError(cause)
+  return Result.isSuccess(error) ? { value: error.success } : undefined
+}
+
+/** The members of a host, to build another one of. */
+const bound = <A>(host: FeedHost<A>): Omit<FeedHost<A>, "revoke"> => ({
+  fork: (effect, onExit) => host.fork(effect, onExit),
+  desired: () => host.desired(),
+  free: () => host.free(),
+  now: () => host.now(),
+  wakeAt: (at) => host.wakeAt(at),
+  wakeLater: () => host.wakeLater(),
+  fail: (cause) => host.fail(cause)
+})
