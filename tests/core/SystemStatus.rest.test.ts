@@ -4,9 +4,16 @@
  * A process with nothing to do pays for sampling only what keeps its verdicts valid: samples are counted here, and read
  * for what they say after a long pause.
  */
-import { AutoscaledPool, ClientErrors, LoadSignal, SystemStatus, TaskSource } from "@autoscaled-pool/core"
+import {
+  AutoscaledPool,
+  ClientErrors,
+  LoadSignal,
+  type ScalingPolicy,
+  SystemStatus,
+  TaskSource
+} from "@autoscaled-pool/core"
 import { assert, describe, it } from "@effect/vitest"
-import { Clock, type Duration, Effect, Layer, Queue, Stream } from "effect"
+import { Clock, Duration, Effect, Layer, Queue, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import { after, begin, settled } from "./stage.ts"
 
@@ -36,9 +43,12 @@ const attendTo = (status: SystemStatus.SystemStatus["Service"]) =>
   Effect.provideService(SystemStatus.attend, SystemStatus.SystemStatus, status)
 
 /** A pool on a queue, running on a status. */
-const openPool = Effect.fnUntraced(function*(status: SystemStatus.SystemStatus["Service"]) {
+const openPool = Effect.fnUntraced(function*(
+  status: SystemStatus.SystemStatus["Service"],
+  options: { readonly policy?: ScalingPolicy.ScalingPolicy } = {}
+) {
   const queue = yield* Queue.unbounded<Effect.Effect<void>>()
-  const pool = yield* AutoscaledPool.fromSource(TaskSource.fromQueue(queue), (task) => task).pipe(
+  const pool = yield* AutoscaledPool.fromSource(TaskSource.fromQueue(queue), (task) => task, options).pipe(
     Effect.provideService(SystemStatus.SystemStatus, status)
   )
   yield* begin(pool.run)
@@ -212,6 +222,30 @@ describe("signals rest", () => {
       }
       assert.closeTo((yield* status.current).signals["client"].load, 2 / 3, 1e-9)
     }).pipe(Effect.provide(ClientErrors.layer)))
+
+  it.effect("a policy that decides on each sample rests with them, and decides on the fresh one", () =>
+    Effect.gen(function*() {
+      const disk = counted("disk", "250 millis")
+      const status = yield* build({ signals: [disk.signal] })
+      const seen: Array<readonly [at: number, sampledAt: number | undefined]> = []
+      const policy: ScalingPolicy.ScalingPolicy<undefined> = {
+        name: "watching",
+        every: Duration.millis(250),
+        boundsStarts: true,
+        initial: () => undefined,
+        decide: (state, { currentInfo, desired, now }) => {
+          seen.push([now, currentInfo.signals["disk"].at])
+          return [{ desired, reason: { summary: "as it is" } }, state]
+        }
+      }
+      const { offer } = yield* openPool(status, { policy })
+      yield* after("40100 millis")
+      assert.isAtMost(seen.splice(0).length, 11)
+      yield* offer(Effect.sleep("1 second"))
+      yield* after("1 second")
+      assert.deepStrictEqual(seen.slice(0, 2), [[40_255, 40_250], [40_505, 40_500]])
+      assert.strictEqual(seen.length, 4)
+    }))
 
   it.effect("no timer at all runs where there is no signal", () =>
     Effect.gen(function*() {

@@ -103,7 +103,10 @@ export class BudgetConsumer {
   /** Books a start. Call it in the same step in which the gate was seen open. */
   bookUnsafe(now: number): void {
     this.gate.book(now)
-    if (this.gate.current === 1) this.attention?.beginUnsafe()
+    if (this.gate.current === 1) {
+      this.attention?.beginUnsafe()
+      this.regulator.wakeUnsafe()
+    }
     this.meter.change(now, this.gate.current)
   }
 

@@ -3,6 +3,7 @@
  * it decides on the gate.
  */
 import * as Effect from "effect/Effect"
+import * as Latch from "effect/Latch"
 import * as Schedule from "effect/Schedule"
 import * as Stream from "effect/Stream"
 import * as ConcurrencySettings from "../../ConcurrencySettings.ts"
@@ -29,6 +30,8 @@ export class Regulator {
   private readonly now: () => number
   private readonly dispatching: Dispatching
   private policyState: unknown
+  /** Open while there is something to decide on that was not there at the last decision. */
+  private readonly news = Latch.makeUnsafe(true)
 
   constructor(options: {
     readonly policy: ScalingPolicy
@@ -60,7 +63,10 @@ export class Regulator {
 
   /** Follows the verdicts of the status and asks the policy at its pace. A defect of the policy ends it. */
   readonly regulate: Effect.Effect<void> = Effect.suspend(() =>
-    Effect.all([this.followVerdicts, Effect.schedule(this.decideInTurn, paceOf(this.policy))], {
+    Effect.all([
+      this.followVerdicts,
+      Effect.schedule(this.policy.boundsStarts === true ? this.decideOnNews : this.decideInTurn, paceOf(this.policy))
+    ], {
       concurrency: 2,
       discard: true
     })
@@ -83,12 +89,17 @@ export class Regulator {
   }
 
   private readonly followVerdicts: Effect.Effect<void> = Effect.suspend(() =>
-    Stream.runForEach(this.status.changes, (info) => Effect.sync(() => this.follow(info)))
+    Stream.runForEach(this.status.changes, (info) =>
+      Effect.sync(() => {
+        this.news.openUnsafe()
+        this.follow(info)
+      }))
   )
 
   private readonly decide: Effect.Effect<void> = Effect.suspend(() =>
     Effect.zipWith(this.status.current, this.status.historical, (currentInfo, historicalInfo) => {
       this.follow(currentInfo)
+      this.news.closeUnsafe()
       const [decision, state] = this.policy.decide(this.policyState, this.observe(currentInfo, historicalInfo))
       this.policyState = state
       this.enact(decision, currentInfo.isStale || historicalInfo.isStale)
@@ -97,6 +108,16 @@ export class Regulator {
 
   /** Whatever samples in the same turn goes first. */
   private readonly decideInTurn = Effect.andThen(Effect.yieldNow, this.decide)
+
+  /** With nothing in flight, samples rest, and so does a policy that decides on each of them: it waits for the next one. */
+  private readonly decideOnNews = Effect.suspend(() =>
+    this.gate.current > 0 || this.news.isOpen() ? this.decideInTurn : this.news.await
+  )
+
+  /** A task has started after there was none. */
+  wakeUnsafe(): void {
+    this.news.openUnsafe()
+  }
 
   private observe(currentInfo: SystemInfo, historicalInfo: SystemInfo): Observation {
     const now = this.now()
