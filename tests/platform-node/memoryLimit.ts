@@ -1,5 +1,5 @@
 /**
- * A memory limit that the kernel enforces, for a test: a control group below this process's own.
+ * A limit on memory or on processes that the kernel enforces, for a test: a control group below this process's own.
  */
 import { Effect, Schedule, type Scope } from "effect"
 import { spawn } from "node:child_process"
@@ -7,42 +7,47 @@ import * as fs from "node:fs"
 import * as path from "node:path"
 import * as cgroup from "../../packages/platform-node/src/internal/cgroup/cgroup.ts"
 
-const limitFiles = ["memory.max", "memory.limit_in_bytes"]
+const limitFiles = {
+  memory: ["memory.max", "memory.limit_in_bytes"],
+  pids: ["pids.max"]
+}
+
+type Controller = keyof typeof limitFiles
 
 /** A new group; throws where the machine has none to give. */
-const create = (): string => {
+const create = (controller: Controller): { readonly directory: string; readonly file: string } => {
   const read = (file: string) => fs.readFileSync(file, "utf8")
   const own = cgroup.hierarchyOf(
-    "memory",
+    controller,
     cgroup.parseMemberships(read("/proc/self/cgroup")) ?? [],
     cgroup.parseMounts(read("/proc/self/mountinfo")) ?? []
   )?.groups[0].directory
-  if (own === undefined) throw new Error("no memory control group is mounted")
+  if (own === undefined) throw new Error(`no control group of ${controller} is mounted`)
   const directory = fs.mkdtempSync(path.join(own, "autoscaled-pool-test-"))
-  if (!limitFiles.some((file) => fs.existsSync(`${directory}/${file}`))) {
-    fs.rmdirSync(directory)
-    throw new Error(`${own} does not pass its memory controller on`)
-  }
-  return directory
+  const file = limitFiles[controller].find((file) => fs.existsSync(`${directory}/${file}`))
+  if (file !== undefined) return { directory, file: `${directory}/${file}` }
+  fs.rmdirSync(directory)
+  throw new Error(`${own} does not pass its ${controller} controller on`)
 }
 
-/** Why no such group can be made here, if so. */
-export const obstacle: string | undefined = (() => {
+const obstacleOf = (controller: Controller): string | undefined => {
   try {
-    fs.rmdirSync(create())
+    fs.rmdirSync(create(controller).directory)
     return undefined
   } catch (error) {
     return error instanceof Error ? error.message : String(error)
   }
-})()
+}
 
-/** The group is removed with the scope, when its last process has ended. */
-export const make = (bytes: number): Effect.Effect<string, never, Scope.Scope> =>
+/** Why no such group can be made here, if so. */
+export const obstacle: string | undefined = obstacleOf("memory")
+export const obstacleOfProcesses: string | undefined = obstacleOf("pids")
+
+const makeOf = (controller: Controller, limit: number): Effect.Effect<string, never, Scope.Scope> =>
   Effect.acquireRelease(
     Effect.sync(() => {
-      const directory = create()
-      const limit = limitFiles.find((file) => fs.existsSync(`${directory}/${file}`))
-      fs.writeFileSync(`${directory}/${limit}`, `${bytes}`)
+      const { directory, file } = create(controller)
+      fs.writeFileSync(file, `${limit}`)
       return directory
     }),
     (directory) =>
@@ -51,6 +56,12 @@ export const make = (bytes: number): Effect.Effect<string, never, Scope.Scope> =
         Effect.orDie
       )
   )
+
+/** The group is removed with the scope, when its last process has ended. */
+export const make = (bytes: number): Effect.Effect<string, never, Scope.Scope> => makeOf("memory", bytes)
+
+/** Likewise, for a number of processes and threads. */
+export const makeForProcesses = (count: number): Effect.Effect<string, never, Scope.Scope> => makeOf("pids", count)
 
 export interface Outcome {
   readonly lines: ReadonlyArray<Record<string, unknown>>

@@ -158,3 +158,29 @@ describe("real memory limit", () => {
     120_000
   )
 })
+
+describe("real process limit", () => {
+  if (memoryLimit.obstacleOfProcesses !== undefined) {
+    console.warn(
+      `skipped, as no control group with a process limit can be made here: ${memoryLimit.obstacleOfProcesses}`
+    )
+  }
+  const limited = it.live.skipIf(memoryLimit.obstacleOfProcesses !== undefined)
+
+  limited(
+    "real machine: tasks that start processes finish within a process limit in which a fixed concurrency fails",
+    () =>
+      Effect.gen(function*() {
+        const group = yield* memoryLimit.makeForProcesses(60)
+        const [fixed] = (yield* memoryLimit.run(group, "spawn.ts", "fixed")).lines
+        assert.isAbove(Number(fixed.refused), 0)
+        for (const policy of ["stepRatio", "adaptive"]) {
+          const { code, errors, lines } = yield* memoryLimit.run(group, "spawn.ts", policy)
+          console.log(`${policy} ${JSON.stringify(lines)}`)
+          assert.strictEqual(code, 0, errors)
+          assert.deepInclude(lines[0], { finished: 200, refused: 0 })
+        }
+      }),
+    120_000
+  )
+})

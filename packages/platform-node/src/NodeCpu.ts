@@ -11,7 +11,8 @@ import { type Quota, quotas } from "./internal/cgroup/cgroupCpu.ts"
 import * as Host from "./internal/host/host.ts"
 import { type CpuTimes, listedCpus, parseAllowedCpus, parseCpuTimes } from "./internal/host/machine.ts"
 import * as between from "./internal/sampling/between.ts"
-import { type Level, loadOf, tightest } from "./internal/sampling/bound.ts"
+import { fullest, type Level, loadOf, tightest } from "./internal/sampling/bound.ts"
+import * as optionRules from "./internal/sampling/optionRules.ts"
 
 /**
  * Options of {@link signal}.
@@ -19,7 +20,7 @@ import { type Level, loadOf, tightest } from "./internal/sampling/bound.ts"
  * **Details**
  *
  * - `every`: the pause between two samples, longer than 0, default 500 milliseconds.
- * - `target`: the load to aim at, above 0, which a sample may not exceed without counting as overload, default 0.95.
+ * - `target`: the load to aim at, above 0 and at most 1, which a sample may not exceed without counting as overload, default 0.95.
  * - `overloadedRatio`: the share of a window's time that may be overloaded, 0 to 1, default 0.4.
  *
  * @category models
@@ -70,19 +71,14 @@ export const signal = (options: Options = {}): Effect.Effect<LoadSignal.LoadSign
   Effect.flatMap(Host.make(), (host) => signalOf(host, options))
 
 /** @internal */
-export const signalOf = (
+export const signalOf = Effect.fnUntraced(function*(
   host: Host.Host,
   { every = "500 millis", overloadedRatio = 0.4, target = 0.95 }: Options
-): Effect.Effect<LoadSignal.LoadSignal, InvalidOptionsError> =>
-  Effect.suspend(() =>
-    LoadSignal.make({
-      name: "cpu",
-      overloadedRatio,
-      target,
-      every,
-      sample: between.make({ every, warnings: host.warnings, read: (at) => read(host, at), measure })
-    })
-  )
+) {
+  yield* optionRules.share("target", target)
+  const sample = between.make({ every, warnings: host.warnings, read: (at) => read(host, at), measure })
+  return yield* LoadSignal.make({ name: "cpu", overloadedRatio, target, every, sample })
+})
 
 /** Counters since boot or start, and what holds now. Times of the process and its groups are in milliseconds. */
 interface Reading {
@@ -107,21 +103,50 @@ const read = ({ cgroups, cpuNumbers, files, node, tree }: Host.Host, at: number)
 const measure = (before: between.At<Reading>, after: between.At<Reading>): LoadSignal.Sample => {
   const elapsed = after.at - before.at
   const ownCpus = perTime(after.value.process - before.value.process, elapsed) + after.value.childrenCpus
-  const cpus = Math.max(1, after.value.machine.cpus)
-  const busy = busyShare(before.value.machine, after.value.machine) ?? ownCpus / cpus
-  const bound = tightest(levelsBetween(before.value, after.value, elapsed, ownCpus))
-  const quota = bound === undefined ? 0 : loadOf(bound)
-  const load = Math.max(quota, busy)
-  const limit = bound !== undefined && quota >= busy ? bound.limit : cpus
-  return { load, own: Math.min(ownCpus / limit, load) }
+  const machine = machineUse(before.value.machine, after.value.machine, ownCpus)
+  const use = quotaUse(quotasBetween(before.value, after.value, elapsed, ownCpus)) ?? machine
+  const { limit, load, measure } = use.load >= machine.load ? use : machine
+  return { load, own: Math.min(ownCpus / limit, load), measure }
 }
 
-const levelsBetween = (before: Reading, after: Reading, elapsed: number, ownCpus: number): ReadonlyArray<Level> =>
-  after.quotas.flatMap(({ cpus, directory, used }) => {
-    if (used === undefined) return [{ limit: cpus, used: ownCpus }]
+/** `limit` is what `load` is a share of, in CPUs. */
+interface Use {
+  readonly load: number
+  readonly limit: number
+  readonly measure: LoadSignal.Measure
+}
+
+const machineUse = (before: CpuTimes, after: CpuTimes, ownCpus: number): Use => {
+  const limit = Math.max(1, after.cpus)
+  const load = busyShare(before, after) ?? ownCpus / limit
+  return { load, limit, measure: { used: load * limit, limit, unit, of: "machine" } }
+}
+
+const quotaUse = (levels: ReadonlyArray<QuotaLevel>): Use | undefined => {
+  const bound = tightest(levels)
+  if (bound === undefined) return undefined
+  const { limit, of, used } = fullest(levels)
+  return { load: loadOf(bound), limit: bound.limit, measure: { used, limit, unit, of } }
+}
+
+const unit = "{cpu}"
+
+interface QuotaLevel extends Level {
+  readonly of: string
+}
+
+const quotasBetween = (
+  before: Reading,
+  after: Reading,
+  elapsed: number,
+  ownCpus: number
+): ReadonlyArray<QuotaLevel> =>
+  after.quotas.flatMap(({ cpus: limit, directory, name, used }) => {
+    const of = `quota of ${name}`
+    if (used === undefined) return [{ limit, used: ownCpus, of }]
     const earlier = before.quotas.find((quota) => quota.directory === directory)?.used
     // A quota that is new has no earlier reading: it counts from the next sample on.
-    return earlier === undefined ? [] : [{ limit: cpus, used: perTime(used - earlier, elapsed) }]
+    return earlier === undefined ? [] : [{ limit, used: perTime(used - earlier, elapsed), of }]
   })
 
 const perTime = (used: number, elapsed: number): number => elapsed > 0 ? Math.max(0, used) / elapsed : 0

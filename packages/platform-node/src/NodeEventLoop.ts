@@ -17,7 +17,7 @@ import * as optionRules from "./internal/sampling/optionRules.ts"
  * **Details**
  *
  * - `every`: the pause between two samples, longer than 0, default 500 milliseconds.
- * - `target`: the load to aim at, above 0, default 0.93. It does not decide what overload is: `maxDelay` does.
+ * - `target`: the load to aim at, above 0 and at most 1, default 0.93. It does not decide what overload is: `maxDelay` does.
  * - `overloadedRatio`: the share of a window's time that may be overloaded, 0 to 1, default 0.6.
  * - `maxDelay`: how late the loop may be before it counts as overloaded, 0 or longer, default 50 milliseconds.
  *
@@ -72,6 +72,7 @@ export const signalOf = Effect.fnUntraced(function*(
   { every = "500 millis", maxDelay = "50 millis", overloadedRatio = 0.6, target = 0.93 }: Options
 ) {
   const limit = yield* optionRules.delay("maxDelay", maxDelay)
+  yield* optionRules.share("target", target)
   const idle = idleFloor()
   const sample = between.make({
     every,
@@ -79,7 +80,11 @@ export const signalOf = Effect.fnUntraced(function*(
     read: node.eventLoop,
     measure: (before, after, due) => {
       const delay = idle.above(Math.max(0, after.at - due))
-      return { load: utilization(before.value, after.value), isOverloaded: delay > limit }
+      return {
+        load: utilization(before.value, after.value),
+        isOverloaded: delay > limit,
+        measure: { used: delay, limit, unit: "ms", of: "delay of the event loop" }
+      }
     }
   })
   return yield* LoadSignal.make({ name: "eventLoop", overloadedRatio, target, every, sample })

@@ -16,6 +16,7 @@ import * as optionRules from "./internal/sampling/optionRules.ts"
 import * as NodeCpu from "./NodeCpu.ts"
 import * as NodeEventLoop from "./NodeEventLoop.ts"
 import * as NodeMemory from "./NodeMemory.ts"
+import * as NodeProcesses from "./NodeProcesses.ts"
 
 /**
  * Options of {@link layer}.
@@ -24,6 +25,8 @@ import * as NodeMemory from "./NodeMemory.ts"
  *
  * - `cpu`, `memory`, `eventLoop`, `client`: the options of a signal, or `false` to leave it out, default on. What is
  *   left out of the options takes the defaults below; all are described at the signals.
+ * - `processes`: the options of a signal that is left out where neither a control group nor `ulimit -u` limits the number
+ *   of processes, or `false` to leave it out everywhere, default on.
  * - `custom`: signals of the program's own. A name that appears twice is an `InvalidOptionsError`.
  * - `currentWindow`: what may start now is judged by, default 5 seconds.
  * - `historyWindow`: what growth is judged by, default 30 seconds.
@@ -34,11 +37,13 @@ import * as NodeMemory from "./NodeMemory.ts"
  * | `memory` | 250 ms | 0.9 | 0.2 | `limit`: none |
  * | `eventLoop` | 500 ms | 0.93 | 0.6 | `maxDelay`: 50 ms |
  * | `client` | 1 s | 1 | 0.3 | `allowed`: 3 |
+ * | `processes` | 1 s | 0.9 | 0.2 | |
  *
  * @see {@link NodeCpu.signal}
  * @see {@link NodeMemory.signal}
  * @see {@link NodeEventLoop.signal}
  * @see {@link ClientErrors.signal}
+ * @see {@link NodeProcesses.signal}
  *
  * @category models
  * @since 0.1.0
@@ -48,6 +53,7 @@ export interface Options {
   readonly memory?: NodeMemory.Options | false | undefined
   readonly eventLoop?: NodeEventLoop.Options | false | undefined
   readonly client?: Parameters<typeof ClientErrors.signal>[0] | false | undefined
+  readonly processes?: NodeProcesses.Options | false | undefined
   readonly custom?: ReadonlyArray<LoadSignal> | undefined
   readonly currentWindow?: Duration.Input | undefined
   readonly historyWindow?: Duration.Input | undefined
@@ -85,18 +91,27 @@ export const layer = (options: Options = {}): Layer.Layer<SystemStatus.SystemSta
 
 /** @internal */
 export const layerOf = Effect.fnUntraced(function*(host: Host.Host, options: Options) {
-  const { client = {}, cpu = {}, currentWindow, custom = [], eventLoop = {}, historyWindow, memory = {} } = options
+  const { client = {}, cpu = {}, currentWindow, custom = [], eventLoop = {}, historyWindow } = options
+  const { memory = {}, processes = {} } = options
   const builtIn = yield* Effect.all([
     cpu === false ? none : optionRules.within("cpu")(NodeCpu.signalOf(host, cpu)),
     memory === false ? none : optionRules.within("memory")(NodeMemory.signalOf(host, memory)),
     eventLoop === false ? none : optionRules.within("eventLoop")(NodeEventLoop.signalOf(host, eventLoop)),
-    client === false ? none : optionRules.within("client")(ClientErrors.signal(client))
+    client === false ? none : optionRules.within("client")(ClientErrors.signal(client)),
+    processes === false ? none : optionRules.within("processes")(whereLimited(host, processes))
   ])
   const signals = [...builtIn.filter((signal) => signal !== undefined), ...custom]
   return SystemStatus.layer({ signals, currentWindow, historyWindow })
 })
 
 const none = Effect.succeed(undefined)
+
+const whereLimited = (host: Host.Host, options: NodeProcesses.Options) =>
+  Effect.zipWith(
+    NodeProcesses.signalOf(host, options),
+    NodeProcesses.hasLimit(host),
+    (signal, hasLimit) => hasLimit ? signal : undefined
+  )
 
 const orDefault = <A>(config: Config.Config<A>): Config.Config<A | undefined> => Config.withDefault(config, undefined)
 

@@ -1,6 +1,7 @@
 export * as NodeCpu from "./NodeCpu.ts"
 export * as NodeEventLoop from "./NodeEventLoop.ts"
 export * as NodeMemory from "./NodeMemory.ts"
+export * as NodeProcesses from "./NodeProcesses.ts"
 export * as NodeSystemStatus from "./NodeSystemStatus.ts"
 export * as PoolProgress from "./PoolProgress.ts"
 export * as QueueStore from "./QueueStore.ts"

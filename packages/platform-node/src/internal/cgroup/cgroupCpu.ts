@@ -29,6 +29,7 @@ export const parseAccount: Parser<number> = (text) => /^\d+\s*$/.test(text) ? Nu
 
 /** A group with a quota. `used` is CPU time in milliseconds since it exists, left out where nothing tells it. */
 export interface Quota {
+  readonly name: string
   readonly directory: string
   readonly cpus: number
   readonly used: number | undefined
@@ -41,7 +42,7 @@ export const quotas = (files: PseudoFiles, cgroups: Cgroups, allowedCpus: number
   return hierarchy.groups.flatMap((group) => {
     const cpus = quotaOf(files, hierarchy.version, group)
     if (!(cpus < allowedCpus)) return []
-    return [{ directory: group.directory, cpus, used: usageOf(files, cgroups, hierarchy, group) }]
+    return [{ ...group, cpus, used: usageOf(files, cgroups, hierarchy, group) }]
   })
 }
 

@@ -12,6 +12,7 @@ import type { CpuTimes } from "./machine.ts"
 import { measurable } from "./measurable.ts"
 import * as processTree from "./processTree.ts"
 import * as pseudoFiles from "./pseudoFiles.ts"
+import * as userProcesses from "./userProcesses.ts"
 import * as warnings from "./warnings.ts"
 
 /** What Node.js tells on every platform; bytes and milliseconds. */
@@ -67,6 +68,7 @@ export interface Host {
   readonly cgroups: () => cgroup.Cgroups
   readonly cpuNumbers: cpuNumbers.CpuNumbers
   readonly tree: processTree.ProcessTree
+  readonly userProcesses: userProcesses.UserProcesses
 }
 
 /** `root` is put before the path of every file: a test gives a folder of its own. */
@@ -85,6 +87,7 @@ export const make = (options: {
       warnings: once,
       cgroups,
       cpuNumbers: cpuNumbers.make(files, cgroups),
-      tree: processTree.make(files)
+      tree: processTree.make(files),
+      userProcesses: userProcesses.make(files)
     }
   })

@@ -23,3 +23,7 @@ export const tightest = (levels: ReadonlyArray<Level>): Bound | undefined =>
 
 /** The share of the limit that is gone: used by the process, or by others that share a limit with it. */
 export const loadOf = ({ headroom, limit }: Bound): number => Math.max(0, 1 - headroom / limit)
+
+/** The one of several limits that leaves least. */
+export const fullest = <A extends Level>(levels: ReadonlyArray<A>): A =>
+  levels.reduce((a, b) => b.limit - b.used < a.limit - a.used ? b : a)

@@ -24,6 +24,14 @@ export const bytes = (field: string, value: ByteSize.Input): Effect.Effect<numbe
     remedy: `Use a size above 0, such as "512 MiB"; a plain number is bytes.`
   })
 
+/** A target of a load that is a share of a limit: more than all of it is never used. */
+export const share = (field: string, value: number): Effect.Effect<number, InvalidOptionsError> =>
+  read(Option.liftPredicate((value: number) => value > 0 && value <= 1)(value), {
+    field,
+    value,
+    remedy: "Use a ratio above 0 and at most 1, such as 0.95 for 95 %."
+  })
+
 const isDelay = (millis: number): boolean => millis >= 0 && Number.isFinite(millis)
 
 /** A finite duration of 0 or more, in milliseconds. */
