@@ -134,7 +134,7 @@ describe("NodeSystemStatus", () => {
   describe("config", () => {
     it.effect("without any variable all is default", () =>
       Effect.gen(function*() {
-        const signals = yield* signalsOf(NodeSystemStatus.layerConfig.pipe(Layer.provide(environment({}))))
+        const signals = yield* signalsOf(NodeSystemStatus.layerFromConfig.pipe(Layer.provide(environment({}))))
         assert.deepStrictEqual(shownOf(signals), shownOf(yield* signalsOf(NodeSystemStatus.layer())))
       }))
 
@@ -157,7 +157,10 @@ describe("NodeSystemStatus", () => {
           AUTOSCALED_POOL_EVENT_LOOP_MAX_DELAY: "75 millis",
           AUTOSCALED_POOL_CLIENT_EVERY: "4 seconds",
           AUTOSCALED_POOL_CLIENT_OVERLOADED_RATIO: "0.15",
-          AUTOSCALED_POOL_CLIENT_ALLOWED: "9"
+          AUTOSCALED_POOL_CLIENT_ALLOWED: "9",
+          AUTOSCALED_POOL_PROCESSES_EVERY: "3 seconds",
+          AUTOSCALED_POOL_PROCESSES_TARGET: "0.6",
+          AUTOSCALED_POOL_PROCESSES_OVERLOADED_RATIO: "0.5"
         })
         assert.deepStrictEqual(
           JSON.parse(JSON.stringify(options, (_, value) => typeof value === "bigint" ? Number(value) : value)),
@@ -185,6 +188,11 @@ describe("NodeSystemStatus", () => {
               every: { _id: "Duration", _tag: "Millis", millis: 4000 },
               overloadedRatio: 0.15,
               allowed: 9
+            },
+            processes: {
+              every: { _id: "Duration", _tag: "Millis", millis: 3000 },
+              target: 0.6,
+              overloadedRatio: 0.5
             }
           }
         )
@@ -192,7 +200,7 @@ describe("NodeSystemStatus", () => {
 
     it.effect("false leaves a signal out, whatever else is set for it", () =>
       Effect.gen(function*() {
-        const signals = yield* signalsOf(NodeSystemStatus.layerConfig.pipe(Layer.provide(environment({
+        const signals = yield* signalsOf(NodeSystemStatus.layerFromConfig.pipe(Layer.provide(environment({
           AUTOSCALED_POOL_CPU: "false",
           AUTOSCALED_POOL_CPU_TARGET: "0.5",
           AUTOSCALED_POOL_MEMORY: "no",
@@ -229,10 +237,99 @@ describe("NodeSystemStatus", () => {
         }
       }))
 
+    it.effect("names that nothing reads get one warning with the nearest that there are", () =>
+      Machine.recordWarnings(Effect.fnUntraced(function*(warnings) {
+        yield* signalsOf(NodeSystemStatus.layerFromConfig.pipe(Layer.provide(environment({
+          AUTOSCALED_POOL_CPU_TARGT: "0.8",
+          AUTOSCALED_POOL_CPU: "true",
+          AUTOSCALED_POOL_MEM_LIMIT: "2 GiB",
+          AUTOSCALED_POOL_EVENTLOOP: "false",
+          AUTOSCALED_POOL_CLIENT_TARGET: "1",
+          AUTOSCALED_POOL_EVENT_LOOP_MAX_DELAY: "60 millis",
+          AUTOSCALED_POOLS: "x",
+          OTHER: "x"
+        }))))
+        const own = warnings.filter((warning) => warning.startsWith("Nothing reads"))
+        assert.strictEqual(own.length, 1)
+        for (
+          const pair of [
+            "AUTOSCALED_POOL_CPU_TARGT (did you mean AUTOSCALED_POOL_CPU_TARGET?)",
+            "AUTOSCALED_POOL_MEM_LIMIT (did you mean AUTOSCALED_POOL_MEMORY_LIMIT?)",
+            "AUTOSCALED_POOL_EVENTLOOP (did you mean AUTOSCALED_POOL_EVENT_LOOP?)",
+            "AUTOSCALED_POOL_CLIENT_TARGET (did you mean "
+          ]
+        ) assert.include(own[0], pair)
+        assert.strictEqual(own[0].split("did you mean").length, 5)
+      })))
+
+    it.effect("names of a nested document too; known ones get none", () =>
+      Machine.recordWarnings(Effect.fnUntraced(function*(warnings) {
+        const from = (document: unknown) =>
+          signalsOf(NodeSystemStatus.layerFromConfig.pipe(
+            Layer.provide(ConfigProvider.layer(ConfigProvider.fromUnknown(document)))
+          ))
+        const ours = () => warnings.filter((warning) => warning.startsWith("Nothing reads"))
+        yield* from({
+          AUTOSCALED_POOL: { MEMORY: { TARGET: 0.6 }, EVENT_LOOP: false, HISTORY_WINDOW: "20 seconds" }
+        })
+        yield* from({})
+        assert.deepStrictEqual(ours(), [])
+        yield* from({ AUTOSCALED_POOL: { CPU: { TARGTE: 0.6 } } })
+        assert.strictEqual(ours().length, 1)
+        assert.include(ours()[0], "AUTOSCALED_POOL_CPU_TARGTE (did you mean AUTOSCALED_POOL_CPU_TARGET?)")
+      })))
+
+    it.effect("a percentage for a ratio is refused, in options and in variables", () =>
+      Effect.gen(function*() {
+        for (const signal of ["cpu", "eventLoop", "processes"] as const) {
+          for (const target of [95, 1.5, Infinity, NaN]) {
+            assert.strictEqual((yield* refusalOf({ [signal]: { target } })).field, `${signal}.target`)
+          }
+          assert.strictEqual(
+            (yield* refusalOf({ [signal]: { overloadedRatio: 40 } })).field,
+            `${signal}.overloadedRatio`
+          )
+        }
+        const error = yield* Effect.flip(signalsOf(
+          NodeSystemStatus.layerFromConfig.pipe(Layer.provide(environment({ AUTOSCALED_POOL_CPU_TARGET: "95" })))
+        ))
+        assert.strictEqual(error._tag, "InvalidOptionsError")
+        assert.include(error.message, "such as 0.95 for 95 %")
+        for (const value of ["95%", "0,95", "0x1", " 0.9", "0.9.5"]) {
+          assert.instanceOf(yield* Effect.flip(parse({ AUTOSCALED_POOL_CPU_TARGET: value })), Config.ConfigError, value)
+        }
+        // The load of rate-limit answers is no share: it may exceed 1.
+        assert.strictEqual((yield* signalsOf(NodeSystemStatus.layer({ cpu: { target: 1 } }))).cpu.target, 1)
+      }))
+
+    it.effect("layerConfig takes a Config for each option, or one for all", () =>
+      Effect.gen(function*() {
+        const provided = Layer.provide(environment({ CPU: "0.7", LIMIT: "2 GiB" }))
+        const each = yield* signalsOf(
+          NodeSystemStatus.layerConfig({
+            cpu: Config.map(Config.Finite("CPU"), (target) => ({ target })),
+            memory: Config.map(Config.ByteSize("LIMIT"), (limit) => ({ limit })),
+            client: Config.succeed(false as const),
+            custom: Config.succeed([disk])
+          }).pipe(provided)
+        )
+        assert.strictEqual(each.cpu.target, 0.7)
+        assert.notProperty(each, "client")
+        assert.property(each, "disk")
+        const all = yield* signalsOf(NodeSystemStatus.layerConfig(Config.succeed({ memory: false as const })))
+        assert.notProperty(all, "memory")
+        const error = yield* Effect.flip(signalsOf(
+          NodeSystemStatus.layerConfig({
+            cpu: Config.map(Config.Finite("MISSING"), (target) => ({ target }))
+          }).pipe(provided)
+        ))
+        assert.instanceOf(error, Config.ConfigError)
+      }))
+
     it.effect("what can be read and is not allowed is an InvalidOptionsError", () =>
       Effect.gen(function*() {
         const error = yield* Effect.flip(signalsOf(
-          NodeSystemStatus.layerConfig.pipe(Layer.provide(environment({ AUTOSCALED_POOL_CPU_TARGET: "-1" })))
+          NodeSystemStatus.layerFromConfig.pipe(Layer.provide(environment({ AUTOSCALED_POOL_CPU_TARGET: "-1" })))
         ))
         assert.strictEqual(error._tag, "InvalidOptionsError")
         assert.include(error.message, "cpu.target cannot be -1")

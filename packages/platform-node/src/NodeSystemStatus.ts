@@ -8,9 +8,11 @@ import type { InvalidOptionsError } from "@autoscaled-pool/core/InvalidOptionsEr
 import type { LoadSignal } from "@autoscaled-pool/core/LoadSignal"
 import * as SystemStatus from "@autoscaled-pool/core/SystemStatus"
 import * as Config from "effect/Config"
+import * as ConfigProvider from "effect/ConfigProvider"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as unknownNames from "./internal/configuration/unknownNames.ts"
 import * as Host from "./internal/host/host.ts"
 import * as optionRules from "./internal/sampling/optionRules.ts"
 import * as NodeCpu from "./NodeCpu.ts"
@@ -113,13 +115,75 @@ const whereLimited = (host: Host.Host, options: NodeProcesses.Options) =>
     (signal, hasLimit) => hasLimit ? signal : undefined
   )
 
+/**
+ * Provides the `SystemStatus` of {@link layer} with options that are read from the program's configuration under names
+ * of its own.
+ *
+ * **When to use**
+ *
+ * Use it where a program has its own names for what it lets people set. {@link layerFromConfig} reads the variables that
+ * this library names.
+ *
+ * **Details**
+ *
+ * Each option, or all of them, is a `Config`. A value that cannot be read is a `ConfigError`; one that can be read and is
+ * not allowed is the `InvalidOptionsError` of the layer.
+ *
+ * **Example** (Reading a limit)
+ *
+ * ```ts import.meta.vitest
+ * import { SystemStatus } from "@autoscaled-pool/core"
+ * import { NodeSystemStatus } from "@autoscaled-pool/platform-node"
+ * import { Config, ConfigProvider, Effect, Layer } from "effect"
+ *
+ * const environment = ConfigProvider.layer(ConfigProvider.fromEnv({ env: { CRAWL_CPU: "0.8" } }))
+ * const layer = NodeSystemStatus.layerConfig({
+ *   cpu: Config.map(Config.Finite("CRAWL_CPU"), (target) => ({ target })),
+ *   client: Config.succeed(false as const)
+ * })
+ *
+ * const signals = SystemStatus.SystemStatus.use((status) => status.current).pipe(
+ *   Effect.map((info) => info.signals),
+ *   Effect.provide(layer.pipe(Layer.provide(environment)))
+ * )
+ *
+ * const { cpu, client } = await Effect.runPromise(signals)
+ * cpu.target // => 0.8
+ * client // => undefined
+ * ```
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerConfig = (
+  options: Config.Wrap<Options>
+): Layer.Layer<SystemStatus.SystemStatus, InvalidOptionsError | Config.ConfigError> =>
+  Layer.unwrap(Effect.map(Config.unwrap(options), layer))
+
+const prefix = "AUTOSCALED_POOL"
+
+/** Each variable of a signal beside the one that has the signal's own name. */
+const variables = {
+  CPU: ["EVERY", "OVERLOADED_RATIO", "TARGET"],
+  MEMORY: ["EVERY", "OVERLOADED_RATIO", "TARGET", "LIMIT"],
+  EVENT_LOOP: ["EVERY", "OVERLOADED_RATIO", "TARGET", "MAX_DELAY"],
+  CLIENT: ["EVERY", "OVERLOADED_RATIO", "ALLOWED"],
+  PROCESSES: ["EVERY", "OVERLOADED_RATIO", "TARGET"]
+}
+
+const knownNames = [
+  "CURRENT_WINDOW",
+  "HISTORY_WINDOW",
+  ...Object.entries(variables).flatMap(([signal, names]) => [signal, ...names.map((name) => `${signal}_${name}`)])
+]
+
 const orDefault = <A>(config: Config.Config<A>): Config.Config<A | undefined> => Config.withDefault(config, undefined)
 
 const every = orDefault(Config.Duration("EVERY"))
 const overloadedRatio = orDefault(Config.Finite("OVERLOADED_RATIO"))
 const target = orDefault(Config.Finite("TARGET"))
 
-const signalConfig = <A>(name: string, options: Config.Config<A>): Config.Config<A | false> =>
+const signalConfig = <A>(name: keyof typeof variables, options: Config.Config<A>): Config.Config<A | false> =>
   Config.all({
     isOn: Config.withDefault(Config.Boolean(name), true),
     options: Config.nested(options, name)
@@ -137,14 +201,17 @@ const signalConfig = <A>(name: string, options: Config.Config<A>): Config.Config
  * | `AUTOSCALED_POOL_<SIGNAL>` | `true`, or `false` to leave the signal out | `<signal>` |
  * | `AUTOSCALED_POOL_<SIGNAL>_EVERY` | duration | `<signal>.every` |
  * | `AUTOSCALED_POOL_<SIGNAL>_OVERLOADED_RATIO` | number, 0 to 1 | `<signal>.overloadedRatio` |
- * | `AUTOSCALED_POOL_<SIGNAL>_TARGET` | number above 0; not for `CLIENT` | `<signal>.target` |
+ * | `AUTOSCALED_POOL_<SIGNAL>_TARGET` | number above 0, at most 1; not for `CLIENT` | `<signal>.target` |
  * | `AUTOSCALED_POOL_MEMORY_LIMIT` | size, such as `2 GiB` | `memory.limit` |
  * | `AUTOSCALED_POOL_EVENT_LOOP_MAX_DELAY` | duration | `eventLoop.maxDelay` |
  * | `AUTOSCALED_POOL_CLIENT_ALLOWED` | number above 0 | `client.allowed` |
  *
- * `<SIGNAL>` is `CPU`, `MEMORY`, `EVENT_LOOP` or `CLIENT`. A value that cannot be read is a `ConfigError`; one that can
- * be read and is not allowed is the `InvalidOptionsError` of the layer. Use this rather than {@link layerConfig} to add
- * what a configuration cannot hold, such as `custom`.
+ * `<SIGNAL>` is `CPU`, `MEMORY`, `EVENT_LOOP`, `CLIENT` or `PROCESSES`. A value that cannot be read is a `ConfigError`;
+ * one that can be read and is not allowed is the `InvalidOptionsError` of the layer.
+ *
+ * **When to use**
+ *
+ * Use this rather than {@link layerFromConfig} to add what a configuration cannot hold, such as `custom`.
  *
  * **Example** (Reading options)
  *
@@ -180,13 +247,16 @@ export const config: Config.Config<Options> = Config.nested(
     client: signalConfig(
       "CLIENT",
       Config.all({ every, overloadedRatio, allowed: orDefault(Config.Finite("ALLOWED")) })
-    )
+    ),
+    processes: signalConfig("PROCESSES", Config.all({ every, overloadedRatio, target }))
   }),
-  "AUTOSCALED_POOL"
+  prefix
 )
 
 /**
- * Provides the `SystemStatus` of {@link layer} with the options that {@link config} reads.
+ * Provides the `SystemStatus` of {@link layer} with the options that {@link config} reads: those of the environment,
+ * unless the program provides another `ConfigProvider`. Other names that begin with `AUTOSCALED_POOL_` get one warning,
+ * which tells the nearest name that there is.
  *
  * **Example** (Configuring a system through its environment)
  *
@@ -199,7 +269,7 @@ export const config: Config.Config<Options> = Config.nested(
  *
  * const target = SystemStatus.SystemStatus.use((status) => status.current).pipe(
  *   Effect.map((info) => info.signals.cpu.target),
- *   Effect.provide(NodeSystemStatus.layerConfig.pipe(Layer.provide(environment)))
+ *   Effect.provide(NodeSystemStatus.layerFromConfig.pipe(Layer.provide(environment)))
  * )
  *
  * await Effect.runPromise(target) // => 0.8
@@ -208,5 +278,8 @@ export const config: Config.Config<Options> = Config.nested(
  * @category layers
  * @since 0.1.0
  */
-export const layerConfig: Layer.Layer<SystemStatus.SystemStatus, InvalidOptionsError | Config.ConfigError> = Layer
-  .unwrap(Effect.map(config, layer))
+export const layerFromConfig: Layer.Layer<SystemStatus.SystemStatus, InvalidOptionsError | Config.ConfigError> = Layer
+  .unwrap(Effect.gen(function*() {
+    yield* unknownNames.warn(yield* ConfigProvider.ConfigProvider, prefix, knownNames)
+    return layer(yield* config)
+  }))
