@@ -24,8 +24,9 @@ export interface Worker {
 
 const programs = import.meta.dirname
 
-export const startWorker = (store: string, folder: string, name: string, maximum = 20): Worker => {
-  const child = spawn(process.execPath, [path.join(programs, "worker.ts"), store, folder, name, `${maximum}`], {
+export const startWorker = (store: string, folder: string, name: string, maximum = 20, minimum = 1): Worker => {
+  const args = [path.join(programs, "worker.ts"), store, folder, name, `${maximum}`, `${minimum}`]
+  const child = spawn(process.execPath, args, {
     stdio: ["ignore", "pipe", "inherit"]
   })
   const ended = new Promise<number>((resolve) => child.once("exit", () => resolve(Date.now())))

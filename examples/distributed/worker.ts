@@ -1,6 +1,6 @@
 /**
  * A worker, a process of its own: takes from the queue as many jobs as this machine can bear, until it is told to end.
- * `worker.ts STORE LEDGER-FOLDER NAME [MAXIMUM]`
+ * `worker.ts STORE LEDGER-FOLDER NAME [MAXIMUM [MINIMUM]]`
  */
 import { AutoscaledPool, TaskSource } from "@autoscaled-pool/core"
 import { NodeSystemStatus } from "@autoscaled-pool/platform-node"
@@ -9,7 +9,7 @@ import { Console, Effect, Exit, Schedule } from "effect"
 import { writerTo } from "./ledger.ts"
 import { type Job, jobs, layer } from "./queue.ts"
 
-const [, , store, folder, name, maximum = "20"] = process.argv
+const [, , store, folder, name, maximum = "20", minimum = "1"] = process.argv
 const write = writerTo(folder, name)
 
 const program = Effect.gen(function*() {
@@ -21,7 +21,11 @@ const program = Effect.gen(function*() {
     )
   })
   const pool = yield* AutoscaledPool.fromSource(source, work, {
-    concurrencySettings: { maxConcurrency: Number(maximum), desiredConcurrency: Math.ceil(Number(maximum) / 2) },
+    concurrencySettings: {
+      minConcurrency: Number(minimum),
+      maxConcurrency: Number(maximum),
+      desiredConcurrency: Math.ceil(Number(maximum) / 2)
+    },
     autoscaleInterval: "500 millis",
     scaleUpStepRatio: 0.2,
     loggingInterval: null

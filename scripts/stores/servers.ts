@@ -84,6 +84,7 @@ const serverOf = (
     throw new Error(`${command} does not listen on ${port}:\n${output}`)
   }
   const kill = () => child?.kill("SIGKILL")
+  process.setMaxListeners(Infinity)
   process.once("exit", kill)
   return {
     url,

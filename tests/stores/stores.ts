@@ -15,12 +15,8 @@ export const shortLease = {
   settleTimeout: 1000
 } as const satisfies QueueStore.LeaseOptions
 
-export const jobs = PersistedQueue.make({
-  name: "jobs",
-  schema: Schema.String,
-  maxAttempts: 3,
-  retrySchedule: undefined
-})
+/** A queue of its own for each test: `name`. */
+export const jobsOf = (name: string) => PersistedQueue.make({ name, schema: Schema.String, maxAttempts: 3 })
 
 export type Jobs = PersistedQueue.PersistedQueue<string>
 
@@ -49,7 +45,10 @@ export interface Opened {
 const text = (message: unknown): string => (Array.isArray(message) ? message : [message]).map(String).join(" ")
 
 /** Opens a store as a process of its own would: with a client, leases and a log of its own. */
-export const open = async (store: Layer.Layer<PersistedQueue.PersistedQueueStore, unknown>): Promise<Opened> => {
+export const open = async (
+  store: Layer.Layer<PersistedQueue.PersistedQueueStore, unknown>,
+  name = "jobs"
+): Promise<Opened> => {
   const warnings: Array<string> = []
   const logger = Logger.make(({ logLevel, message }) => {
     if (logLevel === "Warn" || logLevel === "Error" || logLevel === "Fatal") warnings.push(text(message))
@@ -64,7 +63,7 @@ export const open = async (store: Layer.Layer<PersistedQueue.PersistedQueueStore
       Effect.provide(Logger.layer([logger]))
     )
   )
-  const queue = await Effect.runPromiseWith(context)(jobs)
+  const queue = await Effect.runPromiseWith(context)(jobsOf(name))
   return {
     queue,
     warnings,

@@ -1,8 +1,9 @@
 /**
  * Whether a store answers, and what becomes of commands while it does not.
  *
- * Every command has a time limit. When one fails, an outage begins: one warning is logged, nothing is sent but a probe,
- * and what may be sent again is sent again when the probe has been answered.
+ * Every command has a time limit. When one is not answered, an outage begins: one warning is logged, nothing is sent but
+ * a probe, and what may be sent again is sent again when the probe has been answered. A command that is answered by a
+ * refusal is sent again too, and does not hold up the others.
  */
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
@@ -44,17 +45,20 @@ export interface AvailabilityOptions<E> {
   /** The smallest command, which does not take longer than one may. */
   readonly probe: Effect.Effect<unknown, E>
   readonly timedOut: () => E
+  /** Whether a failure is an answer of the store, which is there then. */
+  readonly isRefusal: (error: E) => boolean
 }
 
-const probeInterval = 500
+/** Milliseconds between two tries, and between two probes. */
+const retryInterval = 500
 
 export const make = Effect.fnUntraced(function*<E>(
   options: AvailabilityOptions<E>
 ): Effect.fn.Return<Availability<E>, never, Scope.Scope> {
-  const { lease, name, probe, timedOut } = options
+  const { isRefusal, lease, name, probe, timedOut } = options
   const scope = yield* Effect.scope
   // Outages show in fibers of the store itself, which are told to be quiet, and in those of its callers.
-  const outage = new OutageLog(name, Effect.provideContext(yield* Effect.context<never>()))
+  const log = new OutageLog(name, Effect.provideContext(yield* Effect.context<never>()))
   const answering = Latch.makeUnsafe(true)
   let isClosing = false
   let isGone = false
@@ -62,48 +66,59 @@ export const make = Effect.fnUntraced(function*<E>(
 
   const watch = Effect.gen(function*() {
     do {
-      yield* Effect.sleep(probeInterval)
+      yield* Effect.sleep(retryInterval)
     } while (Exit.isFailure(yield* Effect.exit(probe)))
     answering.openUnsafe()
   })
 
   const begin = (cause: Cause.Cause<E>): Effect.Effect<void> => {
-    if (isClosing || Cause.hasInterruptsOnly(cause)) return Effect.void
     const isFirst = answering.isOpen()
     answering.closeUnsafe()
-    return Effect.andThen(outage.failed(cause), isFirst ? Effect.forkIn(watch, scope) : Effect.void)
+    return Effect.andThen(log.failed("does not answer", cause), isFirst ? Effect.forkIn(watch, scope) : Effect.void)
   }
 
-  const attempt = <A>(command: Effect.Effect<A, E>): Effect.Effect<A, E> =>
+  const note = (kind: Kind, cause: Cause.Cause<E>): Effect.Effect<void> => {
+    const failure = cause.reasons.find(Cause.isFailReason)
+    if (isClosing || failure === undefined) return Effect.void
+    if (!isRefusal(failure.error)) return begin(cause)
+    return kind === "Request" ? Effect.void : log.failed("refuses a command", cause) // a request fails, and tells itself
+  }
+
+  const attempt = <A>(command: Effect.Effect<A, E>, kind: Kind): Effect.Effect<A, E> =>
     isGone
       ? Effect.fail(timedOut())
       : within(command, lease.commandTimeout, () => Effect.fail(timedOut())).pipe(
-        Effect.onExit((exit) => Exit.isFailure(exit) ? begin(exit.cause) : outage.ended)
+        Effect.onExit((exit) => Exit.isFailure(exit) ? note(kind, exit.cause) : log.succeeded)
       )
 
-  const afterOutage = <A>(command: Effect.Effect<A, E>): Effect.Effect<A, E> =>
+  const afterOutage = <A>(command: Effect.Effect<A, E>, kind: Kind): Effect.Effect<A, E> =>
     Effect.suspend(() =>
       answering.isOpen()
-        ? attempt(command)
-        : Effect.andThen(answering.await, Effect.suspend(() => attempt(command)))
+        ? attempt(command, kind)
+        : Effect.andThen(answering.await, Effect.suspend(() => attempt(command, kind)))
     )
 
   const request = <A>(command: Effect.Effect<A, E>): Effect.Effect<A, E> => {
-    if (answering.isOpen()) return attempt(command)
+    if (answering.isOpen()) return attempt(command, "Request")
     const wait = within(answering.await, lease.commandTimeout, () => Effect.fail(timedOut()))
-    return Effect.andThen(wait, Effect.suspend(() => attempt(command)))
+    return Effect.andThen(wait, Effect.suspend(() => attempt(command, "Request")))
   }
 
-  const repeat = <A>(command: Effect.Effect<A, E>, times: number): Effect.Effect<A, E> =>
-    afterOutage(command).pipe(
-      Effect.catch((error: E) => isClosing || times <= 0 ? Effect.fail(error) : repeat(command, times - 1))
+  const repeat = <A>(command: Effect.Effect<A, E>, kind: Kind, refusals: number): Effect.Effect<A, E> =>
+    afterOutage(command, kind).pipe(
+      Effect.catch((error: E) => {
+        if (isClosing) return Effect.fail(error)
+        if (!isRefusal(error)) return repeat(command, kind, refusals)
+        if (refusals <= 0) return Effect.fail(error)
+        return Effect.andThen(Effect.sleep(retryInterval), repeat(command, kind, refusals - 1))
+      })
     )
 
-  // Each try follows an answered probe: a store that refuses so many of them refuses this command and not others.
-  const triesPerLease = Math.ceil(lease.lockExpiration / probeInterval)
+  // A store that refuses one acknowledgement for as long as a lease lasts will not take it.
+  const refusalsPerLease = Math.ceil(lease.lockExpiration / retryInterval)
 
   const settle = <A>(command: Effect.Effect<A, E>): Effect.Effect<A, E> => {
-    const acknowledge = repeat(command, triesPerLease).pipe(Effect.catch(failAcknowledgement))
+    const acknowledge = repeat(command, "Settlement", refusalsPerLease).pipe(Effect.catch(failAcknowledgement))
     const lapse = Effect.sync(() => {
       lapsed++
       return undefined as A // nobody reads what an acknowledgement answers
@@ -115,8 +130,8 @@ export const make = Effect.fnUntraced(function*<E>(
   }
 
   const runAs: { readonly [K in Kind]: <A>(command: Effect.Effect<A, E>) => Effect.Effect<A, E> } = {
-    Upkeep: (command) => repeat(command, Infinity),
-    Claim: afterOutage,
+    Upkeep: (command) => repeat(command, "Upkeep", Infinity),
+    Claim: (command) => afterOutage(command, "Claim"),
     Request: request,
     Settlement: settle
   }
@@ -173,7 +188,7 @@ class OutageLog {
     this.aloud = aloud
   }
 
-  failed(cause: Cause.Cause<unknown>): Effect.Effect<void> {
+  failed(what: "does not answer" | "refuses a command", cause: Cause.Cause<unknown>): Effect.Effect<void> {
     return Effect.flatMap(Clock.currentTimeMillis, (now) => {
       const message = reasonOf(cause)
       const isNews = this.since === undefined && (message !== this.lastMessage || now - this.lastAt > quietTime)
@@ -183,12 +198,12 @@ class OutageLog {
       if (!isNews) return Effect.void
       this.isTold = true
       return this.aloud(Effect.logWarning(
-        `${this.name} does not answer (${message}). Tasks that run go on; what needs the store waits until it is back.`
+        `${this.name} ${what} (${message}). Tasks that run go on; what needs the store waits until it is back.`
       ))
     })
   }
 
-  readonly ended: Effect.Effect<void> = Effect.suspend(() => {
+  readonly succeeded: Effect.Effect<void> = Effect.suspend(() => {
     const since = this.since
     if (since === undefined) return Effect.void
     this.since = undefined
@@ -196,7 +211,7 @@ class OutageLog {
     this.isTold = false
     return Effect.flatMap(
       Clock.currentTimeMillis,
-      (now) => Effect.logInfo(`${this.name} answers again, after ${((now - since) / 1000).toFixed(1)} s.`)
+      (now) => Effect.logInfo(`${this.name} answers again as it should, after ${((now - since) / 1000).toFixed(1)} s.`)
     )
   })
 }

@@ -3,6 +3,7 @@
  * store has none besides its migrations, which have run before.
  */
 import * as Effect from "effect/Effect"
+import * as Predicate from "effect/Predicate"
 import * as Reactivity from "effect/reactivity/Reactivity"
 import * as SqlClient from "effect/sql/SqlClient"
 import type { Connection } from "effect/sql/SqlConnection"
@@ -15,6 +16,26 @@ export const timedOut = (): SqlError =>
   new SqlError({
     reason: new StatementTimeoutError({ cause: new Error("no answer in time"), message: "no answer in time" })
   })
+
+const outages: ReadonlySet<string> = new Set([
+  "AuthenticationError",
+  "ConnectionError",
+  "LockTimeoutError",
+  "StatementTimeoutError"
+])
+
+/** SQLite's codes for a file that is locked, cannot be read, has no room or cannot be opened. */
+const unreadyFiles: ReadonlySet<unknown> = new Set([5, 6, 10, 13, 14])
+
+/** Postgres' classes of codes for a server that is out of resources, or starts up or shuts down. */
+const unreadyServer = /^5[37]/
+
+const isUnready = (cause: unknown): boolean =>
+  Predicate.hasProperty(cause, "errcode")
+    ? unreadyFiles.has(Number(cause.errcode) & 0xff)
+    : Predicate.hasProperty(cause, "code") && unreadyServer.test(String(cause.code))
+
+export const isRefusal = ({ reason }: SqlError): boolean => !outages.has(reason._tag) && !isUnready(reason.cause)
 
 /** `encode` makes the parameters of a statement such that the database takes them. */
 export const make = (

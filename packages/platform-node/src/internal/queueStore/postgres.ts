@@ -39,7 +39,8 @@ export const make = Effect.fnUntraced(function*({ tableName = "effect_queue", ur
     name,
     lease,
     probe: probeOf(sql, lease),
-    timedOut: guardedSql.timedOut
+    timedOut: guardedSql.timedOut,
+    isRefusal: guardedSql.isRefusal
   })
   const client = yield* guardedSql.make(sql, PgClient.makeCompiler(), availability, withoutNul)
   const store = Effect.provideService(PersistedQueue.makeStoreSql(options), SqlClient.SqlClient, client)

@@ -8,7 +8,7 @@ import * as Layer from "effect/Layer"
 import * as PersistedQueue from "effect/persistence/PersistedQueue"
 import * as Redis from "effect/persistence/Redis"
 import * as Redacted from "effect/Redacted"
-import { createClient } from "redis"
+import { createClient, ErrorReply } from "redis"
 import type { RedisOptions } from "../../QueueStore.ts"
 import * as Availability from "./availability.ts"
 import * as guardedStore from "./guardedStore.ts"
@@ -22,6 +22,11 @@ const name = "The queue in Redis"
 const longestReconnectDelay = 1000
 
 const timedOut = () => new Redis.RedisError({ cause: new Error("no answer in time") })
+
+/** Replies of a server that loads its data, has lost its master, or cannot write at the moment. */
+const unready = /^(?:LOADING|MASTERDOWN|READONLY|NOREPLICAS|BUSY|MISCONF|TRYAGAIN)\b/
+
+const isRefusal = ({ cause }: Redis.RedisError): boolean => cause instanceof ErrorReply && !unready.test(cause.message)
 
 export const make = Effect.fnUntraced(function*({ prefix = "effectq:", url }: RedisOptions, lease: Lease) {
   const options: ClientOptions = {
@@ -43,7 +48,7 @@ export const make = Effect.fnUntraced(function*({ prefix = "effectq:", url }: Re
   const client = Context.get(context, NodeRedis.NodeRedis).client
   // The client waits for all answers when it is closed; what is unanswered by then is given up.
   yield* Effect.addFinalizer(() => Effect.sync(() => client.isOpen ? client.destroy() : undefined))
-  const availability = yield* Availability.make({ name, lease, probe: probe(client, lease), timedOut })
+  const availability = yield* Availability.make({ name, lease, probe: probe(client, lease), timedOut, isRefusal })
   const store = PersistedQueue.makeStoreRedis({ ...locking(lease), prefix }).pipe(
     Effect.provideService(Redis.Redis, guarded(redis, availability))
   )

@@ -27,7 +27,8 @@ export const make = Effect.fnUntraced(function*({ filename, tableName = "effect_
     name,
     lease,
     probe: sql`SELECT 1`,
-    timedOut: guardedSql.timedOut
+    timedOut: guardedSql.timedOut,
+    isRefusal: guardedSql.isRefusal
   })
   const client = yield* guardedSql.make(sql, sqliteClient.compiler, availability)
   const store = Effect.provideService(PersistedQueue.makeStoreSql(options), SqlClient.SqlClient, client)
