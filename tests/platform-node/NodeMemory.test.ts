@@ -131,6 +131,98 @@ describe("NodeMemory", () => {
       }))
   })
 
+  describe("what the kernel gives back", () => {
+    const fields = (values: Readonly<Record<string, number>>) =>
+      Object.entries(values).map(([name, value]) => `${name} ${Math.round(value * MiB)}\n`).join("")
+
+    const group = (current: number, stat: Readonly<Record<string, number>>, more: Machine.Files = {}) =>
+      Machine.version2("/app", {
+        ...group2("/sys/fs/cgroup/app", `${512 * MiB}`, current * MiB),
+        "/sys/fs/cgroup/app/memory.stat": fields({ inactive_file: 0, ...stat }),
+        "/proc/meminfo": Machine.meminfo({ available: 15.9 * GiB }),
+        ...more
+      })
+
+    const pressure = (some: number) =>
+      `some avg10=${some.toFixed(2)} avg60=0.00 avg300=0.00 total=1\nfull avg10=0.00 avg60=0.00 avg300=0.00 total=1\n`
+
+    const loadOf = (files: Machine.Files) => Effect.map(start(files), ({ first }) => first.load)
+
+    it.effect("a pod that has read files is not full", () =>
+      Effect.gen(function*() {
+        const { first } = yield* start(group(508, { anon: 60, active_file: 419, inactive_file: 27 }))
+        assert.approximately(first.load, 62 / 512, 1e-6)
+        assert.isFalse(first.isOverloaded)
+        assert.isAtMost(first.own ?? NaN, first.load)
+      }))
+
+    it.effect("reclaimable slab is no use, other slab is", () =>
+      Effect.gen(function*() {
+        const load = yield* loadOf(group(456, { anon: 300, slab_reclaimable: 56, slab_unreclaimable: 100 }))
+        assert.approximately(load, 400 / 512, 1e-6)
+      }))
+
+    it.effect("pages that must be written first, shared memory and locked memory are use", () =>
+      Effect.gen(function*() {
+        const stat = { anon: 100, file: 380, shmem: 200, active_file: 60, inactive_file: 90, unevictable: 30 }
+        assert.approximately(yield* loadOf(group(480, stat)), 330 / 512, 1e-6)
+        const unwritten = { ...stat, file_dirty: 70, file_writeback: 10 }
+        assert.approximately(yield* loadOf(group(480, unwritten)), 410 / 512, 1e-6)
+        const most = { ...stat, file_dirty: 110, file_writeback: 10 }
+        assert.approximately(yield* loadOf(group(480, most)), 450 / 512, 1e-6)
+      }))
+
+    it.effect("active file pages are use as far as tasks wait for them: harmless cache, and thrashing", () =>
+      Effect.gen(function*() {
+        const loads: Array<number> = []
+        for (const some of [0, 4, 15, 25, 80]) {
+          const files = group(480, { anon: 280, active_file: 180, inactive_file: 20 }, {
+            "/sys/fs/cgroup/app/memory.pressure": pressure(some)
+          })
+          loads.push(yield* loadOf(files))
+        }
+        const expected = [280, 280, 370, 460, 460].map((used) => used / 512)
+        loads.forEach((load, i) => assert.approximately(load, expected[i], 1e-6))
+      }))
+
+    it.effect("version 1 knows the pressure on the machine alone", () =>
+      Effect.gen(function*() {
+        const files = (some: number): Machine.Files => ({
+          ...Machine.unlimited,
+          "/proc/self/cgroup": "4:memory:/app\n",
+          "/proc/self/mountinfo": Machine.mountLine(1, "/sys/fs/cgroup/memory", { controllers: "memory" }),
+          "/proc/pressure/memory": pressure(some),
+          ...group1("/sys/fs/cgroup/memory", "9223372036854771712", GiB),
+          ...group1("/sys/fs/cgroup/memory/app", 512 * MiB, 480 * MiB),
+          "/sys/fs/cgroup/memory/app/memory.stat": fields({
+            inactive_file: 1,
+            total_inactive_file: 40,
+            total_active_file: 160,
+            total_dirty: 20,
+            total_shmem: 50,
+            total_unevictable: 5
+          })
+        })
+        assert.approximately(yield* loadOf(files(0)), 300 / 512, 1e-6)
+        assert.approximately(yield* loadOf(files(30)), 460 / 512, 1e-6)
+      }))
+
+    it.effect("huge pages that are set aside are not the machine's memory in use", () =>
+      Effect.gen(function*() {
+        const meminfo = Machine.meminfo({ total: 16 * GiB, available: 6 * GiB })
+        const kibibytes = 8 * 1024 * 1024
+        for (
+          const lines of [
+            `HugePages_Total:    4096\nHugePages_Free:     1000\nHugepagesize:       2048 kB\nHugetlb:        ${kibibytes} kB\n`,
+            "HugePages_Total:    4096\nHugePages_Free:        0\nHugepagesize:       2048 kB\n"
+          ]
+        ) {
+          const { first } = yield* start({ ...Machine.unlimited, "/proc/meminfo": meminfo + lines })
+          assert.approximately(first.load, 0.25 * 0.9 / 0.97, 1e-9)
+        }
+      }))
+  })
+
   describe("control groups of version 1", () => {
     const version1 = (path: string, root: string, files: Machine.Files): Machine.Files => ({
       ...Machine.unlimited,
@@ -158,6 +250,27 @@ describe("NodeMemory", () => {
           version1("/docker/abc", "/docker/abc", group1("/sys/fs/cgroup/memory", GiB, 512 * MiB))
         )
         assert.strictEqual(first.load, 0.5)
+      }))
+
+    it.effect("a limit of an ancestor that no mount shows is told by hierarchical_memory_limit", () =>
+      Effect.gen(function*() {
+        const hierarchical = (limit: number) => `${stat(0)}hierarchical_memory_limit ${limit}\n`
+        const { first, machine, sample } = yield* start(version1("/docker/abc", "/docker/abc", {
+          ...group1("/sys/fs/cgroup/memory", "9223372036854771712", 476 * MiB),
+          "/sys/fs/cgroup/memory/memory.stat": hierarchical(512 * MiB)
+        }))
+        assert.approximately(first.load, 476 / 512, 1e-9)
+        assert.isTrue(first.isOverloaded)
+        assert.deepStrictEqual(first.measure, {
+          used: 476 * MiB,
+          limit: 512 * MiB,
+          unit: "By",
+          of: "cgroup /docker/abc"
+        })
+        machine.write({ "/sys/fs/cgroup/memory/memory.limit_in_bytes": `${GiB}\n` })
+        assert.approximately((yield* sample).load, 476 / 512, 1e-9)
+        machine.write({ "/sys/fs/cgroup/memory/memory.stat": hierarchical(9223372036854771712) })
+        assert.approximately((yield* sample).load, 476 / 1024, 1e-9)
       }))
 
     it.effect("every way to say unlimited is none", () =>
@@ -198,6 +311,30 @@ describe("NodeMemory", () => {
         )
         assert.strictEqual(first.load, 0.75)
         assert.strictEqual(first.own, 0.75)
+      }))
+
+    it.effect("tells which limit binds, in bytes", () =>
+      Effect.gen(function*() {
+        const bindingOf = (files: Machine.Files, options: NodeMemory.Options, node: Partial<Host.Node>) =>
+          Effect.map(start(files, options, node), ({ first }) => first.measure)
+        const group = Machine.version2("/a/b", {
+          ...group2("/sys/fs/cgroup/a/b", `${400 * MiB}`, 100 * MiB),
+          ...group2("/sys/fs/cgroup/a", `${512 * MiB}`, 412 * MiB)
+        })
+        assert.deepStrictEqual(yield* bindingOf(group, {}, {}), {
+          used: 300 * MiB,
+          limit: 400 * MiB,
+          unit: "By",
+          of: "cgroup /a"
+        })
+        assert.deepStrictEqual(yield* bindingOf(group, {}, { heap: () => ({ used: 90 * MiB, limit: 100 * MiB }) }), {
+          used: 90 * MiB,
+          limit: 100 * MiB,
+          unit: "By",
+          of: "V8 heap"
+        })
+        assert.deepInclude(yield* bindingOf(group, { limit: "110 MiB" }, {}), { used: 100 * MiB, of: "memory.limit" })
+        assert.deepInclude(yield* bindingOf(Machine.unlimited, {}, {}), { used: 8 * GiB, of: "machine" })
       }))
 
     it.effect("own is never more than load", () =>
@@ -285,6 +422,35 @@ describe("NodeMemory", () => {
         yield* sample
         assert.strictEqual(warnings.length, 1)
         assert.include(warnings[0], "node:os")
+      })))
+
+    it.effect("a machine of unknown size: limits that are known decide, nothing is stale", () =>
+      Machine.recordWarnings(Effect.fnUntraced(function*(warnings) {
+        const node: Partial<Host.Node> = {
+          totalMemory: () => 0,
+          freeMemory: () => 0,
+          residentMemory: () => {
+            throw new Error("ENOENT: no such file or directory, open '/proc/self/stat'")
+          },
+          allocatedMemory: () => 150 * MiB
+        }
+        const budgeted = yield* start({}, { limit: "200 MiB" }, node)
+        assert.strictEqual(budgeted.first.load, 0.75)
+        assert.strictEqual(budgeted.first.own, 0.75)
+        yield* budgeted.sample
+        const toldOf = warnings.filter((line) => line.includes("the memory of this process"))
+        assert.strictEqual(toldOf.length, 1)
+        const free = yield* start({}, {}, node)
+        assert.approximately(free.first.load, 10 / 4096, 1e-9)
+        const grouped = yield* start(
+          {
+            ...Machine.version2("/app", group2("/sys/fs/cgroup/app", `${512 * MiB}`, 384 * MiB)),
+            "/proc/meminfo": "nothing\n"
+          },
+          {},
+          node
+        )
+        assert.strictEqual(grouped.first.load, 0.75)
       })))
 
     it.effect("macOS: memory that is merely not free is not taken for used", () =>

@@ -18,11 +18,27 @@ describe("parsers", () => {
     refuses(cgroupMemory.parseLimit, ["", "\n", "-1\n", "-4096", "0\n", "abc", "12kB", "1.5", "0x10", "maximum"])
   })
 
-  it("fields of memory.stat", () => {
-    const text = "anon 1\ninactive_file 12\ntotal_inactive_file 34\nnot_inactive_file 56\n"
-    assert.strictEqual(cgroupMemory.parseStatField("inactive_file")(text), 12)
-    assert.strictEqual(cgroupMemory.parseStatField("total_inactive_file")(text), 34)
-    refuses(cgroupMemory.parseStatField("inactive_file"), ["", "inactive_file\n", "inactive_file -5\n", "anon 1\n"])
+  it("memory.stat of version 2: clean file pages and reclaimable slab can be given back", () => {
+    const parse = cgroupMemory.parseStat(2)
+    const text =
+      "anon 1000\nfile 900\nshmem 300\ninactive_file 400\nactive_file 200\nfile_dirty 50\nfile_writeback 30\n" +
+      "unevictable 70\nslab_reclaimable 25\nslab_unreclaimable 99\ntotal_inactive_file 7\n"
+    assert.deepStrictEqual(parse(text), { idle: 345, active: 200, hierarchicalLimit: Infinity })
+    refuses(parse, ["", "inactive_file\n", "inactive_file -5\n", "anon 1\n", "not_inactive_file 56\n"])
+  })
+
+  it("memory.stat of version 1: the totals count, and the limits of all ancestors are told", () => {
+    const parse = cgroupMemory.parseStat(1)
+    const text = "inactive_file 1\nactive_file 2\nhierarchical_memory_limit 5000\nhierarchical_memsw_limit 9000\n" +
+      "total_inactive_file 400\ntotal_active_file 200\ntotal_dirty 450\ntotal_writeback 0\n"
+    assert.deepStrictEqual(parse(text), { idle: 0, active: 150, hierarchicalLimit: 5000 })
+    refuses(parse, ["inactive_file 1\n"])
+  })
+
+  it("pressure: the share of time in which some task waited", () => {
+    const text = "some avg10=12.50 avg60=1.00 avg300=0.00 total=2122\nfull avg10=0.00 avg60=0.00 avg300=0.00 total=1\n"
+    assert.strictEqual(cgroupMemory.parsePressure(text), 0.125)
+    refuses(cgroupMemory.parsePressure, ["", "full avg10=0.00\n", "some avg10=x\n"])
   })
 
   it("quotas of version 2", () => {

@@ -8,12 +8,13 @@ import * as LoadSignal from "@autoscaled-pool/core/LoadSignal"
 import type * as ByteSize from "effect/ByteSize"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import { levels } from "./internal/cgroup/cgroupMemory.ts"
+import { type GroupLevel, levels } from "./internal/cgroup/cgroupMemory.ts"
+import type { Heap } from "./internal/heap/v8Heap.ts"
 import * as Host from "./internal/host/host.ts"
 import { type MachineMemory, parseMeminfo } from "./internal/host/machine.ts"
 import { parseAnonymousMemory } from "./internal/host/processTree.ts"
 import { now } from "./internal/sampling/between.ts"
-import { type Level, loadOf, tightest } from "./internal/sampling/bound.ts"
+import { tightest } from "./internal/sampling/bound.ts"
 import * as optionRules from "./internal/sampling/optionRules.ts"
 
 /**
@@ -22,7 +23,8 @@ import * as optionRules from "./internal/sampling/optionRules.ts"
  * **Details**
  *
  * - `every`: the pause between two samples, longer than 0, default 250 milliseconds.
- * - `target`: the load to aim at, above 0, which a sample may not exceed without counting as overload, default 0.9.
+ * - `target`: the load to aim at, above 0 and at most 1, which a sample may not exceed without counting as overload,
+ *   default 0.9.
  * - `overloadedRatio`: the share of a window's time that may be overloaded, 0 to 1, default 0.2.
  * - `limit`: what this process and its children may take together, such as `"2 GiB"`; a plain number is bytes. It is
  *   one more limit beside those of the system.
@@ -43,16 +45,24 @@ export interface Options {
  * **Details**
  *
  * - Control groups: `memory.max`, `memory.high` (version 2) and `memory.limit_in_bytes` (version 1) of the process's
- *   own group and each ancestor. Their working set counts, which is all they use less file pages out of use.
- * - The V8 heap limit (`--max-old-space-size`): the JavaScript heap in use counts.
- * - The machine's memory: all that is not available counts, and 97 % of the machine are as much as `target`.
+ *   own group and each ancestor; in version 1 also limits of ancestors that no mount shows (`hierarchical_memory_limit`).
+ *   All that the group uses counts, less what the kernel gives back by itself: clean pages of files and reclaimable slab.
+ *   Active file pages count as far as the kernel reports that tasks wait for memory (PSI): from a twentieth of the time,
+ *   and all of them at a quarter.
+ * - The V8 heap: what lives in the old generation counts, garbage apart, of what V8 can fill (`--max-old-space-size`)
+ *   less room for the young generation. V8 aborts a process whose old generation is full. Buffers are no part of it.
+ * - The machine's memory: all that is not available counts, and 97 % of the machine are as much as `target`. Huge pages
+ *   that are set aside are no part of the machine.
  * - `limit`: what this process and its children hold counts.
  *
  * Of several control groups, one inside the other, the smallest limit and the smallest headroom count. A limit of the
- * machine's size or more is none.
+ * machine's size or more is none. `measure.of` names the limit that binds.
  *
- * - `own` is what this process and its children hold, pages of files apart, as a fraction of the same limit.
- *   Children are found where Linux lists the processes of a control group.
+ * - What lives in the heap is known after each full collection; of what has come since, as large a part counts as
+ *   outlived one of the last two, everything at first. The signal triggers no collection.
+ * - The heap is that of the thread that takes the samples: worker threads have heaps of their own, which it cannot see.
+ * - `own` is what this process and its children hold, pages of files apart, as a fraction of the same limit; all of it
+ *   where that is the heap. Children are found below `/proc`.
  * - On macOS free memory does not tell what is available, and what this process holds stands in for the machine's use.
  *
  * What cannot be read falls back to `node:os` with one warning. An option that cannot be is an `InvalidOptionsError`.
@@ -85,6 +95,7 @@ export const signalOf = Effect.fnUntraced(function*(
   host: Host.Host,
   { every = "250 millis", limit, overloadedRatio = 0.2, target = 0.9 }: Options
 ) {
+  yield* optionRules.share("target", target)
   const budget = limit === undefined ? undefined : yield* optionRules.bytes("limit", limit)
   const sample = Effect.gen(function*() {
     const reading = read(host, yield* now)
@@ -93,11 +104,12 @@ export const signalOf = Effect.fnUntraced(function*(
   })
   return yield* LoadSignal.make({ name: "memory", overloadedRatio, target, every, sample })
 })
-/** All in bytes. `own` is what this process and its children hold. */
+
+/** All in bytes. `own` is what this process and its children hold; a machine of unknown size has a total of 0. */
 interface Reading {
   readonly machine: MachineMemory
-  readonly levels: ReadonlyArray<Level>
-  readonly heap: { readonly used: number; readonly limit: number }
+  readonly groups: ReadonlyArray<GroupLevel>
+  readonly heap: Heap
   readonly own: number
 }
 
@@ -108,7 +120,7 @@ const read = ({ cgroups, files, node, tree }: Host.Host, at: number): Reading =>
   const hierarchy = cgroups().hierarchyOf("memory")
   return {
     machine,
-    levels: hierarchy === undefined ? [] : levels(files, hierarchy, machine.total, node.residentMemory),
+    groups: hierarchy === undefined ? [] : levels(files, hierarchy, machine.total || Infinity, node.residentMemory),
     heap: node.heap(),
     own
   }
@@ -120,28 +132,44 @@ const machineOf = (node: Host.Node, own: number): MachineMemory => {
   return { total, available: node.platform === "darwin" ? total - own : node.freeMemory() }
 }
 
-/** The machine as a whole may be fuller than a limit of this process: nobody is killed for it yet. */
-const machineTarget = 0.97
-
-const measure = ({ heap, levels, machine, own }: Reading, target: number, budget: number | undefined): Sample => {
-  const scale = target / machineTarget
-  const whole: Sample = {
-    load: (1 - machine.available / machine.total) * scale,
-    own: own / machine.total * scale
-  }
-  const bound = tightest(levels)
-  const limits: ReadonlyArray<Sample | undefined> = [
-    bound && { load: loadOf(bound), own: own / bound.limit },
-    budget === undefined ? undefined : shareOf(own, budget),
-    shareOf(heap.used, heap.limit)
-  ]
-  const tightestOf = limits.reduce<Sample>((a, b) => b !== undefined && b.load > a.load ? b : a, whole)
-  return { load: tightestOf.load, own: Math.min(tightestOf.own, tightestOf.load) }
-}
-
-interface Sample {
-  readonly load: number
+/** One limit, and what counts against it, in bytes; `own` is this process's part. */
+interface Limit {
+  readonly of: string
+  readonly limit: number
+  readonly used: number
   readonly own: number
 }
 
-const shareOf = (used: number, limit: number): Sample => ({ load: used / limit, own: used / limit })
+const limitsOf = ({ groups, heap, machine, own }: Reading, target: number, budget: number | undefined) => {
+  const bound = tightest(groups)
+  const limits: ReadonlyArray<Limit | undefined> = [
+    machine.total > 0 ? ofMachine(machine, own, target) : undefined,
+    bound && { of: `cgroup ${nearest(groups).name}`, limit: bound.limit, used: bound.limit - bound.headroom, own },
+    budget === undefined ? undefined : { of: "memory.limit", limit: budget, used: own, own },
+    { of: "V8 heap", limit: heap.limit, used: heap.used, own: heap.used }
+  ]
+  return limits.filter((limit) => limit !== undefined)
+}
+
+/** The machine as a whole may be fuller than a limit of this process: nobody is killed for it yet. */
+const machineTarget = 0.97
+
+/** As much of the machine as counts as all of it. */
+const ofMachine = ({ available, total }: MachineMemory, own: number, target: number): Limit => ({
+  of: "machine",
+  limit: total * machineTarget / target,
+  used: total - available,
+  own
+})
+
+/** The group whose limit is reached first. */
+const nearest = (groups: ReadonlyArray<GroupLevel>): GroupLevel =>
+  groups.reduce((a, b) => b.limit - b.used < a.limit - a.used ? b : a)
+
+const measure = (reading: Reading, target: number, budget: number | undefined): LoadSignal.Sample => {
+  const { limit, of, own, used } = limitsOf(reading, target, budget).reduce((a, b) => loadOf(b) > loadOf(a) ? b : a)
+  const load = Math.max(0, used / limit)
+  return { load, own: Math.min(own / limit, load), measure: { used, limit, unit: "By", of } }
+}
+
+const loadOf = ({ limit, used }: Limit): number => used / limit

@@ -8,7 +8,6 @@ import * as Effect from "effect/Effect"
  * - `arrival`: completes when polling is worth it again; fails where the source does. Only asked after `Empty`.
  * - `giveBack`: takes an item back, to be polled first.
  * - `close`: lets go of what the source holds open until it is polled again.
- * - `leave`: lets go of everything: the source is not polled any more.
  */
 export interface DirectSource<A, E, R> {
   readonly item: A
@@ -16,7 +15,6 @@ export interface DirectSource<A, E, R> {
   readonly arrival: Effect.Effect<void, E, R>
   readonly giveBack: (item: A) => void
   readonly close: Effect.Effect<void>
-  readonly leave: Effect.Effect<void>
 }
 
 const Direct: unique symbol = Symbol.for("@autoscaled-pool/core/TaskSource/direct")
@@ -50,7 +48,6 @@ export const directOf = <A, E, R>(source: {
 export abstract class ReturningSource<A, E, R> implements DirectSource<A, E, R> {
   item!: A
   readonly close: Effect.Effect<void> = Effect.void
-  readonly leave: Effect.Effect<void> = Effect.void
   abstract readonly arrival: Effect.Effect<void, E, R>
   private readonly returned: Array<A> = []
 

@@ -7,6 +7,7 @@ import * as os from "node:os"
 import { type EventLoopUtilization, performance } from "node:perf_hooks"
 import * as v8 from "node:v8"
 import * as cgroup from "../cgroup/cgroup.ts"
+import * as v8Heap from "../heap/v8Heap.ts"
 import * as cpuNumbers from "./cpuNumbers.ts"
 import type { CpuTimes } from "./machine.ts"
 import { measurable } from "./measurable.ts"
@@ -23,7 +24,7 @@ export interface Node {
   readonly residentMemory: () => number
   /** What V8 and its buffers hold: less than is resident, but told without a file. */
   readonly allocatedMemory: () => number
-  readonly heap: () => { readonly used: number; readonly limit: number }
+  readonly heap: () => v8Heap.Heap
   readonly cpuTimes: () => CpuTimes
   /** CPU time of all threads of this process since its start. */
   readonly cpuUsage: () => number
@@ -39,10 +40,7 @@ const thisNode: Node = {
     const { external_memory: external, malloced_memory: malloced, total_physical_size: heap } = v8.getHeapStatistics()
     return heap + external + malloced
   },
-  heap: () => {
-    const { heap_size_limit: limit, used_heap_size: used } = v8.getHeapStatistics()
-    return { used, limit }
-  },
+  heap: v8Heap.read,
   cpuTimes: () => {
     let idle = 0
     let total = 0

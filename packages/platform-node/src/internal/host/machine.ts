@@ -8,12 +8,22 @@ export interface MachineMemory {
   readonly available: number
 }
 
-/** /proc/meminfo, in bytes. */
+/**
+ * /proc/meminfo, in bytes. Huge pages that are set aside (`Hugetlb`) are memory that nothing else can get, in use or not:
+ * the machine is smaller by them.
+ */
 export const parseMeminfo: Parser<MachineMemory> = (text) => {
-  const total = kibibytes(text, /^MemTotal:\s+(\d+) kB$/m)
+  const whole = kibibytes(text, /^MemTotal:\s+(\d+) kB$/m)
   const available = kibibytes(text, /^MemAvailable:\s+(\d+) kB$/m)
-  return total === undefined || total === 0 || available === undefined ? undefined : { total, available }
+  if (whole === undefined || available === undefined) return undefined
+  const total = whole - setAside(text)
+  return total > 0 ? { total, available } : undefined
 }
+
+/** Kernels before 4.20 tell of one size of huge page only, in pages. */
+const setAside = (text: string): number =>
+  kibibytes(text, /^Hugetlb:\s+(\d+) kB$/m) ??
+    Number(/^HugePages_Total:\s+(\d+)$/m.exec(text)?.[1] ?? 0) * (kibibytes(text, /^Hugepagesize:\s+(\d+) kB$/m) ?? 0)
 
 const kibibytes = (text: string, pattern: RegExp): number | undefined => {
   const match = pattern.exec(text)
