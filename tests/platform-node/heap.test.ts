@@ -110,30 +110,35 @@ describe("the use of the old generation", () => {
         ? heapUse.grown(use, size)
         : heapUse.collected(heapUse.grown(use, size[0]), size[1]), heapUse.initial)
 
+  const living = (use: heapUse.HeapUse, used: number) => heapUse.living(use, used, 200)
+
   it("counts everything until collections have told", () => {
-    assert.strictEqual(heapUse.living(after(50), 80), 80)
-    assert.strictEqual(heapUse.living(after([80, 60]), 90), 90)
-    assert.strictEqual(heapUse.living(after([80, 60], [100, 60]), 90), 90)
+    assert.strictEqual(living(after(50), 80), 80)
+    assert.strictEqual(living(after([80, 60]), 90), 90)
+    assert.strictEqual(living(after([80, 60], [100, 60]), 90), 90)
   })
 
-  it("does not count what has only ever been garbage", () => {
+  it("does not count what has only ever been garbage, as long as there is room", () => {
     const use = after([120, 60], [120, 60], [110, 60])
-    assert.strictEqual(heapUse.living(use, 60), 60)
-    assert.strictEqual(heapUse.living(use, 115), 60)
+    assert.strictEqual(living(use, 60), 60)
+    assert.approximately(living(use, 74), 61.4, 1e-9)
+    assert.approximately(living(use, 130), 95, 1e-9)
+    assert.approximately(living(use, 193), 186.35, 1e-9)
+    assert.strictEqual(living(use, 201), 201)
   })
 
   it("counts growth where some of it has lived on, the more of two cycles", () => {
-    assert.strictEqual(heapUse.living(after([80, 60], [100, 80], [120, 80]), 100), 90)
-    assert.strictEqual(heapUse.living(after([80, 60], [100, 100], [140, 100]), 130), 130)
+    assert.approximately(living(after([80, 60], [100, 80], [120, 80]), 100), 100 - 10 * 100 / 120, 1e-9)
+    assert.strictEqual(living(after([80, 60], [100, 100], [140, 100]), 130), 130)
   })
 
   it("counts growth in full as soon as one collection has found it to live", () => {
     const use = after([100, 50], [100, 50], [100, 50], [110, 110])
-    assert.strictEqual(heapUse.living(use, 140), 140)
+    assert.strictEqual(living(use, 140), 140)
   })
 
   it("is never more than all that is there, and cycles of next to nothing tell nothing", () => {
-    assert.strictEqual(heapUse.living(after([120, 100], [140, 100]), 70), 70)
+    assert.strictEqual(living(after([120, 100], [140, 100]), 70), 70)
     const garbage = after([120, 60], [120, 60], [110, 60])
     assert.deepStrictEqual(heapUse.collected(garbage, 60.5).kept, garbage.kept)
   })
@@ -152,7 +157,7 @@ describe("real heap", () => {
     Effect.gen(function*() {
       const [last] = (yield* run(["--max-old-space-size=200"], "fill", "184")).slice(-1)
       assert.strictEqual(last.of, "V8 heap")
-      assert.isAtLeast(last.load, last.old / 200)
+      assert.isAtLeast(last.load, 0.92)
       assert.isTrue(last.isOverloaded)
       assert.strictEqual(last.own, last.load)
     }))
@@ -164,7 +169,7 @@ describe("real heap", () => {
       assert.isAbove(Math.max(...lines.map(({ old }) => old)), 135)
       assert.deepStrictEqual(lines.filter(({ isOverloaded }) => isOverloaded), [])
       const later = lines.slice(10).map(({ load }) => load)
-      assert.isBelow(Math.max(...later), 0.85)
+      assert.isBelow(Math.max(...later), 0.9)
       assert.isAbove(Math.min(...later), 0.45)
     }))
 })

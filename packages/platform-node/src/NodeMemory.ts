@@ -50,7 +50,8 @@ export interface Options {
  *   Active file pages count as far as the kernel reports that tasks wait for memory (PSI): from a twentieth of the time,
  *   and all of them at a quarter.
  * - The V8 heap: what lives in the old generation counts, garbage apart, of what V8 can fill (`--max-old-space-size`)
- *   less room for the young generation. V8 aborts a process whose old generation is full. Buffers are no part of it.
+ *   less an eighth, or less a semi-space of the young generation, if that is more: V8 aborts a process from there on.
+ *   Buffers are no part of it.
  * - The machine's memory: all that is not available counts, and 97 % of the machine are as much as `target`. Huge pages
  *   that are set aside are no part of the machine.
  * - `limit`: what this process and its children hold counts.
@@ -59,7 +60,7 @@ export interface Options {
  * machine's size or more is none. `measure.of` names the limit that binds.
  *
  * - What lives in the heap is known after each full collection; of what has come since, as large a part counts as
- *   outlived one of the last two, everything at first. The signal triggers no collection.
+ *   outlived one of the last two, more where the heap is fuller, everything at first. The signal triggers no collection.
  * - The heap is that of the thread that takes the samples: worker threads have heaps of their own, which it cannot see.
  * - `own` is what this process and its children hold, pages of files apart, as a fraction of the same limit; all of it
  *   where that is the heap. Children are found below `/proc`.

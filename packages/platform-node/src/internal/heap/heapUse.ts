@@ -4,11 +4,11 @@
  * What V8 calls used is what lives and what died unnoticed, and only a full collection tells the two apart. So the size
  * that the last one left is known to live. Of what has come since, as large a part is taken to live as at the end of one of
  * the last two cycles, whichever was larger: a program that has only made garbage seems to go on with that, one that grows
- * seems to grow on.
+ * seems to grow on. The fuller the heap, the less is taken for garbage: where it is full, it does not matter what fills it.
  *
  * That misses no growth for long. A cycle ends when so much has come that V8 collects, which is at the latest half-way
- * from what was left to the limit (`MemoryController::CalculateAllocationLimit`): what lives unseen is at most that, and
- * from the next collection on all growth counts. Until two cycles have been seen, everything counts.
+ * from what was left to the limit (`MemoryController::CalculateAllocationLimit`): what lives unseen is at most a quarter of
+ * what was free, and from the next collection on all growth counts. Until two cycles have been seen, everything counts.
  */
 
 /**
@@ -40,6 +40,9 @@ export const collected = (use: HeapUse, used: number): HeapUse => {
 /** A cycle in which less has come than this share of what was there is none. */
 const leastShare = 0.02
 
-/** What lives, as far as can be told; `used`: bytes in use now, garbage included. */
-export const living = ({ kept, left = 0 }: HeapUse, used: number): number =>
-  used <= left ? used : left + Math.max(...kept) * (used - left)
+/** What lives, as far as can be told; `used`: bytes in use now, garbage included, of which `limit` is the most. */
+export const living = ({ kept, left = 0 }: HeapUse, used: number, limit: number): number => {
+  if (used <= left || used >= limit) return used
+  const garbage = (1 - Math.max(...kept)) * (used - left)
+  return used - garbage * (limit - used) / (limit - left)
+}
