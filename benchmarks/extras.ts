@@ -12,7 +12,7 @@ const concurrency = 100
 
 interface Variant {
   readonly name: string
-  readonly options?: AutoscaledPool.PoolOptions<number>
+  readonly options?: Extract<AutoscaledPool.PoolOptions<number>, { readonly governor?: undefined }>
   readonly task?: Effect.Effect<unknown, unknown>
 }
 

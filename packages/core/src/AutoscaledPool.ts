@@ -8,13 +8,15 @@ import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as PubSub from "effect/PubSub"
+import * as Result from "effect/Result"
 import type * as Stream from "effect/Stream"
 import type { ConcurrencySettings } from "./ConcurrencySettings.ts"
-import { makePrivate } from "./internal/budget/consumer.ts"
+import { type BudgetConsumer, makePrivate } from "./internal/budget/consumer.ts"
 import { DirectFeed } from "./internal/feeds/directFeed.ts"
 import { type Lease, LeaseFeed } from "./internal/feeds/leaseFeed.ts"
 import { ReadinessFeed } from "./internal/feeds/readinessFeed.ts"
 import { RetryFeed, type Tried } from "./internal/feeds/retryFeed.ts"
+import * as rules from "./internal/options/rules.ts"
 import { Pool, type PoolWork } from "./internal/run/pool.ts"
 import * as poolOptions from "./internal/run/poolOptions.ts"
 import { directOf, type DirectSource } from "./internal/sources/directSource.ts"
@@ -123,6 +125,7 @@ export const make = <E1 = never, R1 = never, E2 = never, R2 = never, E3 = never,
   return build<void, E1 | E2 | E3 | E4 | TaskTimeoutError, R1 | R2 | R3 | R4>(options, {
     makeFeed: (host) => new ReadinessFeed(host, runTask, isTaskReady, isFinished),
     onTimeLimit: (error) => afterTimeout(options, error, undefined),
+    itemOf: () => undefined,
     close: Effect.void,
     total: () => undefined
   })
@@ -180,6 +183,7 @@ export const fromSource = <A, E1, R1, E2, R2, E3 = never, R3 = never, Settles ex
   return build<Lease<A>, Failure, R1 | R2 | R3>(options, {
     makeFeed: (host) => new LeaseFeed(host, source, task),
     onTimeLimit: (error, { item }) => afterTimeout(options, error, item),
+    itemOf: ({ item }) => item,
     close: Effect.void,
     total: () => undefined
   })
@@ -225,9 +229,10 @@ export function forEach<A, B, E, R, E2 = never, R2 = never>(
 ): Effect.Effect<Array<B> | void, E | E2 | TaskTimeoutError | InvalidOptionsError, SystemStatus | R | R2> {
   return Effect.suspend(() => {
     const results: Array<B> = []
-    const { discard, onTaskTimeout } = options
+    const { discard, onTaskTimeout, weight } = options
     const ofNumbered = {
       ...options,
+      weight: typeof weight === "function" ? ({ item }: Numbered<A>) => weight(item) : weight,
       onTaskTimeout: onTaskTimeout && ((error, { item }) => onTaskTimeout(error, item))
     } as PoolOptions<Numbered<A>, E2, R2, B, E | E2 | TaskTimeoutError> // spreading a union of options loses which of its members it is
     const pool = buildDirect<Numbered<A>, E | E2 | TaskTimeoutError, R | R2>(
@@ -331,22 +336,39 @@ const build = Effect.fnUntraced(function*<A, E, R>(
     readonly onTimeLimit: (error: TaskTimeoutError, item: A) => Effect.Effect<unknown, unknown>
     readonly close: Effect.Effect<void>
     readonly total: () => number | undefined
+    /** The item of the caller behind the pool's. */
+    readonly itemOf: (item: A) => unknown
   }
 ): Effect.fn.Return<AutoscaledPool<E>, InvalidOptionsError, SystemStatus | R> {
   const plan = yield* poolOptions.read(options)
-  const governor = yield* makePrivate(plan.settings, plan.policy)
+  const governor = yield* consumerOf(plan.budget)
   const context = yield* Effect.context<R>()
   const published = yield* PubSub.sliding<PoolEvent>(256)
   const onTimeLimit = (item: A) => work.onTimeLimit(new TaskTimeoutError({ limit: plan.limits.taskTimeout }), item)
+  const { weight } = options
+  const weightOf = weight === undefined ? undefined : (item: A) => weightOfItem(weight, work.itemOf(item))
   const { retry } = plan
-  if (retry === undefined) return new Pool<A, E>(plan, { ...work, onTimeLimit }, governor, context, published)
+  if (retry === undefined) return new Pool<A, E>(plan, { ...work, onTimeLimit, weightOf }, governor, context, published)
   const retrying: PoolWork<Tried<A>> = {
     ...work,
     makeFeed: (host) => new RetryFeed(host, retry, work.makeFeed),
-    onTimeLimit: ({ item }) => onTimeLimit(item)
+    onTimeLimit: ({ item }) => onTimeLimit(item),
+    weightOf: weightOf && (({ item }) => weightOf(item))
   }
   return new Pool<Tried<A>, E>(plan, retrying, governor, context, published)
 })
+
+const consumerOf = (plan: poolOptions.BudgetPlan): Effect.Effect<BudgetConsumer, never, SystemStatus> =>
+  plan._tag === "Shared"
+    ? Effect.sync(() => plan.shared.poolConsumer(plan.consumer))
+    : makePrivate(plan.settings, plan.policy)
+
+/** What the option `weight` says of an item. */
+const weightOfItem = (weight: number | ((item: never) => number), item: unknown): number => {
+  if (typeof weight === "number") return weight
+  // The item is one that the function was written for: the constructors of a pool see to that.
+  return Result.getOrThrow(rules.read(rules.positiveInteger, "weight", weight(item as never)))
+}
 
 /** A pool over a source that can be polled. */
 const buildDirect = <A, E, R>(
@@ -358,6 +380,7 @@ const buildDirect = <A, E, R>(
   build<A, E, R>(options, {
     makeFeed: (host) => new DirectFeed(host, source, task, onResult),
     onTimeLimit: (error, item) => afterTimeout(options, error, item),
+    itemOf: (item) => item,
     close: source.close,
     total: () => undefined
   })

@@ -6,6 +6,7 @@
 import type * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
 import type * as Schedule from "effect/Schedule"
+import type { ConcurrencyGovernor } from "./ConcurrencyGovernor.ts"
 import type { ConcurrencySettings } from "./ConcurrencySettings.ts"
 import type { TaskTimeoutError } from "./PoolError.ts"
 import type { ScalingPolicy } from "./ScalingPolicy.ts"
@@ -49,6 +50,11 @@ export interface Work<E1 = never, R1 = never, E2 = never, R2 = never, E3 = never
  *   has changed. `null` for no line at all, not even on the start and the end of a run and what holds it back.
  * - `maybeRunInterval`: time after which a check that said no is asked again, if nothing else makes it worth asking,
  *   default 500 milliseconds.
+ * - `weight`: how many permits a task takes of what is desired, an integer of at least 1 or a function of the item, default 1.
+ *   A task that takes more than there are runs alone.
+ * - `governor`: a budget that the pool shares with others, default one of its own. It has the policy and the desired
+ *   concurrency; `concurrencySettings` are then bounds of the pool's own, which are no bounds where they are left out.
+ * - `share`: the pool's weight among the consumers of the governor, above 0, default 1.
  * - `taskSpan`: the name of a span around every task, default none; a span costs more than a short task.
  * - `policy`: the control law, default that of Crawlee, `ScalingPolicy.stepRatio`.
  * - `autoscaleInterval`: time between two decisions of the default law, default 10 seconds.
@@ -57,7 +63,8 @@ export interface Work<E1 = never, R1 = never, E2 = never, R2 = never, E3 = never
  * - `scaleUpStepRatio`: the share by which the default law raises it, above 0 and at most 1, default 0.05.
  * - `scaleDownStepRatio`: the share by which the default law lowers it, above 0 and at most 1, default 0.05.
  *
- * A wrong value of any of them is an `InvalidOptionsError`; so is `policy` together with one of the last four.
+ * A wrong value of any of them is an `InvalidOptionsError`; so is `policy` together with one of the last four, and
+ * `governor` together with those five or with `desiredConcurrency`.
  *
  * @category models
  * @since 0.1.0
@@ -68,7 +75,7 @@ export type PoolOptions<A = void, E = never, R = never, B = unknown, TaskError =
 
 interface CommonOptions<A, E, R, B, TaskError> {
   readonly name?: string | undefined
-  readonly concurrencySettings?: Partial<ConcurrencySettings> | undefined
+  readonly weight?: number | ((item: A) => number) | undefined
   readonly taskTimeout?: Duration.Input | undefined
   readonly onTaskTimeout?: ((error: TaskTimeoutError, item: A) => Effect.Effect<B, E, R>) | undefined
   readonly finalizerTimeout?: Duration.Input | undefined
@@ -107,17 +114,32 @@ export interface RetryOptions<in Error, out E = never, out R = never> {
 }
 
 type ScalingOptions =
-  | {
+  | (PrivateBudget & {
     readonly policy?: undefined
     readonly autoscaleInterval?: Duration.Input | undefined
     readonly desiredConcurrencyRatio?: number | undefined
     readonly scaleUpStepRatio?: number | undefined
     readonly scaleDownStepRatio?: number | undefined
-  }
-  | {
-    readonly policy: ScalingPolicy
-    readonly autoscaleInterval?: undefined
-    readonly desiredConcurrencyRatio?: undefined
-    readonly scaleUpStepRatio?: undefined
-    readonly scaleDownStepRatio?: undefined
-  }
+  })
+  | (PrivateBudget & NoDefaultPolicy & { readonly policy: ScalingPolicy })
+  | (NoDefaultPolicy & {
+    readonly governor: ConcurrencyGovernor
+    readonly share?: number | undefined
+    readonly concurrencySettings?:
+      | Partial<Omit<ConcurrencySettings, "desiredConcurrency">> & { readonly desiredConcurrency?: never }
+      | undefined
+    readonly policy?: undefined
+  })
+
+interface PrivateBudget {
+  readonly governor?: undefined
+  readonly share?: undefined
+  readonly concurrencySettings?: Partial<ConcurrencySettings> | undefined
+}
+
+interface NoDefaultPolicy {
+  readonly autoscaleInterval?: undefined
+  readonly desiredConcurrencyRatio?: undefined
+  readonly scaleUpStepRatio?: undefined
+  readonly scaleDownStepRatio?: undefined
+}

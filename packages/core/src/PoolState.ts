@@ -44,7 +44,9 @@ export interface Delayed {
  *
  * **Details**
  *
- * - `AtDesired`: as many tasks are in flight as are desired.
+ * - `AtDesired`: as many tasks are in flight as are desired; under a shared governor, or it is another consumer's turn.
+ * - `AtOwnMaximum`: under a shared governor, as many of the pool's tasks are in flight as its own `maxConcurrency` allows.
+ * - `HeldForHeavier`: free permits are kept for a task that takes several and is next.
  * - `Overloaded`: these signals are overloaded, and `minConcurrency` tasks are running.
  * - `StartAllowanceSpent`: the policy allows no more starts before its next decision.
  * - `RateLimited`: `maxTasksPerMinute` has no token.
@@ -58,8 +60,9 @@ export interface Delayed {
  * @since 0.1.0
  */
 export type Blocker =
+  | { readonly _tag: "AtDesired" | "AtOwnMaximum" | "HeldForHeavier" }
   | {
-    readonly _tag: "AtDesired" | "StartAllowanceSpent" | "RateLimited" | "NoTaskReady" | "Draining"
+    readonly _tag: "StartAllowanceSpent" | "RateLimited" | "NoTaskReady" | "Draining"
   }
   | { readonly _tag: "Overloaded"; readonly signals: ReadonlyArray<string> }
   | { readonly _tag: "Paused"; readonly until?: number }

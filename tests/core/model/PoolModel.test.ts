@@ -71,6 +71,15 @@ describe("PoolModel", () => {
       assert.isBelow(tally.get("unknown") ?? 0, programs / 100, "the programs leave too much open")
     }), timeout)
 
+  for (const budget of ["Governor", "GovernorOfTwo"] as const) {
+    const fewer = Math.ceil(programs / 4)
+    it.live(`so does one under a governor (${budget}), in ${fewer} random programs`, () =>
+      Effect.gen(function*() {
+        const { message, result } = yield* check({ programs: fewer, seed, budget })
+        assert.strictEqual(result, "Passed", message)
+      }), timeout)
+  }
+
   for (const [name, wrap] of Object.entries(mutants)) {
     it.live(`a pool that ${name} is found out by a small program`, () =>
       Effect.gen(function*() {

@@ -4,7 +4,7 @@
 import { Arbitrary, Cause, Effect, Result } from "effect"
 import { PoolModel } from "./PoolModel.ts"
 import { arbitrary, defaults, print, type Program } from "./PoolProgram.ts"
-import { execute, type Wrap } from "./PoolRun.ts"
+import { type Budget, execute, type Wrap } from "./PoolRun.ts"
 import { agree, describe, type Moment, type Trace } from "./PoolTrace.ts"
 
 /** More permitted traces than this are not tried: a program that leaves so much open proves nothing. */
@@ -56,8 +56,8 @@ export type Tally = Map<string, number>
 const count = (tally: Tally, label: string): void => void tally.set(label, (tally.get(label) ?? 0) + 1)
 
 /** Runs a program and fails with what is wrong, if anything is. */
-const verify = (program: Program, tally: Tally, wrap?: Wrap): Effect.Effect<boolean, string> =>
-  Effect.matchCauseEffect(execute(program, wrap), {
+const verify = (program: Program, tally: Tally, wrap?: Wrap, budget?: Budget): Effect.Effect<boolean, string> =>
+  Effect.matchCauseEffect(execute(program, wrap, budget), {
     onFailure: (cause) => Effect.fail(brokenRule(cause) ?? Cause.pretty(cause)),
     onSuccess: (trace) => {
       const verdict = judge(program, trace)
@@ -74,12 +74,13 @@ export interface CheckOptions {
   readonly programs: number
   readonly seed: number
   readonly wrap?: Wrap | undefined
+  readonly budget?: Budget | undefined
 }
 
 /** Random programs, until one is wrong: that one is then made as small as can be. */
-export const check = Effect.fnUntraced(function*({ programs, seed, wrap }: CheckOptions) {
+export const check = Effect.fnUntraced(function*({ budget, programs, seed, wrap }: CheckOptions) {
   const tally: Tally = new Map()
-  const result = yield* Arbitrary.checkEffect(arbitrary, (program) => verify(program, tally, wrap), {
+  const result = yield* Arbitrary.checkEffect(arbitrary, (program) => verify(program, tally, wrap, budget), {
     runs: programs,
     seed,
     size: 40,
@@ -92,8 +93,8 @@ export const check = Effect.fnUntraced(function*({ programs, seed, wrap }: Check
 })
 
 /** Says what is wrong with a program that a failed check has printed, or that it is right. */
-export const replay = (program: Partial<Program>, wrap?: Wrap): Effect.Effect<string> =>
-  verify({ ...defaults, ...program }, new Map(), wrap).pipe(
+export const replay = (program: Partial<Program>, wrap?: Wrap, budget?: Budget): Effect.Effect<string> =>
+  verify({ ...defaults, ...program }, new Map(), wrap, budget).pipe(
     Effect.as("right"),
     Effect.catch((why) => Effect.succeed(why))
   )

@@ -1,7 +1,7 @@
 /**
  * Runs a program on a real pool under the test clock, and writes down what can be seen.
  */
-import { AutoscaledPool, type ScalingPolicy, SystemStatus, TaskSource } from "@autoscaled-pool/core"
+import { AutoscaledPool, ConcurrencyGovernor, ScalingPolicy, SystemStatus, TaskSource } from "@autoscaled-pool/core"
 import { Cause, Data, Duration, Effect, Exit, Fiber, Layer, Logger, Option, Queue } from "effect"
 import { TestClock } from "effect/testing"
 import {
@@ -35,8 +35,15 @@ const tooMany = 20_000
 /** A pool that broke a rule which holds whatever the program. */
 export class RuleBroken extends Data.TaggedError("RuleBroken")<{ readonly rule: string }> {}
 
-export const execute = (program: Program, wrap: Wrap = (pool) => pool): Effect.Effect<Trace, RuleBroken> =>
-  Effect.suspend(() => Effect.scoped(new PoolRun(program).trace(wrap))).pipe(
+/** Whose permits the pool of a program takes: its own, or those of a governor, alone or beside a pool that is paused. */
+export type Budget = "Own" | "Governor" | "GovernorOfTwo"
+
+export const execute = (
+  program: Program,
+  wrap: Wrap = (pool) => pool,
+  budget: Budget = "Own"
+): Effect.Effect<Trace, RuleBroken> =>
+  Effect.suspend(() => Effect.scoped(new PoolRun(program, budget).trace(wrap))).pipe(
     Effect.provide(environment, { local: true })
   )
 
@@ -44,6 +51,7 @@ const environment = Layer.mergeAll(SystemStatus.layerTest, Logger.layer([])).pip
 
 class PoolRun {
   private readonly program: Program
+  private readonly budget: Budget
   private starts: Array<string> = []
   private events: Array<string> = []
   private readonly running = new Set<number>()
@@ -66,8 +74,9 @@ class PoolRun {
   private desired = () => 0
   private fiber: Fiber.Fiber<unknown, unknown> | undefined
 
-  constructor(program: Program) {
+  constructor(program: Program, budget: Budget) {
     this.program = program
+    this.budget = budget
     this.isClosed = program.isClosed || program.from === "iterable"
   }
 
@@ -76,7 +85,7 @@ class PoolRun {
     this.queue = yield* Queue.unbounded<number, Failure | Cause.Done>()
     this.add(this.program.items)
     if (this.isClosed) Queue.endUnsafe(this.queue)
-    this.pool = wrap(yield* this.makePool)
+    this.pool = wrap(this.budget === "Own" ? yield* this.makePool(this.ownBudget) : yield* this.makePoolUnderGovernor)
     this.desired = () => Effect.runSync(this.pool.desiredConcurrency)
     const steps = [...this.program.steps, ...epilogue]
     // The driver sleeps like everything else, so that the clock sees to it that each step has settled.
@@ -213,26 +222,63 @@ class PoolRun {
 
   // What the pool works on
 
-  private readonly makePool: Effect.Effect<Pool, never, SystemStatus.SystemStatus> = Effect.suspend(() => {
-    const { absorb, askEvery, from, patience, policy, timeout } = this.program
-    const options: AutoscaledPool.PoolOptions<number | void, Failure> = {
-      concurrencySettings: settingsOf(this.program),
+  /** What a pool has of a budget of its own. */
+  private get ownBudget(): Partial<AutoscaledPool.PoolOptions<number | void, Failure>> {
+    const { policy } = this.program
+    const concurrencySettings = settingsOf(this.program)
+    if (policy === null) return { concurrencySettings }
+    if (policy.law === "script") return { concurrencySettings, policy: this.scripted(policy) }
+    return {
+      concurrencySettings,
+      autoscaleInterval: policy.every,
+      desiredConcurrencyRatio: policy.ratio,
+      scaleUpStepRatio: policy.up,
+      scaleDownStepRatio: policy.down
+    }
+  }
+
+  /** The pool under a governor that has the settings and the policy of the program; what changes them is told to it. */
+  private readonly makePoolUnderGovernor = Effect.gen({ self: this }, function*() {
+    const { policy } = this.program
+    const law = policy === null
+      ? ScalingPolicy.stepRatio()
+      : policy.law === "script"
+      ? this.scripted(policy)
+      : ScalingPolicy.stepRatio({
+        every: policy.every,
+        desiredConcurrencyRatio: policy.ratio,
+        scaleUpStepRatio: policy.up,
+        scaleDownStepRatio: policy.down
+      })
+    const governor = yield* Effect.orDie(ConcurrencyGovernor.make(settingsOf(this.program), { policy: law }))
+    const pool = yield* this.makePool({ governor })
+    const under: Pool = Object.assign(Object.create(pool), { configure: governor.configure })
+    if (this.budget === "Governor") return under
+    const idle = yield* Effect.orDie(AutoscaledPool.make({
+      runTask: Effect.void,
+      isTaskReady: Effect.succeed(true),
+      isFinished: Effect.succeed(false),
+      loggingInterval: null,
+      governor
+    }))
+    yield* idle.pause
+    // The pool of the program takes part first, and the other one for as long as it does.
+    const run = Effect.andThen(Effect.forkChild(Effect.ignore(idle.run)), Effect.ensuring(pool.run, idle.abort))
+    return Object.assign(under, { run })
+  })
+
+  private makePool(
+    budget: Partial<AutoscaledPool.PoolOptions<number | void, Failure>>
+  ): Effect.Effect<Pool, never, SystemStatus.SystemStatus> {
+    const { absorb, askEvery, from, patience, timeout } = this.program
+    const options = {
+      ...budget,
       maybeRunInterval: askEvery,
       loggingInterval: null,
       ...(timeout > 0 ? { taskTimeout: timeout } : {}),
       ...(patience > 0 ? { finalizerTimeout: patience } : {}),
-      ...(absorb === null ? {} : { onTaskTimeout: () => after(absorb.wait, endOf(absorb.end, "absorbed")) }),
-      ...(policy === null
-        ? {}
-        : policy.law === "script"
-        ? { policy: this.scripted(policy) }
-        : {
-          autoscaleInterval: policy.every,
-          desiredConcurrencyRatio: policy.ratio,
-          scaleUpStepRatio: policy.up,
-          scaleDownStepRatio: policy.down
-        })
-    }
+      ...(absorb === null ? {} : { onTaskTimeout: () => after(absorb.wait, endOf(absorb.end, "absorbed")) })
+    } as AutoscaledPool.PoolOptions<number | void, Failure> // spreading a union of options loses which of its members it is
     const task = (id: number) => this.task(id)
     switch (from) {
       case "checks":
@@ -251,7 +297,7 @@ class PoolRun {
       case "lease":
         return Effect.orDie(AutoscaledPool.fromSource({ take: this.lease }, task, options))
     }
-  })
+  }
 
   private scripted({ atStart, decisions, every }: Script): ScalingPolicy.ScalingPolicy<number> {
     return {

@@ -50,6 +50,8 @@ const since = 88_000
 /** Every blocker, with the facts that it is told with. */
 const cases: { readonly [Tag in PoolState.Blocker["_tag"]]: readonly [PoolState.Blocker, Facts] } = {
   AtDesired: [{ _tag: "AtDesired" }, facts],
+  AtOwnMaximum: [{ _tag: "AtOwnMaximum" }, facts],
+  HeldForHeavier: [{ _tag: "HeldForHeavier" }, facts],
   Overloaded: [{ _tag: "Overloaded", signals: ["memory"] }, facts],
   StartAllowanceSpent: [{ _tag: "StartAllowanceSpent" }, facts],
   RateLimited: [{ _tag: "RateLimited" }, facts],
@@ -70,6 +72,10 @@ describe("reasons", () => {
       AtDesired:
         "12 tasks are in flight, as many as the policy \"adaptive\" has wanted for 12 s: memory would exceed its " +
         "target with more. It decides again by itself.",
+      AtOwnMaximum: "12 tasks are in flight, for 12 s as many as maxConcurrency (20) allows; raise it to run more.",
+      HeldForHeavier:
+        "Nothing has started for 12 s because the next task takes more permits than are free; it starts when enough " +
+        "of the 12 tasks in flight have ended.",
       Overloaded:
         "Nothing has started for 12 s because memory is overloaded: memory 20.3 of 22.4 GiB (cgroup /x), 91 % " +
         "where 90 % is the target. 12 tasks go on; more start when the load has fallen.",
@@ -102,6 +108,11 @@ describe("reasons", () => {
     const atMaximum = { ...facts, current: 20, desired: 20 }
     assert.include(words(atMaximum, { _tag: "AtDesired" }, since), "maxConcurrency (20)")
     assert.notInclude(words(facts, { _tag: "AtDesired" }, since), "maxConcurrency")
+    assert.strictEqual(
+      words({ ...facts, current: 9 }, { _tag: "AtDesired" }, since),
+      "9 tasks are in flight; the other 3 permits of the shared governor have been in use by other consumers, or owed " +
+        "to them, for 12 s. More start when it is this pool's turn."
+    )
   })
 })
 

@@ -2,140 +2,229 @@
  * One consumer of a budget: what a pool asks before it starts a task, and tells when one has ended.
  *
  * The members whose names end in `Unsafe` are synchronous. `now` is always monotonic milliseconds of the `Clock`.
+ *
+ * What a task takes is *held*; what is held beyond the permits that the task around it lends is *booked* on the budget.
  */
 import * as Effect from "effect/Effect"
-import type { Closed } from "../../ConcurrencyGovernor.ts"
+import type * as Scope from "effect/Scope"
+import type { Closed, GovernorEvent } from "../../ConcurrencyGovernor.ts"
 import type { ConcurrencySettings } from "../../ConcurrencySettings.ts"
 import type { InvalidOptionsError } from "../../InvalidOptionsError.ts"
 import { type SystemInfo, SystemStatus } from "../../SystemStatus.ts"
 import type { DecisionCounts, DecisionRecord, ScalingPolicy } from "../policies/scalingModel.ts"
+import { CurrentTask } from "../run/currentTask.ts"
 import { reader as monotonicReader } from "../time/monotonic.ts"
+import { Budget, type Member } from "./budget.ts"
 import type { TaskOutcome } from "./completionTally.ts"
-import type { ConcurrencyMeter } from "./concurrencyMeter.ts"
+import { ConcurrencyMeter } from "./concurrencyMeter.ts"
 import { type Dispatching, nobody } from "./dispatching.ts"
-import { Gate } from "./gate.ts"
-import { ObservationWindow } from "./observationWindow.ts"
-import { overloadedIn, Regulator } from "./regulator.ts"
+import { type Borrower, type Holding, holdingOf } from "./holding.ts"
+import type { Ends } from "./observationWindow.ts"
+import { type OwnBounds, readOwn } from "./ownBounds.ts"
+import { overloadedIn } from "./regulator.ts"
+import type { Share } from "./shares.ts"
 
-export class BudgetConsumer {
+/**
+ * What asks the policy of the budget.
+ *
+ * - `prepare`: called before the first start of a run.
+ * - `regulate`: runs beside the tasks of a run; a defect of the policy is one of the run.
+ * - `retire`: called when a run has ended.
+ */
+export interface Regulation {
   readonly prepare: Effect.Effect<void>
   readonly regulate: Effect.Effect<void>
-  readonly meter: ConcurrencyMeter
-  private readonly gate: Gate
-  private readonly window: ObservationWindow
-  private readonly regulator: Regulator
-  private readonly attention: SystemStatus["Service"]["attention"]
-  private dispatching: Dispatching = nobody
+  readonly retire: Effect.Effect<void>
+}
 
+export class BudgetConsumer implements Member, Borrower {
+  readonly budget: Budget
+  readonly regulate: Effect.Effect<void>
+  private readonly regulation: Regulation
+  readonly name: string
+  readonly weight: number
+  /** Its tasks in flight over time. */
+  readonly meter: ConcurrencyMeter
+  share: Share | undefined
+  /** How many of its tasks are in flight. */
+  current = 0
+  booked = 0
+  private held = 0
+  private readonly own: OwnBounds | undefined
+  private readonly ends: Ends
+  private dispatching: Dispatching = nobody
+  /** Permits of the task in which it runs, and how many of them it has borrowed. */
+  private lender: Holding | undefined
+  private borrowed = 0
+  private isAtOwnMaximum = false
+  private isRetired = false
+  private stopHearing: () => void = () => {}
+
+  /** Without bounds of its own it is the only consumer of its budget. */
   constructor(
-    settings: ConcurrencySettings,
-    policy: ScalingPolicy,
-    status: SystemStatus["Service"],
-    verdict: SystemInfo,
-    now: () => number
+    budget: Budget,
+    regulation: Regulation,
+    own: OwnBounds | undefined,
+    { name, weight }: { readonly name: string; readonly weight: number }
   ) {
-    this.attention = status.attention
-    this.gate = new Gate(settings)
-    this.window = new ObservationWindow(now())
-    this.meter = this.window.meter
-    this.regulator = new Regulator({
-      policy,
-      status,
-      verdict,
-      gate: this.gate,
-      window: this.window,
-      now,
-      dispatching: {
-        wake: () => this.dispatching.wake(),
-        report: (event) => this.dispatching.report(event),
-        ages: (now) => this.dispatching.ages(now)
-      }
-    })
-    this.prepare = this.regulator.prepare
-    this.regulate = this.regulator.regulate
+    this.budget = budget
+    this.regulation = regulation
+    this.regulate = regulation.regulate
+    this.name = name
+    this.weight = weight
+    this.own = own
+    this.ends = budget.window.add()
+    this.meter = own === undefined ? budget.window.meter : new ConcurrencyMeter(budget.now())
+    if (own === undefined) budget.join(this)
   }
 
-  /** The settings in force. */
-  get settings(): ConcurrencySettings {
-    return this.gate.settings
+  /** Takes part for as long as a run does. */
+  readonly enter: Effect.Effect<void, never, Scope.Scope> = Effect.suspend(() =>
+    Effect.andThen(
+      Effect.acquireRelease(
+        Effect.withFiber((fiber) =>
+          Effect.sync(() => this.joinUnsafe(holdingOf(fiber.getRef(CurrentTask), this.budget)))
+        ),
+        () => Effect.andThen(Effect.sync(() => this.leaveUnsafe(this.budget.now())), this.regulation.retire)
+      ),
+      this.regulation.prepare
+    )
+  )
+
+  get minimum(): number {
+    return this.own?.settings.minConcurrency ?? 0
   }
 
   /** How many tasks should be in flight. */
   get desired(): number {
-    return this.gate.desired
+    const { desired } = this.budget.gate
+    return this.own === undefined ? desired : Math.min(desired, this.own.settings.maxConcurrency)
   }
 
-  /** How many tasks are in flight. */
-  get current(): number {
-    return this.gate.current
+  /** The settings in force. */
+  get settings(): ConcurrencySettings {
+    const { settings } = this.budget.gate
+    return this.own === undefined ? settings : { ...this.own.settings, desiredConcurrency: this.desired }
   }
 
   /** What the policy decided last. */
   get lastDecision(): DecisionRecord | undefined {
-    return this.regulator.lastDecision
+    return this.budget.regulator.lastDecision
   }
 
   /** The name of the policy. */
   get policy(): string {
-    return this.regulator.policy.name
+    return this.budget.regulator.policy.name
   }
 
   /** All decisions of the policy so far. */
   decisionsUnsafe(): DecisionCounts {
-    return this.regulator.decisions.read()
+    return this.budget.regulator.decisions.read()
   }
 
-  /** Whether one more task may start. */
-  isOpenUnsafe(now: number): boolean {
-    return this.gate.isOpen(now)
+  /** How many starts wait for permits, as far as is known. */
+  get waits(): number {
+    return this.dispatching.waits?.() ?? Number(this.share?.state === "Waiting")
+  }
+
+  /** Whether one more task may start, which takes so many permits. */
+  isOpenUnsafe(now: number, permits = 1): boolean {
+    if (this.own?.closedBy(now, this.held, permits) !== undefined) return false
+    const more = this.needFor(permits)
+    const { budget } = this
+    if (more === 0) return budget.gate.hasToken(now)
+    return budget.gate.isOpen(now, more) && budget.isTurnOf(this, more, now)
   }
 
   /** Why one more task may not start, or `undefined` where it may. */
-  closedByUnsafe(now: number): Closed | undefined {
-    return this.gate.closedBy(now)
+  closedByUnsafe(now: number, permits = 1): Closed | undefined {
+    const { budget } = this
+    const ofOwn = this.own?.closedBy(now, this.held, permits)
+    this.isAtOwnMaximum = ofOwn === "AtOwnMaximum"
+    if (ofOwn !== undefined) {
+      budget.pass(this, "Idle", now)
+      return ofOwn
+    }
+    const more = this.needFor(permits)
+    if (more === 0) return budget.gate.hasToken(now) ? undefined : "RateLimited"
+    budget.want(this, more, now)
+    const closed = budget.gate.closedBy(now, more)
+    if (closed !== undefined || budget.isTurnOf(this, more, now)) return closed
+    return budget.isKeptForHeavier(now) ? "HeldForHeavier" : "AtDesired"
   }
 
   /** How many tasks may start now, as far as is known now. */
   freeUnsafe(now: number): number {
-    return this.gate.free(now)
+    const free = Math.max(this.budget.gate.free(now), this.lendable)
+    const { own } = this
+    if (own === undefined || free <= 0) return free
+    if (own.closedBy(now, this.held, 1) !== undefined) return 0
+    if (own.settings.maxTasksPerMinute !== Infinity) return 1
+    return Math.max(1, Math.min(free, own.settings.maxConcurrency - this.held, this.budget.claim(this) - this.booked))
   }
 
   /** Books a start. Call it in the same step in which the gate was seen open. */
-  bookUnsafe(now: number): void {
-    this.gate.book(now)
-    if (this.gate.current === 1) {
-      this.attention?.beginUnsafe()
-      this.regulator.wakeUnsafe()
-    }
-    this.meter.change(now, this.gate.current)
+  bookUnsafe(now: number, permits = 1): void {
+    if (this.lender !== undefined) this.borrow(this.lender)
+    this.held += permits
+    const more = Math.max(0, this.held - this.borrowed - this.booked)
+    this.booked += more
+    this.current++
+    this.own?.take(now)
+    this.budget.book(this, more, now)
+    if (this.own !== undefined) this.meter.change(now, this.current)
   }
 
   /** Ends what `bookUnsafe` began. */
-  releaseUnsafe(now: number, startedAt: number, outcome: TaskOutcome, wasRejected: boolean): void {
-    this.gate.release()
-    if (this.gate.current === 0) this.attention?.endUnsafe()
-    this.meter.change(now, this.gate.current)
-    this.window.end(now, startedAt, outcome, wasRejected)
+  releaseUnsafe(now: number, startedAt: number, outcome: TaskOutcome, wasRejected: boolean, permits = 1): void {
+    this.held -= permits
+    this.current--
+    this.ends.add(now, startedAt, outcome, wasRejected)
+    if (this.own !== undefined) this.meter.change(now, this.current)
+    if (this.held === 0 && this.borrowed > 0) this.giveBack()
+    const less = this.booked - Math.max(0, this.held - this.borrowed)
+    this.booked -= less
+    // What it waits for may have been this, and it will look for itself.
+    if (this.isAtOwnMaximum && !this.isRetired) this.budget.want(this, 1, now)
+    this.budget.release(this, less, now)
   }
 
-  /** When the rate cap has a token again. */
+  /** It wants no permit: it has nothing to start, or will know soon (`Answering`), or is `Retired` for this run. */
+  passUnsafe(now: number, why: "Idle" | "Answering" | "Retired"): void {
+    if (why === "Retired") this.isRetired = true
+    this.budget.pass(this, why === "Answering" ? why : "Idle", now)
+  }
+
+  /** When to look again where the rate cap is against a start; Infinity where another consumer is to look first. */
   nextTokenAtUnsafe(): number {
-    return this.gate.nextToken
+    const { budget, own } = this
+    if (own !== undefined && own.nextToken > budget.gate.nextToken) return own.nextToken
+    return this.share === undefined || budget.isNext(this) ? budget.gate.nextToken : Infinity
   }
 
   /** The signals that are overloaded by the verdict in force. */
   overloadedUnsafe(): ReadonlyArray<string> {
-    return overloadedIn(this.regulator.verdict)
+    return overloadedIn(this.budget.regulator.verdict)
   }
 
   /** The verdict in force. */
   verdictUnsafe(): SystemInfo {
-    return this.regulator.verdict
+    return this.budget.regulator.verdict
   }
 
-  /** Applies a change of settings at once, or refuses it and changes nothing. No running task is interrupted. */
+  /**
+   * Applies a change of settings at once, or refuses it and changes nothing: of its own bounds, or of its budget's where it
+   * has none. No running task is interrupted.
+   */
   configure(change: Partial<ConcurrencySettings>): Effect.Effect<void, InvalidOptionsError> {
-    return this.regulator.configure(change)
+    const { budget, own } = this
+    if (own === undefined) return budget.regulator.configure(change)
+    return Effect.map(readOwn({ ...own.settings, ...change }), (settings) => {
+      own.configure(settings)
+      budget.adjust(this, budget.now())
+      this.report({ _tag: "SettingsChanged", settings: this.settings })
+      this.wake()
+    })
   }
 
   /** Makes `dispatching` the one to wake and to tell; gives back how to end that. */
@@ -145,11 +234,90 @@ export class BudgetConsumer {
       this.dispatching = nobody
     }
   }
+
+  /** Readies the budget for a run. */
+  get prepare(): Effect.Effect<void> {
+    return this.regulation.prepare
+  }
+
+  /** Takes part from now on; `lender` holds the permits of the task in which it runs. */
+  joinUnsafe(lender: Holding | undefined): void {
+    this.isRetired = this.isAtOwnMaximum = false
+    this.lender = lender
+    this.stopHearing = lender?.onGivenBack(() => this.wake()) ?? (() => {})
+    if (this.own !== undefined) this.budget.join(this)
+  }
+
+  /** Takes part no longer. Call it when nothing is held. */
+  leaveUnsafe(now: number): void {
+    this.stopHearing()
+    this.lender = undefined
+    if (this.own !== undefined) this.budget.leave(this, now)
+  }
+
+  /** It will never take part again. */
+  forgetUnsafe(): void {
+    this.budget.window.remove(this.ends)
+  }
+
+  wake(): void {
+    this.dispatching.wake()
+  }
+
+  report(event: GovernorEvent): void {
+    this.dispatching.report(event)
+  }
+
+  ages(now: number): ReadonlyArray<number> {
+    return this.dispatching.ages(now)
+  }
+
+  inherit(now: number): void {
+    this.lender = undefined
+    this.borrowed = 0
+    this.inheritUnsafe(now, this.held - this.booked)
+  }
+
+  /** Books permits that are in use already, and that somebody else has released. */
+  inheritUnsafe(now: number, permits: number): void {
+    this.held = Math.max(this.held, this.booked + permits)
+    this.booked += permits
+    this.budget.inherit(this, permits, now)
+  }
+
+  /** Permits that a start takes beyond those that are lent. */
+  private needFor(permits: number): number {
+    if (this.lender === undefined) return permits
+    return Math.max(0, this.held + this.budget.gate.sizeOf(permits) - this.borrowed - this.lendable - this.booked)
+  }
+
+  private get lendable(): number {
+    const { lender } = this
+    return lender === undefined || lender.isLent ? 0 : lender.permits
+  }
+
+  private borrow(lender: Holding): void {
+    if (lender.isLent) return
+    lender.lend(this)
+    this.borrowed = lender.permits
+  }
+
+  private giveBack(): void {
+    this.borrowed = 0
+    this.lender?.giveBack()
+  }
 }
 
 /** The only consumer of a budget of its own. */
 export const makePrivate = Effect.fnUntraced(function*(settings: ConcurrencySettings, policy: ScalingPolicy) {
+  const budget = yield* makeBudget(settings, policy)
+  const { prepare, regulate } = budget.regulator
+  const regulation: Regulation = { prepare, regulate, retire: Effect.void }
+  return new BudgetConsumer(budget, regulation, undefined, { name: "pool", weight: 1 })
+})
+
+export const makeBudget = Effect.fnUntraced(function*(settings: ConcurrencySettings, policy: ScalingPolicy) {
   const status = yield* SystemStatus
   const now = yield* monotonicReader
-  return new BudgetConsumer(settings, policy, status, yield* status.current, now)
+  return new Budget(settings, policy, status, yield* status.current, now)
 })

@@ -27,19 +27,31 @@ export class Gate {
     this.pace = new StartPace(settings.maxTasksPerMinute)
   }
 
-  isOpen(now: number): boolean {
-    return this.current < this.cap && this.pace.nextToken <= now &&
+  /** Whether a task may start that takes so many permits. */
+  isOpen(now: number, permits: number): boolean {
+    return this.fits(permits) && this.pace.nextToken <= now &&
       (this.allowance >= 1 || this.current < this.settings.minConcurrency)
   }
 
-  /** Why nothing more may start, or `undefined` where it may. */
-  closedBy(now: number): Closed | undefined {
+  /** Why a task that takes so many permits may not start, or `undefined` where it may. */
+  closedBy(now: number, permits: number): Closed | undefined {
     if (this.current >= this.desired) return "AtDesired"
     if (this.current >= this.settings.minConcurrency) {
       if (this.isHeldBack) return "Overloaded"
       if (this.allowance < 1) return "StartAllowanceSpent"
     }
-    return this.pace.nextToken > now ? "RateLimited" : undefined
+    if (!this.fits(permits)) return "HeldForHeavier"
+    return this.hasToken(now) ? undefined : "RateLimited"
+  }
+
+  /** Whether the rate cap lets a task start. */
+  hasToken(now: number): boolean {
+    return this.pace.nextToken <= now
+  }
+
+  /** How many permits a task takes: what is more than there are counts as all of them. */
+  sizeOf(permits: number): number {
+    return Math.min(permits, this.cap)
   }
 
   /** How many permits may be taken now, as far as is known now. */
@@ -56,14 +68,15 @@ export class Gate {
     return this.pace.nextToken
   }
 
-  book(now: number): void {
-    this.current++
-    this.allowance--
+  /** Books a start that takes so many permits, 0 where it starts on those of another. */
+  book(now: number, permits: number): void {
+    this.current += permits
+    this.allowance -= permits
     this.pace.take(now)
   }
 
-  release(): void {
-    this.current--
+  release(permits: number): void {
+    this.current -= permits
   }
 
   /** How many tasks may start until this is set again. */
@@ -89,6 +102,10 @@ export class Gate {
   bound(settings: ConcurrencySettings.ConcurrencySettings): void {
     this.settings = settings
     this.pace.limit(settings.maxTasksPerMinute)
+  }
+
+  private fits(permits: number): boolean {
+    return this.current + (permits === 1 ? 1 : this.sizeOf(permits)) <= this.cap
   }
 
   private setCap(): void {

@@ -29,6 +29,7 @@ export class Regulator {
   private readonly window: ObservationWindow
   private readonly now: () => number
   private readonly dispatching: Dispatching
+  private readonly whenActive: Effect.Effect<void>
   private policyState: unknown
   /** Open while there is something to decide on that was not there at the last decision. */
   private readonly news = Latch.makeUnsafe(true)
@@ -41,6 +42,8 @@ export class Regulator {
     readonly window: ObservationWindow
     readonly now: () => number
     readonly dispatching: Dispatching
+    /** Waits until there is something to decide on. */
+    readonly whenActive: Effect.Effect<void>
   }) {
     this.policy = options.policy
     this.status = options.status
@@ -49,6 +52,7 @@ export class Regulator {
     this.window = options.window
     this.now = options.now
     this.dispatching = options.dispatching
+    this.whenActive = options.whenActive
     this.policyState = this.policy.initial(this.gate.settings)
     this.gate.holdBack(this.holdsBack(this.verdict))
     this.setSaturation()
@@ -107,7 +111,9 @@ export class Regulator {
   )
 
   /** Whatever samples in the same turn goes first. */
-  private readonly decideInTurn = Effect.andThen(Effect.yieldNow, this.decide)
+  private readonly decideInTurn: Effect.Effect<void> = Effect.suspend(() =>
+    Effect.yieldNow.pipe(Effect.andThen(this.whenActive), Effect.andThen(this.decide))
+  )
 
   /** With nothing in flight, samples rest, and so does a policy that decides on each of them: it waits for the next one. */
   private readonly decideOnNews = Effect.suspend(() =>

@@ -22,6 +22,11 @@ export const positiveInteger: Rule<number> = fromGuard(
   "Use an integer of at least 1."
 )
 
+export const nonNegativeInteger: Rule<number> = fromGuard(
+  Schema.is(Schema.Int.check(Schema.isGreaterThanOrEqualTo(0))),
+  "Use an integer of at least 0."
+)
+
 export const positiveNumber: Rule<number> = fromGuard(
   Schema.is(Schema.Number.check(Schema.isGreaterThan(0))),
   "Use a number greater than 0; Infinity means no limit."

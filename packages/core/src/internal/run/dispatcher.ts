@@ -50,6 +50,8 @@ export interface DispatcherOptions<A> {
   readonly hold: Hold
   /** The finalizers of interrupted tasks take long. */
   readonly warn: (finalizing: Finalizing) => Effect.Effect<void>
+  /** Permits that the task of an item takes, where it is not one. */
+  readonly weightOf: ((item: A) => number) | undefined
 }
 
 export class Dispatcher<A> implements FeedHost<A> {
@@ -68,6 +70,7 @@ export class Dispatcher<A> implements FeedHost<A> {
   /** An item that was pulled and has not started: it waits for the gate. */
   private held: A | typeof nothing = nothing
   private readonly hold: Hold
+  private readonly weightOf: ((item: A) => number) | undefined
   /** Rings when the answers of questions that were interrupted with the run are no longer waited for. */
   private readonly patience: Alarm
 
@@ -75,18 +78,22 @@ export class Dispatcher<A> implements FeedHost<A> {
     const { context, fibers, governor, later, makeFeed } = options
     this.governor = governor
     this.hold = options.hold
+    this.weightOf = options.weightOf
     this.clock = new TurnClock(options.now, later)
     this.rounds = new Rounds(() => this.round(), later)
     this.ledger = new RunLedger(this.clock.time)
     this.concurrencyAtStart = governor.meter.totals(this.clock.time)
-    const runs = [this, ...Context.get(context, CurrentTask)?.runs ?? []]
-    const forkOutsideTasks = Effect.runForkWith(Context.add(context, CurrentTask, { runs, reject: () => {} }))
+    const around = Context.get(context, CurrentTask)
+    const runs = [this, ...around?.runs ?? []]
+    const holdings = around?.holdings ?? []
+    const forkOutsideTasks = Effect.runForkWith(Context.add(context, CurrentTask, { runs, holdings, reject: () => {} }))
     const makeAlarm = (ring: () => void) => new Alarm(forkOutsideTasks, ring)
     this.alarm = makeAlarm(() => this.wake())
     this.questions = new Questions(fibers, forkOutsideTasks, () => this.wake())
     this.feed = makeFeed(this)
     const { clock, course, ledger } = this
-    const shared = { ...options, runs, clock, course, ledger, makeAlarm }
+    const surroundings = { runs, holdings, budget: governor.budget }
+    const shared = { ...options, surroundings, clock, course, ledger, makeAlarm }
     this.tasks = new Tasks({
       ...shared,
       fail: (cause) => this.fail(cause),
@@ -111,6 +118,7 @@ export class Dispatcher<A> implements FeedHost<A> {
   drain(): void {
     if (!this.course.drain()) return
     this.alarm.clear()
+    this.governor.passUnsafe(this.clock.read(), "Retired")
     this.wakeLater()
   }
 
@@ -226,7 +234,8 @@ export class Dispatcher<A> implements FeedHost<A> {
       if (this.course.stage !== "Running") return
       const closed = this.closedBy()
       if (closed !== undefined) return this.rest(closed)
-      this.tasks.start(this.releaseItem())
+      const permits = this.permitsOfHeld()
+      this.tasks.start(this.releaseItem(), permits)
     }
   }
 
@@ -251,7 +260,13 @@ export class Dispatcher<A> implements FeedHost<A> {
   private closedBy(): NonNullable<Idle> | undefined {
     const now = this.clock.time
     if (this.hold.closes(now)) return "Paused"
-    return this.governor.isOpenUnsafe(now) ? undefined : this.governor.closedByUnsafe(now)
+    const permits = this.permitsOfHeld()
+    return this.governor.isOpenUnsafe(now, permits) ? undefined : this.governor.closedByUnsafe(now, permits)
+  }
+
+  /** What the next start takes, as far as is known: the item that is held, or one that is still to be found. */
+  private permitsOfHeld(): number {
+    return this.weightOf === undefined || this.held === nothing ? 1 : this.weightOf(this.held)
   }
 
   /** A run with nothing left must not wait for a token, or for the end of a hold, to find out. */
@@ -269,6 +284,7 @@ export class Dispatcher<A> implements FeedHost<A> {
   private rest(idle: NonNullable<Idle>): void {
     this.ledger.rest(this.clock.time, this.blameFinalizers(idle))
     this.feed.keep("None")
+    if (idle === "Paused") this.governor.passUnsafe(this.clock.time, "Idle")
     this.awaitTime(idle)
   }
 
@@ -283,6 +299,7 @@ export class Dispatcher<A> implements FeedHost<A> {
     if (pulled !== "Waiting" && this.tasks.inFlight === 0 && this.feed.mayEnd()) return this.end("Finished")
     this.ledger.rest(this.clock.time, this.blameFinalizers(this.feed.lack))
     this.feed.keep(room)
+    this.governor.passUnsafe(this.clock.time, pulled === "Waiting" ? "Answering" : "Idle")
   }
 
   /** Where all that is in flight are finalizers, it is they that nothing starts for, or ends. */
@@ -308,6 +325,7 @@ export class Dispatcher<A> implements FeedHost<A> {
 
   private interruptAll(): void {
     this.clock.read()
+    this.governor.passUnsafe(this.clock.time, "Retired")
     this.alarm.clear()
     this.questions.interruptAll() // first: to its source, a lease is interrupted and has not failed
     this.tasks.interruptAll()

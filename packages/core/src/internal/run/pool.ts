@@ -42,6 +42,8 @@ export interface PoolWork<A> {
   readonly close: Effect.Effect<void>
   /** How many items there are, where that is known. */
   readonly total: () => number | undefined
+  /** Permits that the task of an item takes, where it is not one. */
+  readonly weightOf: ((item: A) => number) | undefined
 }
 
 interface ActiveRun<A> {
@@ -222,7 +224,7 @@ export class Pool<A, E> implements AutoscaledPool<E> {
     yield* this.show(run, dispatcher, now)
     this.publish({ _tag: "RunStarted" })
 
-    yield* this.governor.prepare
+    yield* this.governor.enter
     yield* supervise(dispatcher, this.governor.regulate)
     if (dispatcher.isOpaque) yield* supervise(dispatcher, this.keepAsking(dispatcher))
     yield* drained(dispatcher)

@@ -7,6 +7,9 @@ import * as Result from "effect/Result"
 import * as ConcurrencySettings from "../../ConcurrencySettings.ts"
 import { InvalidOptionsError } from "../../InvalidOptionsError.ts"
 import type { PoolOptions } from "../../PoolOptions.ts"
+import { readShare, sharedOf } from "../budget/governorHandle.ts"
+import { readOwn } from "../budget/ownBounds.ts"
+import type { ConsumerPlan, SharedBudget } from "../budget/sharedBudget.ts"
 import type { RetrySchedule } from "../feeds/retryFeed.ts"
 import * as rules from "../options/rules.ts"
 import type { ScalingPolicy } from "../policies/scalingModel.ts"
@@ -16,8 +19,7 @@ import type { Limits } from "./timeLimits.ts"
 
 export interface PoolPlan {
   readonly name: string
-  readonly settings: ConcurrencySettings.ConcurrencySettings
-  readonly policy: ScalingPolicy
+  readonly budget: BudgetPlan
   readonly limits: Limits
   /** Which failures are tried again, if any. */
   readonly retry: RetrySchedule | undefined
@@ -25,23 +27,58 @@ export interface PoolPlan {
   readonly maybeRunInterval: Duration.Duration
 }
 
-export const read = Effect.fnUntraced(function*(options: PoolOptions<never, unknown, unknown, unknown, never>) {
-  const settings = yield* Effect.mapError(
-    ConcurrencySettings.make(options.concurrencySettings),
-    nestedIn("concurrencySettings")
-  )
-  return yield* Effect.fromResult(readRest(options, settings))
+/** A budget of the pool's own, or the pool's part of one that it shares. */
+export type BudgetPlan =
+  | {
+    readonly _tag: "Private"
+    readonly settings: ConcurrencySettings.ConcurrencySettings
+    readonly policy: ScalingPolicy
+  }
+  | { readonly _tag: "Shared"; readonly shared: SharedBudget; readonly consumer: ConsumerPlan }
+
+type Options = PoolOptions<never, unknown, unknown, unknown, never>
+
+export const read = Effect.fnUntraced(function*(options: Options) {
+  const name = yield* Effect.fromResult(rules.read(rules.name, "name", options.name ?? "pool"))
+  const budget = yield* readBudget(options, name)
+  return yield* Effect.fromResult(readRest(options, name, budget))
 })
+
+const readBudget = (options: Options, name: string): Effect.Effect<BudgetPlan, InvalidOptionsError> => {
+  const ofSettings = nestedIn("concurrencySettings")
+  const { concurrencySettings = {}, governor, share } = options
+  if (governor === undefined) {
+    return Effect.gen(function*() {
+      if (share !== undefined) yield* withoutGovernor("share", share)
+      const settings = yield* Effect.mapError(ConcurrencySettings.make(options.concurrencySettings), ofSettings)
+      return { _tag: "Private", settings, policy: yield* Effect.fromResult(readPolicy(options)) }
+    })
+  }
+  return Effect.gen(function*() {
+    yield* Effect.fromResult(refuseGiven(
+      { policy: options.policy, ...ofDefaultPolicy(options) },
+      "Leave it out, or leave out governor: the governor has a policy of its own."
+    ))
+    const own = yield* Effect.mapError(readOwn(concurrencySettings), ofSettings)
+    const weight = yield* readShare(share)
+    return { _tag: "Shared", shared: yield* sharedOf(governor), consumer: { name, weight, own } }
+  })
+}
+
+const withoutGovernor = (field: string, value: unknown): Effect.Effect<never, InvalidOptionsError> =>
+  Effect.fail(
+    new InvalidOptionsError({ field, value, remedy: "Leave it out, or give a governor that the pool shares." })
+  )
 
 const nestedIn = (parent: string) => ({ field, remedy, value }: InvalidOptionsError): InvalidOptionsError =>
   new InvalidOptionsError({ field: `${parent}.${field}`, value, remedy })
 
 const readRest = (
-  options: PoolOptions<never, unknown, unknown, unknown, never>,
-  settings: ConcurrencySettings.ConcurrencySettings
+  options: Options,
+  name: string,
+  budget: BudgetPlan
 ): Result.Result<PoolPlan, InvalidOptionsError> =>
   Result.gen(function*() {
-    const name = yield* rules.read(rules.name, "name", options.name ?? "pool")
     const taskTimeout = yield* rules.read(rules.timeLimit, "taskTimeout", options.taskTimeout ?? Infinity)
     const finalizerTimeout = yield* rules.read(
       rules.timeLimit,
@@ -57,19 +94,18 @@ const readRest = (
       ? null
       : yield* rules.read(rules.interval, "loggingInterval", options.loggingInterval ?? "1 minute")
     const retry = yield* retryPlan.read(options.retry)
-    const policy = yield* readPolicy(options)
+    if (typeof options.weight === "number") yield* rules.read(rules.positiveInteger, "weight", options.weight)
     const limits = {
       taskTimeout: Duration.toMillis(taskTimeout),
       finalizerTimeout: Duration.toMillis(finalizerTimeout)
     }
-    return { name, settings, policy, limits, retry, loggingInterval, maybeRunInterval }
+    return { name, budget, limits, retry, loggingInterval, maybeRunInterval }
   })
 
 const readPolicy = (
-  options: PoolOptions<never, unknown, unknown, unknown, never>
+  options: Options
 ): Result.Result<ScalingPolicy, InvalidOptionsError> => {
   const { autoscaleInterval, desiredConcurrencyRatio, policy, scaleDownStepRatio, scaleUpStepRatio } = options
-  const ofDefaultPolicy = { autoscaleInterval, desiredConcurrencyRatio, scaleUpStepRatio, scaleDownStepRatio }
   if (policy === undefined) {
     const every = autoscaleInterval ?? "10 seconds"
     return Result.mapError(
@@ -78,14 +114,27 @@ const readPolicy = (
         new InvalidOptionsError({ field: field === "every" ? "autoscaleInterval" : field, value, remedy })
     )
   }
-  const given = Object.entries(ofDefaultPolicy).find(([, value]) => value !== undefined)
-  if (given === undefined) return Result.succeed(policy)
-  const [field, value] = given
-  return Result.fail(
-    new InvalidOptionsError({
-      field,
-      value,
-      remedy: `Leave it out, or leave out policy: it parametrises the default policy and not "${policy.name}".`
-    })
+  return Result.map(
+    refuseGiven(
+      ofDefaultPolicy(options),
+      `Leave it out, or leave out policy: it parametrises the default policy and not "${policy.name}".`
+    ),
+    () => policy
   )
+}
+
+/** The options that parametrise the default policy. */
+const ofDefaultPolicy = (
+  { autoscaleInterval, desiredConcurrencyRatio, scaleDownStepRatio, scaleUpStepRatio }: Options
+) => ({ autoscaleInterval, desiredConcurrencyRatio, scaleUpStepRatio, scaleDownStepRatio })
+
+/** Refuses the first of these options that was given. */
+const refuseGiven = (
+  options: Readonly<Record<string, unknown>>,
+  remedy: string
+): Result.Result<void, InvalidOptionsError> => {
+  const given = Object.entries(options).find(([, value]) => value !== undefined)
+  if (given === undefined) return Result.succeed(undefined)
+  const [field, value] = given
+  return Result.fail(new InvalidOptionsError({ field, value, remedy }))
 }

@@ -12,14 +12,25 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
+import { Holding } from "../budget/holding.ts"
 import { CurrentTask, type TaskHandle } from "./currentTask.ts"
 
 type Task = Effect.Effect<unknown, unknown>
+
+/** The run of a task, and the tasks in which that one runs. */
+export interface TaskSurroundings {
+  readonly runs: ReadonlyArray<object>
+  readonly holdings: ReadonlyArray<Holding>
+  /** Whose permits the tasks of the run take. */
+  readonly budget: object
+}
 
 export type SlotStage = "Free" | "Running" | "TimedOut" | "Absorbing" | "Abandoned"
 
 export class TaskSlot<A> implements TaskHandle {
   readonly runs: ReadonlyArray<object>
+  readonly holding: Holding
+  readonly holdings: ReadonlyArray<Holding>
   readonly fork: (task: Task) => Fiber.Fiber<unknown, unknown>
   readonly observe: (exit: Exit.Exit<unknown, unknown>) => void
   stage: SlotStage = "Free"
@@ -36,11 +47,13 @@ export class TaskSlot<A> implements TaskHandle {
   retryAfter = 0
 
   constructor(
-    runs: ReadonlyArray<object>,
+    { budget, holdings, runs }: TaskSurroundings,
     context: Context.Context<never>,
     onEnd: (slot: TaskSlot<A>, exit: Exit.Exit<unknown, unknown>) => void
   ) {
     this.runs = runs
+    this.holding = new Holding(budget, 1)
+    this.holdings = [this.holding, ...holdings]
     this.fork = Effect.runForkWith(Context.add(context, CurrentTask, this))
     this.observe = (exit) => onEnd(this, exit)
   }
@@ -50,8 +63,9 @@ export class TaskSlot<A> implements TaskHandle {
     if (retryAfter > this.retryAfter) this.retryAfter = retryAfter
   }
 
-  occupy(item: A, now: number): void {
+  occupy(item: A, permits: number, now: number): void {
     this.item = item
+    this.holding.permits = permits
     this.startedAt = now
     this.absorbedAs = "TimedOut"
     this.wasRejected = false
@@ -60,8 +74,9 @@ export class TaskSlot<A> implements TaskHandle {
   }
 
   /** Takes over the task of a slot that is given up. */
-  inherit({ item, retryAfter, startedAt, wasRejected }: TaskSlot<A>): void {
+  inherit({ holding, item, retryAfter, startedAt, wasRejected }: TaskSlot<A>): void {
     this.item = item
+    this.holding.permits = holding.permits
     this.startedAt = startedAt
     this.wasRejected = wasRejected
     this.retryAfter = retryAfter

@@ -14,9 +14,9 @@ export class TaskSlots<A> {
     this.makeSlot = makeSlot
   }
 
-  occupy(item: A, now: number): TaskSlot<A> {
+  occupy(item: A, permits: number, now: number): TaskSlot<A> {
     const slot = this.free.pop() ?? this.add()
-    slot.occupy(item, now)
+    slot.occupy(item, permits, now)
     this.count++
     return slot
   }

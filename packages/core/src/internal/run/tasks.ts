@@ -17,7 +17,7 @@ import type { TurnClock } from "../time/turnClock.ts"
 import { isEnded } from "./ended.ts"
 import type { RunCourse } from "./runCourse.ts"
 import type { RunLedger } from "./runLedger.ts"
-import { TaskSlot } from "./taskSlot.ts"
+import { TaskSlot, type TaskSurroundings } from "./taskSlot.ts"
 import { TaskSlots } from "./taskSlots.ts"
 import { type Limits, TimeLimits } from "./timeLimits.ts"
 
@@ -26,7 +26,7 @@ export interface TaskHost<A> {
   readonly governor: BudgetConsumer
   readonly fibers: FiberSet.FiberSet
   readonly context: Context.Context<never>
-  readonly runs: ReadonlyArray<object>
+  readonly surroundings: TaskSurroundings
   readonly course: RunCourse
   readonly ledger: RunLedger<string>
   readonly clock: TurnClock
@@ -59,7 +59,7 @@ export class Tasks<A> {
   constructor(host: TaskHost<A>, feed: Feed<A>) {
     this.host = host
     this.feed = feed
-    this.slots = new TaskSlots(() => new TaskSlot(host.runs, host.context, this.onExit))
+    this.slots = new TaskSlots(() => new TaskSlot(host.surroundings, host.context, this.onExit))
     const enforcement = {
       timeOut: this.timeOut,
       abandon: this.abandon,
@@ -87,11 +87,11 @@ export class Tasks<A> {
     return { tasks: since.length, oldest: since.reduce((oldest, at) => Math.max(oldest, now - at), 0) }
   }
 
-  /** Starts the task of an item, for which the gate is open. */
-  start(item: A): void {
+  /** Starts the task of an item that takes so many permits, for which the gate is open. */
+  start(item: A, permits: number): void {
     const now = this.host.clock.catchUp()
-    const slot = this.slots.occupy(item, now)
-    this.host.governor.bookUnsafe(now)
+    const slot = this.slots.occupy(item, permits, now)
+    this.host.governor.bookUnsafe(now, permits)
     if (this.feed.attemptOf(item) > 1) this.host.ledger.retried++
     this.launch(slot, orDie(() => this.feed.task(item)))
   }
@@ -183,14 +183,15 @@ export class Tasks<A> {
   }
 
   private conclude(
-    { retryAfter, startedAt, wasRejected }: TaskSlot<A>,
+    { holding, retryAfter, startedAt, wasRejected }: TaskSlot<A>,
     item: A,
     exit: Exit.Exit<unknown, unknown>,
     outcome: TaskOutcome,
     now: number
   ): void {
     const { governor, ledger } = this.host
-    governor.releaseUnsafe(now, startedAt, outcome, wasRejected)
+    governor.releaseUnsafe(now, startedAt, outcome, wasRejected, holding.permits)
+    holding.end(now)
     if (wasRejected) ledger.rejected++
     const isWithdrawn = outcome === "Interrupted" || outcome === "Abandoned"
     const settled = this.feed.settle(item, exit, isWithdrawn && Exit.isFailure(exit), retryAfter)

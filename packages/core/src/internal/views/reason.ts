@@ -23,7 +23,15 @@ type Sentences = {
 }
 
 const sentences: Sentences = {
-  AtDesired: (facts, _, held) => isAtMaximum(facts) ? atMaximum(facts, held) : atDesired(facts, held),
+  AtDesired: (facts, _, held) => {
+    if (facts.current < facts.desired) return notItsTurn(facts, held)
+    return isAtMaximum(facts) ? atMaximum(facts, held) : atDesired(facts, held)
+  },
+  AtOwnMaximum: (facts, _, held) => atMaximum(facts, held),
+  HeldForHeavier: ({ current }, _, held) =>
+    `Nothing has started for ${held} because the next task takes more permits than are free; it starts when enough of the ${
+      format.count(current, "task")
+    } in flight have ended.`,
   Overloaded: ({ current, signals }, { signals: names }, held) => {
     const overloaded = signals.filter(({ name }) => names.includes(name)).map(reading)
     return `Nothing has started for ${held} because ${format.list(names)} ${
@@ -77,6 +85,11 @@ const inFlight = (tasks: number): string => `${format.count(tasks, "task")} ${ta
 
 const atMaximum = ({ current, settings: { maxConcurrency } }: Facts, held: string): string =>
   `${inFlight(current)}, for ${held} as many as maxConcurrency (${maxConcurrency}) allows; raise it to run more.`
+
+const notItsTurn = ({ current, desired }: Facts, held: string): string =>
+  `${inFlight(current)}; the other ${format.count(desired - current, "permit")} of the shared governor ${
+    desired - current === 1 ? "has" : "have"
+  } been in use by other consumers, or owed to them, for ${held}. More start when it is this pool's turn.`
 
 const atDesired = ({ current, lastDecision, policy }: Facts, held: string): string => {
   const why = lastDecision === undefined ? "it has not decided yet" : lastDecision.reason.summary
