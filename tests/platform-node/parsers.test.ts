@@ -102,7 +102,8 @@ describe("parsers", () => {
       cpuTime: 1500,
       endedChildrenCpuTime: 250,
       threads: 11,
-      start: 5
+      start: 5,
+      pages: 7
     })
     refuses(processTree.parseStat, ["", "42", "42 (node) S", "x (node) S 1 1 1"])
   })

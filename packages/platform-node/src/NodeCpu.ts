@@ -41,7 +41,7 @@ export interface Options {
  * - Where a control group sets a CPU quota below the number of CPUs, what is used of it is a load too, and the larger
  *   counts. Of several quotas, one group inside the other, the smallest quota and the smallest rest count.
  * - `own` is the part of this process, all its threads and its children. Running children are found where Linux lists
- *   processes below `/proc`, and looked at once a second, 700 of them at most.
+ *   processes below `/proc`, and looked at once a second, 1,100 of them at most.
  *
  * Each sample covers the time since the one before; the first comes after `every`, at most a second. The quota is read
  * again for each. What cannot be read falls back to `node:os` with one warning. An option that cannot be is an
