@@ -8,13 +8,25 @@ import * as Machine from "./machine.ts"
 const start = Effect.fnUntraced(function*(options: NodeEventLoop.Options = {}) {
   let skew = 0
   let loop = { active: 1000, idle: 5000 }
+  let cpu = 0
+  let blocked = 0
   const clock = yield* Machine.skewedClock(() => skew)
   const machine = yield* Machine.make({})
-  const host = yield* Machine.hostOf(machine, { eventLoop: () => loop })
+  const host = yield* Machine.hostOf(machine, {
+    eventLoop: () => loop,
+    threadCpuUsage: () => cpu,
+    blocked: () => blocked
+  })
   const signal = yield* NodeEventLoop.signalOf(host, options)
   const snapshots = yield* Effect.provideService(Machine.follow(signal), Clock.Clock, clock)
   return {
     snapshots,
+    /** The runtime does not measure the loop, and the thread spends time on a CPU. */
+    unmeasured: (onCpu: number, late = 0) => {
+      loop = { active: 0, idle: 0 }
+      cpu += onCpu
+      blocked += late
+    },
     after: (late: number, use = { active: 0, idle: 500 }) => {
       skew += late
       loop = { active: loop.active + use.active, idle: loop.idle + use.idle }
@@ -32,6 +44,21 @@ describe("NodeEventLoop", () => {
       assert.strictEqual((yield* after(0, { active: 125, idle: 375 })).load, 0.25)
       assert.strictEqual((yield* after(0, { active: 480, idle: 20 })).load, 0.96)
       assert.strictEqual((yield* after(0, { active: 0, idle: 500 })).load, 0)
+    }))
+
+  it.effect("where the runtime does not measure it, load is the time on a CPU, or that by which timers are late", () =>
+    Effect.gen(function*() {
+      const { after, unmeasured } = yield* start()
+      const none = { active: 0, idle: 0 }
+      unmeasured(10)
+      yield* after(0, none)
+      unmeasured(475)
+      assert.strictEqual((yield* after(0, none)).load, 0.95)
+      unmeasured(100, 400)
+      assert.strictEqual((yield* after(0, none)).load, 0.8)
+      unmeasured(5000)
+      assert.strictEqual((yield* after(0, none)).load, 1)
+      assert.strictEqual((yield* after(0, none)).load, 0)
     }))
 
   it.effect("a loop that is on time is not overloaded, however busy", () =>

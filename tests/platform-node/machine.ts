@@ -120,7 +120,9 @@ export const node: Partial<Host.Node> = {
   heap: () => ({ used: 10 * MiB, limit: 4 * GiB }),
   cpuTimes: () => ({ cpus: 4, busy: 0, total: 0 }),
   cpuUsage: () => 0,
-  eventLoop: () => ({ active: 0, idle: 0 })
+  eventLoop: () => ({ active: 1, idle: 1 }),
+  threadCpuUsage: () => 0,
+  blocked: () => 0
 }
 
 export const hostOf = (machine: Machine, changes: Partial<Host.Node> = {}): Effect.Effect<Host.Host> =>

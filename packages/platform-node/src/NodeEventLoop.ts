@@ -38,6 +38,8 @@ export interface Options {
  *
  * - `load` is the event-loop utilization since the last sample: the share of time in which the loop had something to do
  *   (`perf_hooks`, Node.js). All of it is this process's own.
+ * - Bun and Deno do not measure that. There `load` is the larger of two shares of the time: what this thread spent on a
+ *   CPU, and what a timer of 20 milliseconds came late by.
  * - A sample is overloaded when it came more than `maxDelay` later than it was due by the monotonic clock. What an
  *   idle loop is late by, as timers are coarse, is taken off first.
  *
@@ -77,11 +79,11 @@ export const signalOf = Effect.fnUntraced(function*(
   const sample = between.make({
     every,
     warnings,
-    read: node.eventLoop,
+    read: () => readingOf(node),
     measure: (before, after, due) => {
       const delay = idle.above(Math.max(0, after.at - due))
       return {
-        load: utilization(before.value, after.value),
+        load: share(before, after),
         isOverloaded: delay > limit,
         measure: { used: delay, limit, unit: "ms", of: "delay of the event loop" }
       }
@@ -90,15 +92,23 @@ export const signalOf = Effect.fnUntraced(function*(
   return yield* LoadSignal.make({ name: "eventLoop", overloadedRatio, target, every, sample })
 })
 
-interface Utilization {
-  readonly active: number
-  readonly idle: number
+/** Milliseconds in which the loop was occupied, `any` of which is right or too small; `idle` where it is measured. */
+interface Reading {
+  readonly any: ReadonlyArray<number>
+  readonly idle: number | undefined
 }
 
-const utilization = (before: Utilization, after: Utilization): number => {
-  const active = after.active - before.active
-  const total = active + after.idle - before.idle
-  return total > 0 ? Math.max(0, active) / total : 0
+const readingOf = ({ blocked, eventLoop, threadCpuUsage }: Host.Node): Reading => {
+  const { active, idle } = eventLoop()
+  return active + idle > 0 ? { any: [active], idle } : { any: [threadCpuUsage(), blocked()], idle: undefined }
+}
+
+const share = (before: between.At<Reading>, after: between.At<Reading>): number => {
+  const occupied = Math.max(0, ...after.value.any.map((millis, index) => millis - (before.value.any[index] ?? millis)))
+  const total = before.value.idle === undefined || after.value.idle === undefined
+    ? after.at - before.at
+    : occupied + after.value.idle - before.value.idle
+  return total > 0 ? Math.min(1, occupied / total) : 0
 }
 
 /** The least delay seen so far. No timer is coarser than 16 milliseconds: what exceeds that is load, not idleness. */

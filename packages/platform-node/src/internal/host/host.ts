@@ -9,6 +9,7 @@ import * as v8 from "node:v8"
 import * as cgroup from "../cgroup/cgroup.ts"
 import * as v8Heap from "../heap/v8Heap.ts"
 import * as cpuNumbers from "./cpuNumbers.ts"
+import * as lateness from "./lateness.ts"
 import type { CpuTimes } from "./machine.ts"
 import { measurable } from "./measurable.ts"
 import * as processTree from "./processTree.ts"
@@ -28,7 +29,12 @@ export interface Node {
   readonly cpuTimes: () => CpuTimes
   /** CPU time of all threads of this process since its start. */
   readonly cpuUsage: () => number
+  /** Both are 0 where the runtime does not measure it, as in Bun and Deno. */
   readonly eventLoop: () => Pick<EventLoopUtilization, "active" | "idle">
+  /** CPU time of this thread since its start. */
+  readonly threadCpuUsage: () => number
+  /** For how long the event loop was blocked, from the first call on. */
+  readonly blocked: () => number
 }
 
 const thisNode: Node = {
@@ -56,7 +62,12 @@ const thisNode: Node = {
     const { system, user } = process.cpuUsage()
     return (system + user) / 1e3
   },
-  eventLoop: () => performance.eventLoopUtilization()
+  eventLoop: () => performance.eventLoopUtilization(),
+  threadCpuUsage: () => {
+    const { system, user } = process.threadCpuUsage?.() ?? process.cpuUsage()
+    return (system + user) / 1e3
+  },
+  blocked: lateness.make()
 }
 
 export interface Host {

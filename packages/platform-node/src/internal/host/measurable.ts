@@ -49,6 +49,12 @@ export const measurable = (node: Node, warnings: Warnings): Node => {
       "the eventLoop signal goes by the CPU time of the thread and by late timers",
       () => ({ active: 0, idle: 0 })
     ),
+    threadCpuUsage: or(
+      node.threadCpuUsage,
+      "the CPU time of this thread",
+      "the eventLoop signal goes by late timers alone",
+      () => 0
+    ),
     residentMemory: or(
       node.residentMemory,
       "the memory of this process",
