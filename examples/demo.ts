@@ -2,16 +2,14 @@
  * Gzips and hashes every file of a folder at the concurrency that this machine can bear: `npm run demo`, or
  * `npm run demo -- --help` for what it can be told.
  */
-import { AutoscaledPool, TaskSource } from "@autoscaled-pool/core"
-import { NodeSystemStatus } from "@autoscaled-pool/platform-node"
+import { AutoscaledPool, ScalingPolicy, TaskSource } from "@autoscaled-pool/core"
+import { NodeSystemStatus, PoolProgress } from "@autoscaled-pool/platform-node"
 import { NodeRuntime, NodeServices } from "@effect/platform-node"
-import { Clock, Console, Data, Effect, Fiber, Option, Schedule, Schema, Stream } from "effect"
+import { Console, Data, Effect, Fiber, Option, Schema, Stream } from "effect"
 import { CliOutput, Command, Flag } from "effect/cli"
 import { compress } from "./demo/compress.ts"
 import { filesBelow, type SourceFile } from "./demo/files.ts"
 import { failureOf, reportOf } from "./demo/report.ts"
-import { makeScreen, type Screen } from "./demo/screen.ts"
-import { Pace, statusOf } from "./demo/status.ts"
 import { Tally } from "./demo/tally.ts"
 
 class DeliberateFailure extends Data.TaggedError("DeliberateFailure")<{
@@ -25,6 +23,14 @@ class DeliberateFailure extends Data.TaggedError("DeliberateFailure")<{
 
 const positive = Schema.Int.check(Schema.isGreaterThanOrEqualTo(1, { message: "an integer of at least 1" }))
 
+const policies = {
+  adaptive: ScalingPolicy.adaptive(),
+  stepRatio: ScalingPolicy.stepRatio({ every: "500 millis", scaleUpStepRatio: 0.2 }), // its own pace outlasts a demo
+  aimd: ScalingPolicy.aimd(),
+  vegas: ScalingPolicy.vegas(),
+  gradient: ScalingPolicy.gradient()
+}
+
 const flags = {
   dir: Flag.Directory("dir", { mustExist: true }).pipe(
     Flag.withDescription("The folder whose files are gzipped and hashed; nothing is written (default node_modules)"),
@@ -33,6 +39,10 @@ const flags = {
   min: Flag.Int("min").pipe(Flag.withDescription("Tasks that may always run (default 1)"), Flag.withDefault(1)),
   max: Flag.Int("max").pipe(Flag.withDescription("Tasks that may run at most (default 64)"), Flag.withDefault(64)),
   desired: Flag.Int("desired").pipe(Flag.withDescription("Tasks to start with (default 2)"), Flag.withDefault(2)),
+  policy: Flag.Literals("policy", ["adaptive", "stepRatio", "aimd", "vegas", "gradient"]).pipe(
+    Flag.withDescription("The law that decides how many tasks run (default adaptive)"),
+    Flag.withDefault("adaptive")
+  ),
   failAt: Flag.Int("fail-at").pipe(
     Flag.withDescription("Let this task fail on purpose"),
     Flag.withSchema(positive),
@@ -40,35 +50,35 @@ const flags = {
   )
 }
 
-const demo = Effect.fn(function*({ desired, dir, failAt, max, min }: Command.Command.Config.Infer<typeof flags>) {
-  const tally = new Tally()
-  const screen = yield* makeScreen
-  const pool = yield* AutoscaledPool.fromSource(
-    TaskSource.fromStream(filesBelow(dir)),
-    failingAt(failAt, (file) => compress(file, tally)),
-    {
-      concurrencySettings: { minConcurrency: min, maxConcurrency: max, desiredConcurrency: desired },
-      autoscaleInterval: "500 millis",
-      scaleUpStepRatio: 0.2,
-      loggingInterval: null
-    }
-  )
-  yield* Effect.forkScoped(countFiles(dir, tally))
-  const status = yield* Effect.forkScoped(showStatus(pool, tally, screen))
-  const run = yield* Effect.forkScoped(pool.run)
-  const endStatus = Effect.andThen(Fiber.interrupt(status), screen.clear)
-  const showReport = (report: AutoscaledPool.RunReport) =>
-    Effect.andThen(endStatus, Console.log(reportOf(report, tally)))
+const demo = Effect.fn(
+  function*({ desired, dir, failAt, max, min, policy }: Command.Command.Config.Infer<typeof flags>) {
+    const tally = new Tally()
+    // All are found first, so that the view can tell how much is left.
+    const files = yield* Stream.runCollect(filesBelow(dir))
+    const pool = yield* AutoscaledPool.fromSource(
+      TaskSource.fromIterable(files),
+      failingAt(failAt, (file) => compress(file, tally)),
+      {
+        name: "gzip",
+        concurrencySettings: { minConcurrency: min, maxConcurrency: max, desiredConcurrency: desired },
+        policy: policies[policy],
+        loggingInterval: null
+      }
+    )
+    const run = yield* Effect.forkScoped(Effect.provide(pool.run, PoolProgress.layer))
+    const showReport = (report: AutoscaledPool.RunReport) => Console.log(reportOf(report, tally, files.length))
 
-  // For Ctrl-C: `abort` waits until every task's finalizers have run, and the run ends with a report all the same.
-  const abortAndReport = pool.abort.pipe(Effect.andThen(Fiber.join(run)), Effect.flatMap(showReport))
+    // For Ctrl-C: `abort` waits until every task's finalizers have run, and the run ends with a report all the same.
+    const abortAndReport = pool.abort.pipe(Effect.andThen(Fiber.join(run)), Effect.flatMap(showReport))
 
-  yield* Fiber.join(run).pipe(
-    Effect.tapError(() => Effect.andThen(endStatus, Console.log(failureOf(tally)))),
-    Effect.onInterrupt(() => Effect.ignore(abortAndReport)),
-    Effect.flatMap(showReport)
-  )
-}, Effect.scoped)
+    yield* Fiber.join(run).pipe(
+      Effect.tapError(() => Console.log(failureOf(tally))),
+      Effect.onInterrupt(() => Effect.ignore(abortAndReport)),
+      Effect.flatMap(showReport)
+    )
+  },
+  Effect.scoped
+)
 
 const failingAt = <E, R>(failAt: Option.Option<number>, task: (file: SourceFile) => Effect.Effect<void, E, R>) => {
   let started = 0
@@ -77,26 +87,6 @@ const failingAt = <E, R>(failAt: Option.Option<number>, task: (file: SourceFile)
       ? Effect.fail(new DeliberateFailure({ task: started, path: file.path }))
       : task(file)
 }
-
-/** Goes ahead of the tasks, so that the status can tell how much is left. */
-const countFiles = (dir: string, tally: Tally) =>
-  Stream.runForEach(filesBelow(dir), ({ bytes }) => Effect.sync(() => tally.find(bytes))).pipe(
-    Effect.andThen(Effect.sync(() => tally.isFolderCounted = true)),
-    Effect.ignore // what cannot be read here fails the run, which reads it too
-  )
-
-const showStatus = Effect.fnUntraced(
-  function*<E>(pool: AutoscaledPool.AutoscaledPool<E>, tally: Tally, screen: Screen) {
-    const pace = new Pace(yield* monotonicMillis)
-    const show = Effect.gen(function*() {
-      const rate = pace.measure(yield* monotonicMillis, tally)
-      yield* screen.show(statusOf(yield* pool.state, tally, rate))
-    })
-    yield* Effect.schedule(show, Schedule.spaced(screen.every))
-  }
-)
-
-const monotonicMillis = Effect.map(Clock.monotonicTimeNanos, (nanos) => Number(nanos) / 1e6)
 
 const printError = (error: { readonly _tag: string; readonly message: string }) =>
   error._tag === "ShowHelp" ? Effect.void : Console.error(`${error._tag}: ${error.message}`)

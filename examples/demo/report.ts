@@ -6,10 +6,10 @@ import { Duration } from "effect"
 import type { Tally } from "./tally.ts"
 import { count, megabytes, percent } from "./text.ts"
 
-export const reportOf = (report: AutoscaledPool.RunReport, tally: Tally): string => {
+export const reportOf = (report: AutoscaledPool.RunReport, tally: Tally, total: number): string => {
   const seconds = Duration.toSeconds(report.duration)
   const perSecond = (amount: number) => seconds > 0 ? amount / seconds : 0
-  const ofAll = report.outcome === "Aborted" && tally.isFolderCounted ? ` of ${count(tally.foundFiles)}` : ""
+  const ofAll = report.outcome === "Aborted" ? ` of ${count(total)}` : ""
   const smaller = tally.bytesIn > 0 ? ` (${percent(tally.bytesOut / tally.bytesIn)})` : ""
   return [
     `${report.outcome}: ${count(tally.files)}${ofAll} files in ${seconds.toFixed(1)} s`,

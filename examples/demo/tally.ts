@@ -8,17 +8,9 @@ export class Tally {
   bytesOut = 0
   skipped = 0
   openFiles = 0
-  foundFiles = 0
-  foundBytes = 0
-  isFolderCounted = false
 
   get distinctFiles(): number {
     return this.digests.size
-  }
-
-  find(bytes: number): void {
-    this.foundFiles++
-    this.foundBytes += bytes
   }
 
   compress(bytesIn: number, bytesOut: number): void {

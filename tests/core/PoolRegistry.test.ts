@@ -1,6 +1,6 @@
 import { AutoscaledPool, PoolRegistry, PoolSnapshot, SystemStatus, TaskSource } from "@autoscaled-pool/core"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Fiber, Stream } from "effect"
+import { Effect, Fiber, Schedule, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import { after, begin, jobs } from "./stage.ts"
 
@@ -161,6 +161,61 @@ describe("PoolSnapshot", () => {
     const { oldestAges } = yield* pool.snapshot
     assert.deepStrictEqual(oldestAges, [1500, 1500, 500, 500, 500, 500, 500, 500, 500, 500])
     yield* Fiber.interrupt(run)
+  })
+
+  test("has the total of a source that knows it, as it is now, and in a second run what was left", function*() {
+    const items = [1, 2, 3, 4, 5]
+    const source = TaskSource.fromIterable(items)
+    const pool = yield* AutoscaledPool.fromSource(source, () => Effect.sleep("1 second"), {
+      concurrencySettings: { maxConcurrency: 2 },
+      loggingInterval: null
+    })
+    const progress = Effect.map(pool.snapshot, ({ run }) => [run?.ended, run?.total])
+    const first = yield* begin(pool.run)
+    assert.deepStrictEqual(yield* progress, [0, 5])
+    yield* after("1 second")
+    assert.deepStrictEqual(yield* progress, [2, 5])
+    yield* pool.abort
+    yield* Fiber.join(first)
+    const second = yield* begin(pool.run)
+    items.push(6)
+    assert.deepStrictEqual(yield* progress, [0, 4])
+    yield* after("2 seconds")
+    yield* Fiber.join(second)
+    assert.deepStrictEqual(yield* progress, [4, 4])
+  })
+
+  test("has the total of forEach, and none where nobody knows it", function*() {
+    const totalOf = (items: Iterable<number>) =>
+      Effect.gen(function*() {
+        const run = yield* begin(
+          AutoscaledPool.forEach(items, () => Effect.sleep("1 second"), { loggingInterval: null })
+        )
+        const total = (yield* PoolRegistry.snapshots)[0].run?.total
+        yield* after("1 second")
+        yield* Fiber.join(run)
+        return total
+      })
+    assert.strictEqual(yield* totalOf([1, 2]), 2)
+    assert.strictEqual(yield* totalOf(new Set([1, 2, 3])), 3)
+    assert.strictEqual(yield* totalOf(new Map([[1, 1]]).keys()), undefined)
+  })
+
+  test("counts an item that is tried again once", function*() {
+    let tries = 0
+    const pool = yield* AutoscaledPool.fromSource(
+      TaskSource.fromIterable(["a", "b"]),
+      (item) => Effect.suspend(() => item === "a" && ++tries < 3 ? Effect.fail("no") : Effect.void),
+      { retry: { schedule: Schedule.spaced("1 second") }, loggingInterval: null }
+    )
+    const progress = Effect.map(pool.snapshot, ({ run }) => [run?.ended, run?.total])
+    const run = yield* begin(pool.run)
+    assert.deepStrictEqual(yield* progress, [1, 2])
+    yield* after("1 second")
+    assert.deepStrictEqual(yield* progress, [1, 2])
+    yield* after("1 second")
+    yield* Fiber.join(run)
+    assert.deepStrictEqual(yield* progress, [2, 2])
   })
 
   test("two of them give a rate and percentiles", function*() {

@@ -11,11 +11,11 @@ export interface Ended {
   readonly stderr: string
 }
 
-/** `onOutput` is called with all of the standard output so far, whenever there is more of it. */
+/** `onOutput` is called with all that was written so far, standard output first, whenever there is more of it. */
 export const runExample = (
   file: string,
   args: ReadonlyArray<string> = [],
-  onOutput: (stdout: string, child: ChildProcess) => void = () => {}
+  onOutput: (output: string, child: ChildProcess) => void = () => {}
 ): Promise<Ended> =>
   new Promise((resolve, reject) => {
     const child = spawn(process.execPath, [path.join(root, "examples", file), ...args], {
@@ -28,9 +28,12 @@ export const runExample = (
     let stderr = ""
     child.stdout.setEncoding("utf8").on("data", (text) => {
       stdout += text
-      onOutput(stdout, child)
+      onOutput(stdout + stderr, child)
     })
-    child.stderr.setEncoding("utf8").on("data", (text) => (stderr += text))
+    child.stderr.setEncoding("utf8").on("data", (text) => {
+      stderr += text
+      onOutput(stdout + stderr, child)
+    })
     child.on("error", reject)
     child.on("close", (code) => resolve({ code, stdout, stderr }))
   })

@@ -382,7 +382,7 @@ const buildDirect = <A, E, R>(
     onTimeLimit: (error, item) => afterTimeout(options, error, item),
     itemOf: (item) => item,
     close: source.close,
-    total: () => undefined
+    total: () => source.total()
   })
 
 /** The task of an item, with its span where one is asked for. */

@@ -105,8 +105,9 @@ export interface SignalReading extends SignalInfo {
  * **Details**
  *
  * - `startedAt`: monotonic milliseconds.
- * - `started`, `ended`: tasks.
- * - `total`: how many items there are, where the source or the caller knows.
+ * - `started`: tasks; each try of a task starts once.
+ * - `ended`: tasks; where `total` is known, those that fail and are tried again are left out.
+ * - `total`: how many items the run has in all. Arrays, sets and maps tell; `undefined` where the source cannot.
  *
  * @category models
  * @since 0.1.0

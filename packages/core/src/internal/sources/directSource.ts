@@ -8,6 +8,7 @@ import * as Effect from "effect/Effect"
  * - `arrival`: completes when polling is worth it again; fails where the source does. Only asked after `Empty`.
  * - `giveBack`: takes an item back, to be polled first.
  * - `close`: lets go of what the source holds open until it is polled again.
+ * - `total`: how many items this run has had and will have, those that it gave back aside; `undefined` where nobody knows.
  */
 export interface DirectSource<A, E, R> {
   readonly item: A
@@ -15,6 +16,7 @@ export interface DirectSource<A, E, R> {
   readonly arrival: Effect.Effect<void, E, R>
   readonly giveBack: (item: A) => void
   readonly close: Effect.Effect<void>
+  readonly total: () => number | undefined
 }
 
 const Direct: unique symbol = Symbol.for("@autoscaled-pool/core/TaskSource/direct")
@@ -59,6 +61,15 @@ export abstract class ReturningSource<A, E, R> implements DirectSource<A, E, R> 
 
   giveBack(item: A): void {
     this.returned.push(item)
+  }
+
+  total(): number | undefined {
+    return undefined
+  }
+
+  /** How many items wait that were given back. */
+  protected get returnedCount(): number {
+    return this.returned.length
   }
 
   /** Lets go of what was given back: it will be handed out anew. */

@@ -3,11 +3,15 @@
  */
 import * as Effect from "effect/Effect"
 import { ReturningSource } from "./directSource.ts"
+import { sizeOf } from "./sizeOf.ts"
 
 export class IterableSource<A> extends ReturningSource<A, never, never> {
   readonly arrival: Effect.Effect<void> = Effect.void
   private readonly iterable: Iterable<A>
   private iterator: Iterator<A> | undefined
+  private polled = 0
+  /** Items of earlier runs that are done with. */
+  private consumed = 0
 
   constructor(iterable: Iterable<A>) {
     super()
@@ -19,6 +23,16 @@ export class IterableSource<A> extends ReturningSource<A, never, never> {
     const next = this.iterator.next()
     if (next.done) return "Done"
     this.item = next.value
+    this.polled++
     return "Item"
   }
+
+  override total(): number | undefined {
+    const size = sizeOf(this.iterable)
+    return size === undefined ? undefined : size - this.consumed
+  }
+
+  override readonly close: Effect.Effect<void> = Effect.sync(() => {
+    this.consumed = this.polled - this.returnedCount
+  })
 }

@@ -3,6 +3,7 @@
  */
 import * as Effect from "effect/Effect"
 import { ReturningSource } from "./directSource.ts"
+import { sizeOf } from "./sizeOf.ts"
 
 export interface Numbered<A> {
   readonly item: A
@@ -11,12 +12,14 @@ export interface Numbered<A> {
 
 export class NumberedSource<A> extends ReturningSource<Numbered<A>, never, never> {
   readonly arrival: Effect.Effect<void> = Effect.void
+  private readonly items: Iterable<A>
   private readonly iterator: Iterator<A>
   private index = 0
   private isUsedUp = false
 
   constructor(items: Iterable<A>) {
     super()
+    this.items = items
     this.iterator = items[Symbol.iterator]()
   }
 
@@ -28,6 +31,10 @@ export class NumberedSource<A> extends ReturningSource<Numbered<A>, never, never
     }
     this.item = { item: next.value, index: this.index++ }
     return "Item"
+  }
+
+  override total(): number | undefined {
+    return sizeOf(this.items)
   }
 
   override readonly close: Effect.Effect<void> = Effect.sync(() => {

@@ -28,12 +28,15 @@ export interface RunFacts {
     readonly timedOut: number
     readonly interrupted: number
     readonly rejected: number
+    readonly retried: number
     readonly durations: Durations
     readonly idleSince: number
     readonly idleTimes: (now: number) => ReadonlyMap<Blocker["_tag"], number>
   }
   readonly started: number
   readonly ages: (now: number) => ReadonlyArray<number>
+  /** Tasks that failed and wait for another try. */
+  readonly delayed: () => { readonly tasks: number } | undefined
 }
 
 export interface Moment {
@@ -91,12 +94,19 @@ export const take = (moment: Moment): PoolSnapshot => {
   }
 }
 
-const progressOf = ({ ledger, started }: RunFacts, total: number | undefined): RunProgress => ({
-  startedAt: ledger.startedAt,
-  started,
-  ended: ledger.succeeded + ledger.failed + ledger.timedOut,
+const progressOf = (run: RunFacts, total: number | undefined): RunProgress => ({
+  startedAt: run.ledger.startedAt,
+  started: run.started,
+  ended: endedOf(run, total !== undefined),
   total
 })
+
+/** Where items are counted, the tries of one item are one. */
+const endedOf = (run: RunFacts, countsItems: boolean): number => {
+  const { failed, retried, succeeded, timedOut } = run.ledger
+  const ended = succeeded + failed + timedOut
+  return countsItems ? ended - retried - (run.delayed()?.tasks ?? 0) : ended
+}
 
 const totalsOf = ({ at, before, decisions, outcome, run }: Moment): Totals => {
   const earlier = before?.totals ?? noTotals
