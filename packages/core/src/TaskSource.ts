@@ -8,15 +8,15 @@
 import type * as Cause from "effect/Cause"
 import * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
-import { identity } from "effect/Function"
 import type * as Option from "effect/Option"
 import type * as PersistedQueue from "effect/persistence/PersistedQueue"
 import * as Predicate from "effect/Predicate"
 import type * as Pull from "effect/Pull"
 import type * as Queue from "effect/Queue"
 import * as Result from "effect/Result"
-import * as Stream from "effect/Stream"
+import type * as Stream from "effect/Stream"
 import * as rules from "./internal/options/rules.ts"
+import * as asyncIterableStream from "./internal/sources/asyncIterableStream.ts"
 import { CurrentAttempt } from "./internal/sources/currentAttempt.ts"
 import { fromDirect } from "./internal/sources/directSource.ts"
 import { IterableSource } from "./internal/sources/iterableSource.ts"
@@ -72,8 +72,12 @@ export { CurrentAttempt }
  * **Details**
  *
  * The source goes through the iterable once, however many runs take from it: a run that was aborted is continued by the
- * next one, and the items of tasks that were interrupted come first. An async iterable is a stream: see
- * {@link fromStream}; what it throws becomes a defect.
+ * next one, and the items of tasks that were interrupted come first. So a generator that a run has not used up stays open;
+ * the layer of `AutoscaledPool.Service` closes it, and `AutoscaledPool.forEach` does.
+ *
+ * An async iterable is a stream ({@link fromStream}): it is closed at the end of a run, and gone through anew by the next.
+ * One that can be gone through only once, such as an async generator, cannot: where a run has closed it before its end, the
+ * next run dies and says so. What an iterable throws is a defect.
  *
  * **Example** (Taking from a generator)
  *
@@ -95,7 +99,7 @@ export { CurrentAttempt }
  */
 export const fromIterable = <A>(iterable: Iterable<A> | AsyncIterable<A>): TaskSource<A> =>
   Predicate.hasProperty(iterable, Symbol.asyncIterator)
-    ? fromStream(Stream.orDie(Stream.fromAsyncIterable(iterable, identity)))
+    ? fromStream(asyncIterableStream.make(iterable))
     : fromDirect(new IterableSource(iterable))
 
 /**

@@ -9,6 +9,7 @@ import * as Effect from "effect/Effect"
  * - `giveBack`: takes an item back, to be polled first.
  * - `close`: lets go of what the source holds open until it is polled again.
  * - `total`: how many items this run has had and will have, those that it gave back aside; `undefined` where nobody knows.
+ * - `leave`: lets go of everything: the source is not polled any more.
  */
 export interface DirectSource<A, E, R> {
   readonly item: A
@@ -17,6 +18,7 @@ export interface DirectSource<A, E, R> {
   readonly giveBack: (item: A) => void
   readonly close: Effect.Effect<void>
   readonly total: () => number | undefined
+  readonly leave: Effect.Effect<void>
 }
 
 const Direct: unique symbol = Symbol.for("@autoscaled-pool/core/TaskSource/direct")
@@ -50,6 +52,7 @@ export const directOf = <A, E, R>(source: {
 export abstract class ReturningSource<A, E, R> implements DirectSource<A, E, R> {
   item!: A
   readonly close: Effect.Effect<void> = Effect.void
+  readonly leave: Effect.Effect<void> = Effect.void
   abstract readonly arrival: Effect.Effect<void, E, R>
   private readonly returned: Array<A> = []
 

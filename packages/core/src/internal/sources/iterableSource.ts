@@ -9,6 +9,7 @@ export class IterableSource<A> extends ReturningSource<A, never, never> {
   readonly arrival: Effect.Effect<void> = Effect.void
   private readonly iterable: Iterable<A>
   private iterator: Iterator<A> | undefined
+  private isDone = false
   private polled = 0
   /** Items of earlier runs that are done with. */
   private consumed = 0
@@ -19,9 +20,13 @@ export class IterableSource<A> extends ReturningSource<A, never, never> {
   }
 
   protected pollNext(): "Item" | "Done" {
+    if (this.isDone) return "Done"
     this.iterator ??= this.iterable[Symbol.iterator]()
     const next = this.iterator.next()
-    if (next.done) return "Done"
+    if (next.done) {
+      this.isDone = true
+      return "Done"
+    }
     this.item = next.value
     this.polled++
     return "Item"
@@ -34,5 +39,11 @@ export class IterableSource<A> extends ReturningSource<A, never, never> {
 
   override readonly close: Effect.Effect<void> = Effect.sync(() => {
     this.consumed = this.polled - this.returnedCount
+  })
+
+  override readonly leave: Effect.Effect<void> = Effect.sync(() => {
+    const isOpen = this.iterator !== undefined && !this.isDone
+    this.isDone = true
+    if (isOpen) this.iterator?.return?.()
   })
 }

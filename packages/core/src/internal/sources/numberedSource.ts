@@ -13,17 +13,18 @@ export interface Numbered<A> {
 export class NumberedSource<A> extends ReturningSource<Numbered<A>, never, never> {
   readonly arrival: Effect.Effect<void> = Effect.void
   private readonly items: Iterable<A>
-  private readonly iterator: Iterator<A>
+  private iterator: Iterator<A> | undefined
   private index = 0
   private isUsedUp = false
 
   constructor(items: Iterable<A>) {
     super()
     this.items = items
-    this.iterator = items[Symbol.iterator]()
   }
 
   protected pollNext(): "Item" | "Done" {
+    if (this.isUsedUp) return "Done"
+    this.iterator ??= this.items[Symbol.iterator]()
     const next = this.iterator.next()
     if (next.done) {
       this.isUsedUp = true
@@ -38,6 +39,6 @@ export class NumberedSource<A> extends ReturningSource<Numbered<A>, never, never
   }
 
   override readonly close: Effect.Effect<void> = Effect.sync(() => {
-    if (!this.isUsedUp) this.iterator.return?.()
+    if (!this.isUsedUp) this.iterator?.return?.()
   })
 }

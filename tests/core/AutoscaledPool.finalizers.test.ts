@@ -1,0 +1,235 @@
+/**
+ * Finalizers that take long, or never return.
+ */
+import { AutoscaledPool, TaskSource } from "@autoscaled-pool/core"
+import { assert, describe } from "@effect/vitest"
+import { Duration, Effect, Fiber, Option, Stream } from "effect"
+import { after, begin, failureOf, hasEnded, log, resultOf, test } from "./stage.ts"
+
+const slots = (desiredConcurrency: number) => ({
+  concurrencySettings: { desiredConcurrency, maxConcurrency: desiredConcurrency }
+})
+
+/** Works for so long, and then closes its browser, which takes so long. */
+const browser = (works: Duration.Input, closes: Duration.Input, closed: () => void = () => {}) =>
+  Effect.acquireUseRelease(
+    Effect.void,
+    () => Effect.sleep(works),
+    () => Effect.andThen(Effect.sleep(closes), Effect.sync(closed))
+  )
+
+const never = "10000 days"
+
+describe("AutoscaledPool: finalizers", () => {
+  test("those that never return are shown, blamed and warned of once", function*() {
+    const { layer, lines } = log()
+    const pool = yield* AutoscaledPool.fromSource(
+      TaskSource.fromIterable([1, 2, 3]),
+      () => browser("1 hour", never),
+      { ...slots(2), loggingInterval: null }
+    )
+    // Detached, because the test would wait for the end of its children, as the run does.
+    const run = yield* Effect.forkDetach(Effect.provide(pool.run, layer))
+    yield* after("1 second")
+    const abort = yield* Effect.forkDetach(pool.abort)
+    yield* after("1 minute")
+    const { blocker, finalizing, phase } = yield* pool.state
+    assert.strictEqual(phase, "Ending")
+    assert.deepStrictEqual(finalizing, { tasks: 2, oldest: Duration.minutes(1) })
+    assert.deepStrictEqual(blocker, { _tag: "Finalizing", tasks: 2, oldest: Duration.minutes(1) })
+    assert.isFalse(hasEnded(abort) || hasEnded(run))
+    const warnings = lines.filter(({ level }) => level === "Warn")
+    assert.strictEqual(warnings.length, 1)
+    assert.include(warnings[0].message, "2 interrupted tasks are still running finalizers after 10000 ms")
+    assert.include(warnings[0].message, "finalizerTimeout")
+  })
+
+  test("those that return in time are no reason for a warning", function*() {
+    const { layer, lines } = log()
+    const pool = yield* AutoscaledPool.fromSource(TaskSource.fromIterable([1]), () => browser("1 hour", "9 seconds"), {
+      loggingInterval: null
+    })
+    const run = yield* begin(Effect.provide(pool.run, layer))
+    yield* begin(pool.abort)
+    yield* after("9 seconds")
+    assert.deepInclude(yield* resultOf(run), { interrupted: 1, abandoned: 0 })
+    yield* after("1 minute")
+    assert.deepStrictEqual(lines, [])
+  })
+
+  for (const ending of ["abort", "interrupt", "failure"] as const) {
+    test(`finalizerTimeout lets ${ending} go on without them`, function*() {
+      const pool = yield* AutoscaledPool.fromSource(
+        TaskSource.fromIterable([1, 2, 3]),
+        (n) => n === 3 ? Effect.andThen(Effect.sleep("1 second"), Effect.fail("broken")) : browser("1 hour", never),
+        { ...slots(3), finalizerTimeout: "5 seconds" }
+      )
+      const run = yield* begin(pool.run)
+      const abort = ending === "abort" ? yield* begin(pool.abort) : undefined
+      if (ending === "interrupt") yield* begin(Fiber.interrupt(run))
+      if (ending === "failure") yield* after("1 second")
+      yield* after("4999 millis")
+      assert.isFalse(hasEnded(run))
+      yield* after("1 milli")
+      assert.isTrue(hasEnded(run))
+      assert.isTrue(abort === undefined || hasEnded(abort))
+      if (ending === "abort") {
+        assert.deepInclude(yield* resultOf(run), { outcome: "Aborted", started: 3, interrupted: 1, abandoned: 2 })
+      }
+      if (ending === "failure") assert.strictEqual(yield* failureOf(run), "broken")
+      assert.strictEqual(yield* pool.currentConcurrency, 0)
+    })
+  }
+
+  test("one that returns late disturbs neither slots nor counts, and a new run works beside it", function*() {
+    let closed = 0
+    let isFirst = true
+    const pool = yield* AutoscaledPool.fromSource(
+      TaskSource.fromIterable([1, 2, 3, 4]),
+      () => isFirst ? browser("1 hour", "1 minute", () => closed++) : Effect.sleep("40 seconds"),
+      { ...slots(2), finalizerTimeout: "5 seconds" }
+    )
+    const first = yield* begin(pool.run)
+    yield* begin(pool.abort)
+    yield* after("5 seconds")
+    assert.deepInclude(yield* resultOf(first), { started: 2, abandoned: 2, interrupted: 0, succeeded: 0 })
+    isFirst = false
+    const second = yield* begin(pool.run)
+    yield* after("20 seconds")
+    assert.strictEqual(closed, 0)
+    yield* after("40 seconds")
+    assert.strictEqual(closed, 2)
+    assert.deepInclude(yield* pool.state, { currentConcurrency: 2, started: 4, succeeded: 2, abandoned: 0 })
+    yield* after("20 seconds")
+    // What was abandoned had been given back, and was done by the second run.
+    assert.deepInclude(yield* resultOf(second), { outcome: "Finished", started: 4, succeeded: 4, abandoned: 0 })
+    assert.strictEqual((yield* resultOf(second)).peakConcurrency, 2)
+  })
+
+  test("after a timeout the slot is given up and the run goes on", function*() {
+    let stoodIn = 0
+    const pool = yield* AutoscaledPool.fromSource(
+      TaskSource.fromIterable([1, 2, 3, 4]),
+      (n) => n <= 2 ? browser("1 hour", n === 1 ? never : "20 seconds") : Effect.sleep("1 second"),
+      {
+        ...slots(2),
+        taskTimeout: "10 seconds",
+        finalizerTimeout: "5 seconds",
+        onTaskTimeout: () => Effect.sync(() => stoodIn++)
+      }
+    )
+    const run = yield* begin(pool.run)
+    yield* after("12 seconds")
+    const { blocker, finalizing } = yield* pool.state
+    assert.deepStrictEqual(finalizing, { tasks: 2, oldest: Duration.seconds(2) })
+    assert.strictEqual(blocker?._tag, "Finalizing")
+    yield* after("3 seconds")
+    assert.deepInclude(yield* pool.state, { currentConcurrency: 2, abandoned: 2, finalizing: undefined })
+    yield* after("1 second")
+    assert.deepInclude(yield* resultOf(run), {
+      outcome: "Finished",
+      started: 4,
+      succeeded: 2,
+      timedOut: 0,
+      failed: 0,
+      abandoned: 2
+    })
+    assert.strictEqual(stoodIn, 2)
+    yield* after("1 minute")
+    assert.strictEqual(yield* pool.currentConcurrency, 0)
+  })
+
+  test("after a timeout that nobody absorbs the run fails with it", function*() {
+    const pool = yield* AutoscaledPool.fromSource(TaskSource.fromIterable([1]), () => browser("1 hour", never), {
+      taskTimeout: "10 seconds",
+      finalizerTimeout: "5 seconds"
+    })
+    const run = yield* begin(pool.run)
+    yield* after("14 seconds")
+    assert.isFalse(hasEnded(run))
+    yield* after("1 second")
+    assert.instanceOf(yield* failureOf(run), AutoscaledPool.TaskTimeoutError)
+  })
+
+  test("an abort during a timeout's finalizers counts from the timeout", function*() {
+    const pool = yield* AutoscaledPool.fromSource(TaskSource.fromIterable([1]), () => browser("1 hour", never), {
+      taskTimeout: "10 seconds",
+      finalizerTimeout: "5 seconds"
+    })
+    const run = yield* begin(pool.run)
+    yield* after("12 seconds")
+    yield* begin(pool.abort)
+    yield* after("3 seconds")
+    assert.deepInclude(yield* resultOf(run), { outcome: "Aborted", abandoned: 1, interrupted: 0 })
+  })
+
+  test("a drain that turns into an abort ends in time", function*() {
+    const pool = yield* AutoscaledPool.fromSource(TaskSource.fromIterable([1, 2]), () => browser("1 hour", never), {
+      finalizerTimeout: "5 seconds"
+    })
+    const run = yield* begin(pool.run)
+    yield* begin(Effect.timeoutOrElse(pool.drain, { duration: "20 seconds", orElse: () => pool.abort }))
+    yield* after("25 seconds")
+    assert.deepInclude(yield* resultOf(run), { outcome: "Aborted", abandoned: 2 })
+  })
+
+  test("a lease whose source takes it back is given up too", function*() {
+    const items = [1, 2]
+    const source: TaskSource.TaskSource<number> = {
+      take: (handle) =>
+        Effect.suspend(() => {
+          const item = items.shift()
+          if (item === undefined) return Effect.succeed("Done" as const)
+          return Effect.as(Effect.timeoutOption(handle(item), "3 seconds"), "Taken" as const)
+        })
+    }
+    const pool = yield* AutoscaledPool.fromSource(
+      source,
+      (n) => n === 1 ? browser("1 hour", never) : Effect.sleep("1 second"),
+      { ...slots(1), finalizerTimeout: "5 seconds" }
+    )
+    const run = yield* begin(pool.run)
+    yield* after("4 seconds")
+    assert.deepStrictEqual((yield* pool.state).finalizing, { tasks: 1, oldest: Duration.seconds(1) })
+    yield* after("5 seconds")
+    assert.deepInclude(yield* resultOf(run), { outcome: "Finished", started: 2, succeeded: 1, abandoned: 1 })
+  })
+
+  test("checks and sources whose finalizers never return hold up no end", function*() {
+    const stuck = Effect.ensuring(Effect.never, Effect.never)
+    const pools = [
+      yield* AutoscaledPool.make({
+        runTask: Effect.void,
+        isTaskReady: stuck,
+        isFinished: Effect.succeed(true),
+        finalizerTimeout: "5 seconds"
+      }),
+      yield* AutoscaledPool.fromSource(TaskSource.fromPull(Effect.as(stuck, Option.some(1))), () => Effect.void, {
+        finalizerTimeout: "5 seconds"
+      }),
+      yield* AutoscaledPool.fromSource(
+        TaskSource.fromStream(Stream.concat(Stream.make(1), Stream.fromEffect(stuck))),
+        () => Effect.void,
+        { finalizerTimeout: "5 seconds" }
+      ),
+      yield* AutoscaledPool.fromSource(
+        TaskSource.fromStream(Stream.ensuring(Stream.concat(Stream.make(1), Stream.never), Effect.never)),
+        () => Effect.void,
+        { finalizerTimeout: "5 seconds" }
+      )
+    ]
+    for (const pool of pools) {
+      const run = yield* begin(pool.run)
+      yield* begin(pool.abort)
+      yield* after("11 seconds")
+      assert.isTrue(hasEnded(run))
+    }
+  })
+
+  test("a finalizerTimeout that cannot be is refused", function*() {
+    const error = yield* Effect.flip(
+      AutoscaledPool.fromSource(TaskSource.fromIterable([1]), () => Effect.void, { finalizerTimeout: 0 })
+    )
+    assert.strictEqual(error.field, "finalizerTimeout")
+  })
+})
