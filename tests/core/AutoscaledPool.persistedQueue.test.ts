@@ -218,7 +218,9 @@ describe("AutoscaledPool on a persisted queue", () => {
 
   test("idle cannot be nothing", function*() {
     const { queue } = yield* numbers()
-    assert.throws(() => TaskSource.fromPersistedQueue(queue, { idle: 0 }), /idle cannot be 0/)
+    const source = TaskSource.fromPersistedQueue(queue, { idle: 0 })
+    const error = yield* Effect.flip(AutoscaledPool.fromSource(source, () => Effect.void))
+    assert.strictEqual(error.field, "idle")
   })
 
   test("an acknowledgement that fails ends the run, as a typed error that tells why", function*() {

@@ -4,9 +4,9 @@
  */
 import { AutoscaledPool, SystemStatus, TaskSource } from "@autoscaled-pool/core"
 import { assert, describe } from "@effect/vitest"
-import { Effect, Fiber, Option } from "effect"
+import { Cause, Effect, Exit, Fiber, Option } from "effect"
 import { TestClock } from "effect/testing"
-import { after, begin, counted, hasEnded, resultOf, settled, test } from "./stage.ts"
+import { after, begin, counted, failureOf, hasEnded, resultOf, settled, test } from "./stage.ts"
 
 const overload = (isOverloaded: boolean) =>
   Effect.flatMap(SystemStatus.TestSystemStatus, (status) => status.set("cpu", { isOverloaded }))
@@ -311,5 +311,68 @@ describe("asking grows with the answers", () => {
     assert.strictEqual(record.most, 1)
     yield* pool.abort
     yield* resultOf(run)
+  })
+})
+
+describe("a source of one's own, by pull and settle", () => {
+  const leasing = (items: Server, settlesFailures: boolean) => {
+    const settled: Array<string> = []
+    const source = TaskSource.make({
+      pull: Effect.asSome(pops["a callback that is not interrupted"](items)),
+      settle: (item, exit) =>
+        Effect.sync(() => {
+          if (Exit.isSuccess(exit)) return void settled.push(`${item} done`)
+          if (!Cause.hasInterruptsOnly(exit.cause)) return void settled.push(`${item} failed`)
+          settled.push(`${item} back`)
+        }),
+      settlesFailures
+    })
+    return { settled, source }
+  }
+
+  test("each item is settled once: done, failed, or given back, late answers too", function*() {
+    const items = server()
+    const { settled: record, source } = leasing(items, true)
+    const pool = yield* AutoscaledPool.fromSource(
+      source,
+      (item) => item === "a" ? Effect.fail("torn") : item === "b" ? Effect.void : Effect.never,
+      { concurrencySettings: { desiredConcurrency: 4, maxConcurrency: 4 } }
+    )
+    const run = yield* begin(pool.run)
+    items.push("a", "b", "c")
+    yield* turns
+    assert.deepStrictEqual(record, ["a failed", "b done"])
+    const abort = yield* begin(pool.abort)
+    assert.isFalse(hasEnded(abort)) // three pulls cannot be interrupted
+    items.push("d", "e", "f")
+    yield* turns
+    assert.isTrue(hasEnded(abort))
+    assert.deepInclude(yield* resultOf(run), { failed: 1, succeeded: 1, interrupted: 1 })
+    assert.sameMembers(record, ["a failed", "b done", "c back", "d back", "e back", "f back"])
+  })
+
+  test("where it does not settle failures, the first one ends the run, settled", function*() {
+    const items = server()
+    const { settled: record, source } = leasing(items, false)
+    const pool = yield* AutoscaledPool.fromSource(source, () => Effect.fail("torn" as const), {
+      concurrencySettings: { maxConcurrency: 1 }
+    })
+    items.push("a")
+    const run = yield* begin(pool.run)
+    yield* turns
+    const error: "torn" | AutoscaledPool.TaskTimeoutError | AutoscaledPool.AlreadyRunningError = yield* failureOf(run)
+    assert.strictEqual(error, "torn")
+    assert.deepStrictEqual(record, ["a failed"])
+  })
+
+  test("a settlement that fails ends the run, typed", function*() {
+    const source = TaskSource.make({
+      pull: Effect.succeedSome("a"),
+      settle: () => Effect.fail("no connection" as const),
+      settlesFailures: true
+    })
+    const pool = yield* AutoscaledPool.fromSource(source, () => Effect.fail("torn" as const))
+    const error: "no connection" | AutoscaledPool.AlreadyRunningError = yield* failureOf(yield* begin(pool.run))
+    assert.strictEqual(error, "no connection")
   })
 })

@@ -225,7 +225,7 @@ describe("ScalingPolicy.stepRatio", () => {
     assert.strictEqual(Duration.toMillis(ScalingPolicy.stepRatio({ every: "3 seconds" }).every), 3000)
   })
 
-  it("options that cannot be throw an InvalidOptionsError that names field, value and remedy", () => {
+  it("an invalid option is an InvalidOptionsError of whoever asks the policy, and names field, value and remedy", () => {
     const wrong: ReadonlyArray<ScalingPolicy.StepRatioOptions> = [
       { every: 0 },
       { every: -1 },
@@ -240,7 +240,7 @@ describe("ScalingPolicy.stepRatio", () => {
     for (const options of wrong) {
       const [[field, value]] = Object.entries(options)
       try {
-        ScalingPolicy.stepRatio(options)
+        ScalingPolicy.stepRatio(options).initial(ConcurrencySettings.defaults)
         assert.fail(`${field} ${value} was accepted`)
       } catch (error) {
         assert.instanceOf(error, InvalidOptionsError.InvalidOptionsError)

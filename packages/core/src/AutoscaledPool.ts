@@ -16,6 +16,7 @@ import { DirectFeed } from "./internal/feeds/directFeed.ts"
 import { type Lease, LeaseFeed } from "./internal/feeds/leaseFeed.ts"
 import { ReadinessFeed } from "./internal/feeds/readinessFeed.ts"
 import { RetryFeed, type Tried } from "./internal/feeds/retryFeed.ts"
+import { accept } from "./internal/options/refusal.ts"
 import * as rules from "./internal/options/rules.ts"
 import { Pool, type PoolWork } from "./internal/run/pool.ts"
 import * as poolOptions from "./internal/run/poolOptions.ts"
@@ -178,6 +179,8 @@ export const fromSource = <A, E1, R1, E2, R2, E3 = never, R3 = never, Settles ex
 > => {
   type Failure = E1 | FailureOfTasks<Settles, E2 | E3 | TaskTimeoutError>
   const task = taskOf(handle, options)
+  const accepted = accept(source)
+  if (Result.isFailure(accepted)) return Effect.fail(accepted.failure)
   const direct = directOf(source)
   if (direct !== undefined) return buildDirect<A, Failure, R1 | R2 | R3>(direct, task, options)
   return build<Lease<A>, Failure, R1 | R2 | R3>(options, {

@@ -13,6 +13,7 @@ import type * as Scope from "effect/Scope"
 import * as ConcurrencySettings from "./ConcurrencySettings.ts"
 import { GovernorHandle } from "./internal/budget/governorHandle.ts"
 import * as sharedBudget from "./internal/budget/sharedBudget.ts"
+import { accept } from "./internal/options/refusal.ts"
 import type { InvalidOptionsError } from "./InvalidOptionsError.ts"
 import * as ScalingPolicy from "./ScalingPolicy.ts"
 import type { SystemInfo, SystemStatus } from "./SystemStatus.ts"
@@ -205,7 +206,8 @@ export const make = (
 ): Effect.Effect<ConcurrencyGovernor, InvalidOptionsError, SystemStatus | Scope.Scope> =>
   Effect.gen(function*() {
     const valid = yield* ConcurrencySettings.make(settings)
-    return new GovernorHandle(yield* sharedBudget.make(valid, options.policy ?? ScalingPolicy.stepRatio()))
+    const policy = yield* Effect.fromResult(accept(options.policy ?? ScalingPolicy.stepRatio()))
+    return new GovernorHandle(yield* sharedBudget.make(valid, policy))
   })
 
 /**

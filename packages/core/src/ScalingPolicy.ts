@@ -6,6 +6,7 @@
  *
  * @since 0.1.0
  */
+import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import type { AdaptiveOptions } from "./internal/policies/adaptive.ts"
 import * as adaptiveLaw from "./internal/policies/adaptive.ts"
@@ -13,14 +14,69 @@ import type { AimdOptions } from "./internal/policies/aimd.ts"
 import * as aimdLaw from "./internal/policies/aimd.ts"
 import type { GradientOptions } from "./internal/policies/gradient.ts"
 import * as gradientLaw from "./internal/policies/gradient.ts"
-import type { ScalingPolicy } from "./internal/policies/scalingModel.ts"
+import { ownPolicy, policyOf } from "./internal/policies/policyOf.ts"
+import type { PolicyOptions, ScalingPolicy } from "./internal/policies/scalingModel.ts"
 import type { StepRatioOptions } from "./internal/policies/stepRatio.ts"
 import * as stepRatioLaw from "./internal/policies/stepRatio.ts"
 import type { VegasOptions } from "./internal/policies/vegas.ts"
 import * as vegasLaw from "./internal/policies/vegas.ts"
+import type { InvalidOptionsError } from "./InvalidOptionsError.ts"
 
 export type * from "./internal/policies/scalingModel.ts"
 export type { AdaptiveOptions, AimdOptions, GradientOptions, StepRatioOptions, VegasOptions }
+
+/**
+ * A law of one's own, checked: a name, an interval and a ratio that can be.
+ *
+ * **When to use** {@link makeUnsafe} where the options are constants of a program.
+ *
+ * **Example** (Half of what the CPU leaves)
+ *
+ * ```ts import.meta.vitest
+ * import { ScalingPolicy } from "@autoscaled-pool/core"
+ * import { Effect } from "effect"
+ *
+ * const policy = ScalingPolicy.make({
+ *   name: "half",
+ *   every: "1 second",
+ *   initial: () => undefined,
+ *   decide: (state, { currentInfo, desired }) => {
+ *     const next = currentInfo.isSystemIdle ? desired + 1 : Math.ceil(desired / 2)
+ *     return [{ desired: next, reason: { summary: "one more while idle, half of it while not" } }, state]
+ *   }
+ * })
+ *
+ * const made = await Effect.runPromise(policy)
+ * made.name // => "half"
+ * ```
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = <S>(options: PolicyOptions<S>): Effect.Effect<ScalingPolicy<S>, InvalidOptionsError> =>
+  Effect.suspend(() => Effect.fromResult(ownPolicy(options)))
+
+/**
+ * A law of one's own, as {@link make} makes it; an invalid option throws an `InvalidOptionsError`.
+ *
+ * **Example** (A concurrency that never changes)
+ *
+ * ```ts import.meta.vitest
+ * import { ScalingPolicy } from "@autoscaled-pool/core"
+ *
+ * const policy = ScalingPolicy.makeUnsafe({
+ *   name: "fixed",
+ *   every: "10 seconds",
+ *   initial: () => undefined,
+ *   decide: (state, { desired }) => [{ desired, reason: { summary: "as it was set" } }, state]
+ * })
+ * policy.name // => "fixed"
+ * ```
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const makeUnsafe = <S>(options: PolicyOptions<S>): ScalingPolicy<S> => Result.getOrThrow(ownPolicy(options))
 
 /**
  * The default law, Crawlee's: one step up while the system has been idle and the concurrency is used, one step down
@@ -33,7 +89,7 @@ export type { AdaptiveOptions, AimdOptions, GradientOptions, StepRatioOptions, V
  * and `desired` is above the minimum; clamped into the bounds. A stale signal forbids a step up. The formula is that of
  * apify/crawlee, `autoscaled_pool.ts`.
  *
- * An option that cannot be throws an `InvalidOptionsError`; the options of a pool are checked before they come here.
+ * An invalid option is an `InvalidOptionsError` of whatever is built with the policy, and of whoever asks it.
  *
  * **Example** (Making larger steps more often)
  *
@@ -48,7 +104,7 @@ export type { AdaptiveOptions, AimdOptions, GradientOptions, StepRatioOptions, V
  * @since 0.1.0
  */
 export const stepRatio = (options: StepRatioOptions = {}): ScalingPolicy<undefined> =>
-  Result.getOrThrow(stepRatioLaw.make(options))
+  policyOf("stepRatio", stepRatioLaw.make(options))
 
 /**
  * Finds the concurrency at which throughput is best, within what each resource can bear, and stays there.
@@ -78,7 +134,7 @@ export const stepRatio = (options: StepRatioOptions = {}): ScalingPolicy<undefin
  *   Where a cut has not lessened losses, up to a tenth of all tasks is put up with.
  *
  * A signal that stops reporting forbids growth. Every decision's `reason` tells the phase, the ceilings and which binds.
- * An option that cannot be throws an `InvalidOptionsError`.
+ * An invalid option is an `InvalidOptionsError` of whatever is built with the policy, and of whoever asks it.
  *
  * **Example** (Leaving more memory free)
  *
@@ -92,7 +148,8 @@ export const stepRatio = (options: StepRatioOptions = {}): ScalingPolicy<undefin
  * @category policies
  * @since 0.1.0
  */
-export const adaptive = (options: AdaptiveOptions = {}): ScalingPolicy => Result.getOrThrow(adaptiveLaw.make(options))
+export const adaptive = (options: AdaptiveOptions = {}): ScalingPolicy =>
+  policyOf("adaptive", adaptiveLaw.make(options))
 
 /**
  * Additive increase, multiplicative decrease: one more as long as nothing is lost, a tenth less where something is.
@@ -115,7 +172,7 @@ export const adaptive = (options: AdaptiveOptions = {}): ScalingPolicy => Result
  * @category policies
  * @since 0.1.0
  */
-export const aimd = (options: AimdOptions = {}): ScalingPolicy<number> => Result.getOrThrow(aimdLaw.make(options))
+export const aimd = (options: AimdOptions = {}): ScalingPolicy<number> => policyOf("aimd", aimdLaw.make(options))
 
 /**
  * The law of TCP Vegas: estimates from durations how many tasks queue, and keeps that number between two bounds.
@@ -139,7 +196,7 @@ export const aimd = (options: AimdOptions = {}): ScalingPolicy<number> => Result
  * @category policies
  * @since 0.1.0
  */
-export const vegas = (options: VegasOptions = {}): ScalingPolicy => Result.getOrThrow(vegasLaw.make(options))
+export const vegas = (options: VegasOptions = {}): ScalingPolicy => policyOf("vegas", vegasLaw.make(options))
 
 /**
  * Gradient2: shrinks the limit by the ratio of the long-term to the present duration, and adds a small queue.
@@ -163,4 +220,5 @@ export const vegas = (options: VegasOptions = {}): ScalingPolicy => Result.getOr
  * @category policies
  * @since 0.1.0
  */
-export const gradient = (options: GradientOptions = {}): ScalingPolicy => Result.getOrThrow(gradientLaw.make(options))
+export const gradient = (options: GradientOptions = {}): ScalingPolicy =>
+  policyOf("gradient", gradientLaw.make(options))

@@ -8,6 +8,7 @@
 import type * as Cause from "effect/Cause"
 import * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
+import type * as Exit from "effect/Exit"
 import type * as Option from "effect/Option"
 import type * as PersistedQueue from "effect/persistence/PersistedQueue"
 import * as Predicate from "effect/Predicate"
@@ -15,6 +16,7 @@ import type * as Pull from "effect/Pull"
 import type * as Queue from "effect/Queue"
 import * as Result from "effect/Result"
 import type * as Stream from "effect/Stream"
+import { refusing } from "./internal/options/refusal.ts"
 import * as rules from "./internal/options/rules.ts"
 import * as asyncIterableStream from "./internal/sources/asyncIterableStream.ts"
 import { CurrentAttempt } from "./internal/sources/currentAttempt.ts"
@@ -22,7 +24,7 @@ import { fromDirect } from "./internal/sources/directSource.ts"
 import { IterableSource } from "./internal/sources/iterableSource.ts"
 import type { Delivery } from "./internal/sources/persistedQueueSource.ts"
 import { PersistedQueueSource } from "./internal/sources/persistedQueueSource.ts"
-import { PullSource } from "./internal/sources/pullSource.ts"
+import { PullSource, type Settle } from "./internal/sources/pullSource.ts"
 import { QueueSource } from "./internal/sources/queueSource.ts"
 import { StreamSource } from "./internal/sources/streamSource.ts"
 import { withdrawing } from "./internal/sources/withdrawal.ts"
@@ -166,11 +168,77 @@ export const fromStream = <A, E, R>(stream: Stream.Stream<A, E, R>): TaskSource<
  */
 export const fromPull = <A, E, R>(
   pull: Effect.Effect<Option.Option<A>, E | Cause.Done, R>
-): TaskSource<A, Pull.ExcludeDone<E>, R> => {
-  const { take } = new PullSource<A, Pull.ExcludeDone<E>, R>(
-    pull as Effect.Effect<Option.Option<A>, Pull.ExcludeDone<E> | Cause.Done, R>
-  )
-  return withdrawing("Nothing", { take })
+): TaskSource<A, Pull.ExcludeDone<E>, R> => pulling(pull)
+
+/**
+ * A source of one's own, for a queue that leases its items: `pull` fetches one, `settle` tells the queue what became of it.
+ *
+ * **When to use**
+ *
+ * {@link fromPull} where the item is gone from where it came from, and there is nothing to tell. To implement `take` of
+ * {@link TaskSource} where the queue itself calls a handler, as a persisted queue does. This one otherwise: it takes care of
+ * interruption.
+ *
+ * **Details**
+ *
+ * - `pull`: `Some` an item, `None` nothing now, a failure with `Cause.Done` nothing ever again, as {@link fromPull} does.
+ * - `settle`: called once for every item that was pulled, with the exit of its task: a success, a failure, or an interruption
+ *   alone, which means that the item was not worked on and goes back. It cannot be interrupted, and its failure ends the run.
+ * - `settlesFailures`: whether the failure of a task is settled by that, and does not end the run, default `false`.
+ *
+ * Its takes are not interrupted while the run goes on: what they give waits until it may start. At the end of a run pulls
+ * that are under way are interrupted, and an answer that comes all the same is settled with an interruption.
+ *
+ * **Example** (Leases of a list)
+ *
+ * ```ts import.meta.vitest
+ * import { AutoscaledPool, SystemStatus, TaskSource } from "@autoscaled-pool/core"
+ * import { Cause, Effect, Exit, Option } from "effect"
+ *
+ * const jobs = ["a", "b", "c"]
+ * const failed: Array<string> = []
+ * const source = TaskSource.make({
+ *   pull: Effect.suspend(() => {
+ *     const job = jobs.shift()
+ *     return job === undefined ? Cause.done() : Effect.succeed(Option.some(job))
+ *   }),
+ *   settle: (job, exit) => Effect.sync(() => Exit.isFailure(exit) && failed.push(job)),
+ *   settlesFailures: true
+ * })
+ *
+ * const program = Effect.gen(function*() {
+ *   const pool = yield* AutoscaledPool.fromSource(source, (job) => job === "b" ? Effect.fail("torn") : Effect.void)
+ *   return yield* pool.run
+ * })
+ *
+ * const report = await Effect.runPromise(Effect.provide(program, SystemStatus.layerTest))
+ * report.succeeded // => 2
+ * failed // => ["b"]
+ * ```
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = <A, E, R, E2 = never, R2 = never, const Settles extends boolean = false>(
+  options: {
+    readonly pull: Effect.Effect<Option.Option<A>, E | Cause.Done, R>
+    readonly settle: (item: A, exit: Exit.Exit<unknown, unknown>) => Effect.Effect<unknown, E2, R2>
+    readonly settlesFailures?: Settles | undefined
+  }
+): TaskSource<A, Pull.ExcludeDone<E> | E2, R | R2, Settles> =>
+  pulling<A, Pull.ExcludeDone<E> | E2, R | R2, Settles>(options.pull, options)
+
+/** A source over a pull; its errors and requirements are those of what it is made of. */
+const pulling = <A, E, R, Settles extends boolean>(
+  pull: Effect.Effect<Option.Option<A>, unknown, R>,
+  { settle, settlesFailures }: {
+    readonly settle?: Settle<A, E, R> | undefined
+    readonly settlesFailures?: Settles | undefined
+  } = {}
+): TaskSource<A, E, R, Settles> => {
+  // What `pull` fails with is `Done`, which the source takes out, or an E: the constructors see to that.
+  const { take } = new PullSource(pull as Effect.Effect<Option.Option<A>, E | Cause.Done, R>, settle)
+  return withdrawing("Nothing", { take, settlesFailures })
 }
 
 /**
@@ -187,7 +255,7 @@ export const fromPull = <A, E, R>(
  *
  * - `idle`: time without an element and without work after which the source is done, default never. Elements that the
  *   queue has put off until later do not count: choose it longer than the longest delay of the `retrySchedule`. A value
- *   that is not longer than 0 throws an `InvalidOptionsError`.
+ *   that is not longer than 0 is an `InvalidOptionsError` of the pool.
  *
  * A task learns which attempt it is from `attempts` of its {@link Delivery}.
  *
@@ -218,7 +286,8 @@ export const fromPersistedQueue = <A, R>(
   queue: PersistedQueue.PersistedQueue<A, R>,
   options: { readonly idle?: Duration.Input | undefined } = {}
 ): TaskSource<Delivery<A>, PersistedQueue.PersistedQueueError, R, true> => {
-  const idle = Result.getOrThrow(rules.read(rules.timeLimit, "idle", options.idle ?? Infinity))
-  const { take } = new PersistedQueueSource(queue, Duration.toMillis(idle))
-  return withdrawing("TakesAndItems", { take, settlesFailures: true as const })
+  const idle = rules.read(rules.timeLimit, "idle", options.idle ?? Infinity)
+  const { take } = new PersistedQueueSource(queue, Duration.toMillis(Result.getOrElse(idle, () => Duration.infinity)))
+  const source = withdrawing("TakesAndItems", { take, settlesFailures: true as const })
+  return Result.isFailure(idle) ? refusing(idle.failure, source) : source
 }

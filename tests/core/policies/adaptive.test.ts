@@ -441,7 +441,7 @@ describe("ScalingPolicy.adaptive", () => {
   it("refuses options that cannot be", () => {
     const fieldOf = (options: ScalingPolicy.AdaptiveOptions) => {
       try {
-        ScalingPolicy.adaptive(options)
+        ScalingPolicy.adaptive(options).initial(ConcurrencySettings.defaults)
       } catch (error) {
         return error instanceof InvalidOptionsError.InvalidOptionsError ? error.field : error
       }

@@ -1,8 +1,15 @@
 /**
  * `aimd`, `vegas` and `gradient` against the numbers that are computed from their formulas.
  */
-import { ConcurrencySettings, InvalidOptionsError, ScalingPolicy } from "@autoscaled-pool/core"
+import {
+  AutoscaledPool,
+  ConcurrencySettings,
+  InvalidOptionsError,
+  ScalingPolicy,
+  SystemStatus
+} from "@autoscaled-pool/core"
 import { assert, describe, it } from "@effect/vitest"
+import { Duration, Effect } from "effect"
 import { between, drive, meanDesired, observation, stats } from "./support.ts"
 
 /** Decides once for each of these ends; `used`: the share of the limit in use. */
@@ -139,17 +146,41 @@ describe("the limiters", () => {
     }
   })
 
-  it("refuse options that cannot be", () => {
-    for (
-      const make of [
-        () => ScalingPolicy.aimd({ decreaseRatio: 0 }),
-        () => ScalingPolicy.aimd({ every: -1 }),
-        () => ScalingPolicy.vegas({ every: 0 }),
-        () => ScalingPolicy.gradient({ tolerance: 0 }),
-        () => ScalingPolicy.gradient({ queueSize: Infinity })
-      ]
-    ) {
-      assert.throws(make, InvalidOptionsError.InvalidOptionsError)
-    }
-  })
+  it.effect("an invalid option is an InvalidOptionsError of the pool, and of whoever asks the policy", () =>
+    Effect.gen(function*() {
+      const policies: Record<string, ScalingPolicy.ScalingPolicy> = {
+        "policy.decreaseRatio": ScalingPolicy.aimd({ decreaseRatio: 0 }),
+        "policy.every": ScalingPolicy.vegas({ every: 0 }),
+        "policy.tolerance": ScalingPolicy.gradient({ tolerance: 0 }),
+        "policy.queueSize": ScalingPolicy.gradient({ queueSize: Infinity }),
+        "policy.scaleUpStepRatio": ScalingPolicy.stepRatio({ scaleUpStepRatio: 2 }),
+        "policy.memoryHeadroom": ScalingPolicy.adaptive({ memoryHeadroom: -1 })
+      }
+      for (const [field, policy] of Object.entries(policies)) {
+        const error = yield* Effect.flip(AutoscaledPool.forEach([1], Effect.succeed, { policy }))
+        assert.instanceOf(error, InvalidOptionsError.InvalidOptionsError)
+        assert.strictEqual(error.field, field)
+        assert.throws(() => policy.initial(ConcurrencySettings.defaults), InvalidOptionsError.InvalidOptionsError)
+      }
+    }).pipe(Effect.provide(SystemStatus.layerTest)))
+
+  it.effect("a policy of one's own is checked: make fails and makeUnsafe throws", () =>
+    Effect.gen(function*() {
+      const own = {
+        name: "own",
+        every: "1 second",
+        initial: () => 0,
+        decide: (n: number) => [{ desired: n, reason: { summary: "counted" } }, n + 1] as const
+      } as const
+      const policy: ScalingPolicy.ScalingPolicy<number> = yield* ScalingPolicy.make(own)
+      assert.strictEqual(Duration.toMillis(policy.every), 1000)
+      for (const [field, value] of [["name", ""], ["every", 0], ["desiredConcurrencyRatio", 1.5]] as const) {
+        const error = yield* Effect.flip(ScalingPolicy.make({ ...own, [field]: value }))
+        assert.strictEqual(error.field, field)
+        assert.throws(
+          () => ScalingPolicy.makeUnsafe({ ...own, [field]: value }),
+          InvalidOptionsError.InvalidOptionsError
+        )
+      }
+    }))
 })

@@ -221,10 +221,10 @@ export class LeaseFeed<A> implements Feed<Lease<A>> {
     if (take.isAcknowledging) this.acknowledging--
     this.waiting.delete(take)
     if (Exit.isFailure(exit)) {
-      if (take.isWithdrawn && Cause.hasInterruptsOnly(exit.cause)) return
-      if (this.settlesFailures && isTasks(exit.cause, take)) return
+      const own = this.ownFailure(take, exit.cause)
+      if (own === undefined) return
       this.saidDone = true // a source that has failed is not asked again
-      this.host.fail(exit.cause)
+      this.host.fail(own)
     } else if (exit.value === "Empty") {
       if (take.notices === this.notices) this.window.missed()
       if (take.news === this.news) this.saidEmpty = true
@@ -232,8 +232,12 @@ export class LeaseFeed<A> implements Feed<Lease<A>> {
       this.saidDone = true
     }
   }
-}
 
-/** Whether a take has failed with nothing but what the task of its item had failed with. */
-const isTasks = (cause: Cause.Cause<unknown>, { failure, isAcknowledging }: Take): boolean =>
-  isAcknowledging && ownReasons(cause, failure).length === 0
+  /** What a take failed with that is the run's, where it is more than that it was withdrawn, or than what its task failed with. */
+  private ownFailure(take: Take, cause: Cause.Cause<unknown>): Cause.Cause<unknown> | undefined {
+    if (take.isWithdrawn && Cause.hasInterruptsOnly(cause)) return undefined
+    if (!this.settlesFailures || !take.isAcknowledging) return cause
+    const own = ownReasons(cause, take.failure)
+    return own.length === 0 ? undefined : Cause.fromReasons(own)
+  }
+}

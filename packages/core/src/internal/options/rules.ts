@@ -49,6 +49,11 @@ export const positiveFinite: Rule<number> = fromGuard(
 
 export const name: Rule<string> = fromGuard(Schema.is(Schema.NonEmptyString), "Use a name of at least one character.")
 
+export const aFunction: Rule<(...args: ReadonlyArray<never>) => unknown> = fromGuard(
+  (input: unknown): input is (...args: ReadonlyArray<never>) => unknown => typeof input === "function",
+  "Use a function."
+)
+
 const isDurationInput = (input: unknown): input is Duration.Input =>
   !Number.isNaN(input) && Option.isSome(Duration.fromInput(input as Duration.Input)) // `fromInput` accepts and judges anything
 

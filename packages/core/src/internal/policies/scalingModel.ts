@@ -162,3 +162,13 @@ export interface ScalingPolicy<S = any> {
   readonly initial: (settings: ConcurrencySettings) => S
   readonly decide: (state: S, observation: Observation) => readonly [ScalingDecision, S]
 }
+
+/**
+ * What `ScalingPolicy.make` takes: the fields of a {@link ScalingPolicy}, with `every` as any duration, longer than 0.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface PolicyOptions<S> extends Omit<ScalingPolicy<S>, "every"> {
+  readonly every: Duration.Input
+}

@@ -11,6 +11,7 @@ import { readShare, sharedOf } from "../budget/governorHandle.ts"
 import { readOwn } from "../budget/ownBounds.ts"
 import type { ConsumerPlan, SharedBudget } from "../budget/sharedBudget.ts"
 import type { RetrySchedule } from "../feeds/retryFeed.ts"
+import { accept } from "../options/refusal.ts"
 import * as rules from "../options/rules.ts"
 import type { ScalingPolicy } from "../policies/scalingModel.ts"
 import * as stepRatio from "../policies/stepRatio.ts"
@@ -114,12 +115,12 @@ const readPolicy = (
         new InvalidOptionsError({ field: field === "every" ? "autoscaleInterval" : field, value, remedy })
     )
   }
-  return Result.map(
+  return Result.flatMap(
     refuseGiven(
       ofDefaultPolicy(options),
       `Leave it out, or leave out policy: it parametrises the default policy and not "${policy.name}".`
     ),
-    () => policy
+    () => Result.mapError(accept(policy), nestedIn("policy"))
   )
 }
 

@@ -2,7 +2,8 @@
  * A source of whatever an effect gives, asked by several free slots at once.
  *
  * What the effect has given is gone from where it came from, so the source keeps it until a task has ended with it: what
- * was interrupted is handed out first, to this run or the next. So is what is answered while a take is interrupted.
+ * was interrupted is handed out first, to this run or the next. So is what is answered while a take is interrupted. Where
+ * the source is told how to settle an item, it does so instead.
  */
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
@@ -18,11 +19,15 @@ type Answer<A> = Option.Option<A> | "Done"
 /** Milliseconds between two looks at a pull that could not be interrupted when it was to be. */
 const lookMillis = 50
 
+export type Settle<A, E, R> = (item: A, exit: Exit.Exit<unknown, unknown>) => Effect.Effect<unknown, E, R>
+
 export class PullSource<A, E, R> {
   private readonly kept: Array<A> = []
   private readonly pulled: Effect.Effect<Answer<A>, E, R>
+  private readonly settle: Settle<A, E, R>
 
-  constructor(pull: Effect.Effect<Option.Option<A>, E | Cause.Done, R>) {
+  constructor(pull: Effect.Effect<Option.Option<A>, E | Cause.Done, R>, settle?: Settle<A, E, R>) {
+    this.settle = settle ?? this.keepInterrupted
     // `catchDone` cannot see that an error of type E is no `Done`.
     this.pulled = Pull.catchDone(pull, () => Effect.succeed("Done" as const)) as Effect.Effect<Answer<A>, E, R>
   }
@@ -32,26 +37,30 @@ export class PullSource<A, E, R> {
   ): Effect.Effect<"Taken" | "Empty" | "Done", E | E2, R | R2> =>
     Effect.uninterruptibleMask((restore) => {
       const lend = (item: A) =>
-        Effect.as(this.lend(item, restore(Effect.suspend(() => handle(item)))), "Taken" as const)
+        Effect.as(
+          Effect.onExit(restore(Effect.suspend(() => handle(item))), (exit) => Effect.asVoid(this.settle(item, exit))),
+          "Taken" as const
+        )
       if (this.kept.length > 0) return lend(this.kept.shift() as A) // there is one: an item may itself be undefined
       return Effect.flatMap(Effect.forkChild(this.pulled, { startImmediately: true }), (pulling) =>
         Effect.flatMap(this.answerOf(pulling, restore), (answer) => {
-          if (answer === "Done") return Effect.succeed(answer)
+          if (answer === "Done") {
+            return Effect.succeed(answer)
+          }
           return Option.isNone(answer) ? Effect.succeed("Empty" as const) : lend(answer.value)
         }))
     })
 
-  private lend<X, E2, R2>(item: A, handling: Effect.Effect<X, E2, R2>): Effect.Effect<X, E2, R2> {
-    return Effect.onExit(handling, (exit) =>
-      Effect.sync(() => {
-        if (Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause)) this.kept.push(item)
-      }))
+  private keepInterrupted(item: A, exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> {
+    return Effect.sync(() => {
+      if (Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause)) this.kept.push(item)
+    })
   }
 
   private answerOf(
     pulling: Fiber.Fiber<Answer<A>, E>,
     restore: <X, E2, R2>(effect: Effect.Effect<X, E2, R2>) => Effect.Effect<X, E2, R2>
-  ): Effect.Effect<Answer<A>, E> {
+  ): Effect.Effect<Answer<A>, E, R> {
     const exit = pulling.pollUnsafe()
     if (exit !== undefined) return exit
     const answered = Effect.onInterrupt(restore(Fiber.await(pulling)), () => this.keepLast(pulling))
@@ -59,11 +68,11 @@ export class PullSource<A, E, R> {
   }
 
   /** Keeps what a pull answers that is not waited for any more. */
-  private keepLast(pulling: Fiber.Fiber<Answer<A>, E>): Effect.Effect<void, E> {
-    return Effect.flatMap(stop(pulling), (exit): Effect.Effect<void, E> => {
+  private keepLast(pulling: Fiber.Fiber<Answer<A>, E>): Effect.Effect<unknown, E, R> {
+    return Effect.flatMap(stop(pulling), (exit): Effect.Effect<unknown, E, R> => {
       if (Exit.isFailure(exit)) return Cause.hasInterruptsOnly(exit.cause) ? Effect.void : Effect.failCause(exit.cause)
-      if (exit.value !== "Done" && Option.isSome(exit.value)) this.kept.push(exit.value.value)
-      return Effect.void
+      if (exit.value === "Done" || Option.isNone(exit.value)) return Effect.void
+      return this.settle(exit.value.value, Exit.interrupt())
     })
   }
 }
