@@ -41,7 +41,7 @@ export const startWorker = (store: string, folder: string, name: string, maximum
   return worker
 }
 
-export const end = (worker: Worker, signal: Ending["signal"]): void => {
+export const end = (worker: Worker, signal: Exclude<Ending["signal"], "outage">): void => {
   worker.ending = { worker: worker.name, signal, at: Date.now() }
   worker.child.kill(signal)
 }

@@ -3,10 +3,10 @@
  */
 import type { Entry } from "./ledger.ts"
 
-/** A worker that was told to end, or killed. */
+/** A worker that was told to end, killed or stopped, or whose store went away. */
 export interface Ending {
   readonly worker: string
-  readonly signal: "SIGKILL" | "SIGTERM" | "SIGSTOP"
+  readonly signal: "SIGKILL" | "SIGTERM" | "SIGSTOP" | "outage"
   readonly at: number
 }
 

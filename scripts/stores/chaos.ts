@@ -32,7 +32,7 @@ export interface ChaosOptions {
 export interface Outcome {
   readonly verdict: Verdict
   readonly seconds: number
-  readonly hits: Readonly<Record<Ending["signal"], number>>
+  readonly hits: Readonly<Record<Signal, number>>
   readonly outages: number
 }
 
@@ -41,7 +41,9 @@ const sleep = (millis: number): Promise<void> => new Promise((resolve) => setTim
 /** Longer than the lease of the demo. */
 const stopMillis = 4500
 
-const signals: ReadonlyArray<Ending["signal"]> = ["SIGKILL", "SIGTERM", "SIGSTOP"]
+type Signal = Exclude<Ending["signal"], "outage">
+
+const signals: ReadonlyArray<Signal> = ["SIGKILL", "SIGTERM", "SIGSTOP"]
 
 export const chaos = async (options: ChaosOptions): Promise<Outcome> => {
   const { jobs, maximum, millis, patience, random } = options
@@ -67,6 +69,7 @@ export const chaos = async (options: ChaosOptions): Promise<Outcome> => {
       await sleep(1000)
       if (proxy && outages < options.outages && done > jobs * (outages + 1) / (options.outages + 2)) {
         outages++
+        for (const { name } of fleet) endings.push({ worker: name, signal: "outage", at: Date.now() })
         void outage(proxy)
       }
       if (done < jobs * 0.9) {
@@ -79,7 +82,7 @@ export const chaos = async (options: ChaosOptions): Promise<Outcome> => {
       worker.child.kill("SIGTERM")
       return worker.ended
     }))
-    const count = (signal: Ending["signal"]) => endings.filter((ending) => ending.signal === signal).length
+    const count = (signal: Signal) => endings.filter((ending) => ending.signal === signal).length
     return {
       verdict: verdictOf(ledger.read(folder), jobs, endings),
       seconds,
@@ -110,7 +113,7 @@ const stopped = new Set<Worker>()
 const hit = (
   fleet: Array<Worker>,
   index: number,
-  signal: Ending["signal"],
+  signal: Signal,
   endings: Array<Ending>,
   employ: () => Worker
 ): void => {

@@ -14,6 +14,7 @@ import type { ConcurrencySettings } from "./ConcurrencySettings.ts"
 import { type BudgetConsumer, makePrivate } from "./internal/budget/consumer.ts"
 import { DirectFeed } from "./internal/feeds/directFeed.ts"
 import { type Lease, LeaseFeed } from "./internal/feeds/leaseFeed.ts"
+import { RateFeed } from "./internal/feeds/rateFeed.ts"
 import { ReadinessFeed } from "./internal/feeds/readinessFeed.ts"
 import { RetryFeed, type Tried } from "./internal/feeds/retryFeed.ts"
 import { accept } from "./internal/options/refusal.ts"
@@ -25,14 +26,25 @@ import { type Numbered, NumberedSource } from "./internal/sources/numberedSource
 import { InvalidOptionsError } from "./InvalidOptionsError.ts"
 import { AlreadyRunningError, TaskTimeoutError } from "./PoolError.ts"
 import type { PoolEvent } from "./PoolEvent.ts"
-import type { PoolOptions, RetryOptions, Work } from "./PoolOptions.ts"
+import type { PoolOptions, RateLimitOptions, RetryOptions, Work } from "./PoolOptions.ts"
 import type { PoolSnapshot } from "./PoolSnapshot.ts"
 import type { Blocker, Delayed, Finalizing, PoolState, RunReport } from "./PoolState.ts"
 import type { SystemStatus } from "./SystemStatus.ts"
 import type * as TaskSource from "./TaskSource.ts"
 
 export { AlreadyRunningError, InvalidOptionsError, TaskTimeoutError }
-export type { Blocker, Delayed, Finalizing, PoolEvent, PoolOptions, PoolState, RetryOptions, RunReport, Work }
+export type {
+  Blocker,
+  Delayed,
+  Finalizing,
+  PoolEvent,
+  PoolOptions,
+  PoolState,
+  RateLimitOptions,
+  RetryOptions,
+  RunReport,
+  Work
+}
 
 /**
  * A pool that fails with `E`.
@@ -350,11 +362,16 @@ const build = Effect.fnUntraced(function*<A, E, R>(
   const onTimeLimit = (item: A) => work.onTimeLimit(new TaskTimeoutError({ limit: plan.limits.taskTimeout }), item)
   const { weight } = options
   const weightOf = weight === undefined ? undefined : (item: A) => weightOfItem(weight, work.itemOf(item))
-  const { retry } = plan
-  if (retry === undefined) return new Pool<A, E>(plan, { ...work, onTimeLimit, weightOf }, governor, context, published)
+  const { reserve, retry } = plan
+  const paced = <B>(makeFeed: PoolWork<B>["makeFeed"]): PoolWork<B>["makeFeed"] =>
+    reserve === undefined ? makeFeed : (host) => new RateFeed(host, reserve, makeFeed)
+  if (retry === undefined) {
+    const ofItems = { ...work, onTimeLimit, weightOf, makeFeed: paced(work.makeFeed) }
+    return new Pool<A, E>(plan, ofItems, governor, context, published)
+  }
   const retrying: PoolWork<Tried<A>> = {
     ...work,
-    makeFeed: (host) => new RetryFeed(host, retry, work.makeFeed),
+    makeFeed: paced((host) => new RetryFeed(host, retry, work.makeFeed)), // a further try takes a token too
     onTimeLimit: ({ item }) => onTimeLimit(item),
     weightOf: weightOf && (({ item }) => weightOf(item))
   }

@@ -5,6 +5,7 @@
  */
 import type * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
+import type { RateLimiter } from "effect/persistence/RateLimiter"
 import type * as Schedule from "effect/Schedule"
 import type { ConcurrencyGovernor } from "./ConcurrencyGovernor.ts"
 import type { ConcurrencySettings } from "./ConcurrencySettings.ts"
@@ -46,6 +47,7 @@ export interface Work<E1 = never, R1 = never, E2 = never, R2 = never, E3 = never
  * - `finalizerTimeout`: how long the finalizers of an interrupted task may take, longer than 0, default no limit. Where they
  *   take longer the pool gives up the slot and goes on, the task counts as abandoned, and its fiber is left to itself.
  * - `retry`: which failures of a task are tried again, and when, default none. See {@link RetryOptions}.
+ * - `rateLimit`: a rate of starts that several machines share, default none. See {@link RateLimitOptions}.
  * - `loggingInterval`: time between two log lines on where the pool stands, default 1 minute; there is none where nothing
  *   has changed. `null` for no line at all, not even on the start and the end of a run and what holds it back.
  * - `maybeRunInterval`: time after which a check that said no is asked again, if nothing else makes it worth asking,
@@ -80,6 +82,7 @@ interface CommonOptions<A, E, R, B, TaskError> {
   readonly onTaskTimeout?: ((error: TaskTimeoutError, item: A) => Effect.Effect<B, E, R>) | undefined
   readonly finalizerTimeout?: Duration.Input | undefined
   readonly retry?: RetryOptions<NoInfer<TaskError>, E, R> | undefined
+  readonly rateLimit?: RateLimitOptions | undefined
   readonly loggingInterval?: Duration.Input | null | undefined
   readonly maybeRunInterval?: Duration.Input | undefined
   readonly taskSpan?: string | undefined
@@ -111,6 +114,36 @@ export interface RetryOptions<in Error, out E = never, out R = never> {
   readonly times?: number | undefined
   readonly while?: ((error: Error) => boolean | Effect.Effect<boolean, E, R>) | undefined
   readonly until?: ((error: Error) => boolean | Effect.Effect<boolean, E, R>) | undefined
+}
+
+/**
+ * A rate of starts that is shared with other pools, of this process or of other machines, through a `RateLimiter` of
+ * `effect/persistence`.
+ *
+ * **Details**
+ *
+ * - `limiter`: the limiter. Over `RateLimiter.layerStoreRedis` it counts for all machines, over `layerStoreMemory` for the
+ *   pools of this process. Required.
+ * - `key`: the name of what is limited; whoever uses the same key shares the rate. Required.
+ * - `limit`, `window`: how many tasks may start in how long, in all. A number above 0, and a time longer than 0. Required.
+ *
+ * Tokens flow evenly, and as many as `limit` may be saved up. A task that waits for one holds no slot, and each pool
+ * reserves one ahead at most, which is lost where its run ends meanwhile. While the limiter's store is away nothing starts,
+ * with one warning. Redis reckons with the clocks of the machines, which must agree. A further try of a failed task
+ * (`retry`) takes a token too.
+ *
+ * **When to use**
+ *
+ * Use `maxTasksPerMinute` for a rate of this pool alone.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface RateLimitOptions {
+  readonly limiter: RateLimiter
+  readonly key: string
+  readonly limit: number
+  readonly window: Duration.Input
 }
 
 type ScalingOptions =

@@ -53,6 +53,7 @@ export interface Delayed {
  * - `Paused`: until `resume`, or `until` these epoch milliseconds where only `pauseFor` holds the pool.
  * - `NoTaskReady`: there is nothing to start.
  * - `Delayed`: all that is ready waits for its next try, see the option `retry`.
+ * - `SharedRateLimited`: the rate that is shared with other pools has no token, see the option `rateLimit`.
  * - `Finalizing`: all tasks in flight were interrupted, and the pool waits for their finalizers.
  * - `Draining`: `drain` was called, and the tasks in flight have not ended.
  *
@@ -62,7 +63,7 @@ export interface Delayed {
 export type Blocker =
   | { readonly _tag: "AtDesired" | "AtOwnMaximum" | "HeldForHeavier" }
   | {
-    readonly _tag: "StartAllowanceSpent" | "RateLimited" | "NoTaskReady" | "Draining"
+    readonly _tag: "StartAllowanceSpent" | "RateLimited" | "SharedRateLimited" | "NoTaskReady" | "Draining"
   }
   | { readonly _tag: "Overloaded"; readonly signals: ReadonlyArray<string> }
   | { readonly _tag: "Paused"; readonly until?: number }

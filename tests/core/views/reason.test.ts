@@ -55,6 +55,7 @@ const cases: { readonly [Tag in PoolState.Blocker["_tag"]]: readonly [PoolState.
   Overloaded: [{ _tag: "Overloaded", signals: ["memory"] }, facts],
   StartAllowanceSpent: [{ _tag: "StartAllowanceSpent" }, facts],
   RateLimited: [{ _tag: "RateLimited" }, facts],
+  SharedRateLimited: [{ _tag: "SharedRateLimited" }, facts],
   Paused: [{ _tag: "Paused" }, facts],
   NoTaskReady: [{ _tag: "NoTaskReady" }, { ...facts, current: 3 }],
   Delayed: [{ _tag: "Delayed", tasks: 3, next: Date.UTC(2026, 10, 28, 6, 40) }, facts],
@@ -83,6 +84,9 @@ describe("reasons", () => {
         "Nothing has started for 12 s because the policy \"adaptive\" waits to see what the 12 tasks in " +
         "flight use; it lets more start at its next decision.",
       RateLimited: "Tasks start 500 ms apart because maxTasksPerMinute is 120; raise it to start more.",
+      SharedRateLimited:
+        "Nothing has started for 12 s because the rate that is shared with other pools (rateLimit) has no token; the " +
+        "next task starts when it has one.",
       Paused: "The pool has been paused for 12 s; call resume to go on.",
       NoTaskReady:
         "There has been nothing to start for 12 s; 3 of the 12 desired tasks are in flight, and more start as " +

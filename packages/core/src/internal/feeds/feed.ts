@@ -91,7 +91,7 @@ export const failsRun = (exit: Exit.Exit<unknown, unknown>, isWithdrawn: boolean
   exit._tag === "Failure" && !isWithdrawn ? "FailsRun" : "Ended"
 
 /** Why a feed has no item. */
-export type Lack = "NoTaskReady" | "Delayed"
+export type Lack = "NoTaskReady" | "Delayed" | "SharedRateLimited"
 
 /** Tasks that wait for their next try, and when the first of them is due, in monotonic milliseconds. */
 export interface Delayed {

@@ -10,11 +10,13 @@ import type { PoolOptions } from "../../PoolOptions.ts"
 import { readShare, sharedOf } from "../budget/governorHandle.ts"
 import { readOwn } from "../budget/ownBounds.ts"
 import type { ConsumerPlan, SharedBudget } from "../budget/sharedBudget.ts"
+import type { Reserve } from "../feeds/rateFeed.ts"
 import type { RetrySchedule } from "../feeds/retryFeed.ts"
 import { accept } from "../options/refusal.ts"
 import * as rules from "../options/rules.ts"
 import type { ScalingPolicy } from "../policies/scalingModel.ts"
 import * as stepRatio from "../policies/stepRatio.ts"
+import * as ratePlan from "./ratePlan.ts"
 import * as retryPlan from "./retryPlan.ts"
 import type { Limits } from "./timeLimits.ts"
 
@@ -24,6 +26,8 @@ export interface PoolPlan {
   readonly limits: Limits
   /** Which failures are tried again, if any. */
   readonly retry: RetrySchedule | undefined
+  /** Gets a token of the rate that is shared, if one is. */
+  readonly reserve: Reserve | undefined
   readonly loggingInterval: Duration.Duration | null
   readonly maybeRunInterval: Duration.Duration
 }
@@ -96,11 +100,12 @@ const readRest = (
       : yield* rules.read(rules.interval, "loggingInterval", options.loggingInterval ?? "1 minute")
     const retry = yield* retryPlan.read(options.retry)
     if (typeof options.weight === "number") yield* rules.read(rules.positiveInteger, "weight", options.weight)
+    const reserve = yield* ratePlan.read(options.rateLimit)
     const limits = {
       taskTimeout: Duration.toMillis(taskTimeout),
       finalizerTimeout: Duration.toMillis(finalizerTimeout)
     }
-    return { name, budget, limits, retry, loggingInterval, maybeRunInterval }
+    return { name, budget, limits, retry, reserve, loggingInterval, maybeRunInterval }
   })
 
 const readPolicy = (

@@ -49,6 +49,9 @@ const sentences: Sentences = {
       format.millis(60_000 / maxTasksPerMinute)
     } apart because maxTasksPerMinute is ${maxTasksPerMinute}; ` +
     `raise it to start more.`,
+  SharedRateLimited: (_facts, _, held) =>
+    `Nothing has started for ${held} because the rate that is shared with other pools (rateLimit) has no token; the next ` +
+    "task starts when it has one.",
   Paused: (_facts, { until }, held) =>
     until === undefined
       ? `The pool has been paused for ${held}; call resume to go on.`
