@@ -14,6 +14,7 @@ import { verify } from "./correctness.ts"
 import { decisions } from "./decisions.ts"
 import { dispatch, dispatchOfMany } from "./dispatch.ts"
 import { extras } from "./extras.ts"
+import { heap } from "./heap.ts"
 import { idle } from "./idle.ts"
 import { load, machine, versions } from "./machine.ts"
 import { memory } from "./memory.ts"
@@ -34,7 +35,8 @@ const questions: ReadonlyArray<Question> = [
   decisions,
   idle,
   bundle,
-  pressure
+  pressure,
+  heap
 ]
 
 const { values: options } = parseArgs({
