@@ -115,7 +115,7 @@ describe("the use of the old generation", () => {
   it("counts everything until collections have told", () => {
     assert.strictEqual(living(after(50), 80), 80)
     assert.strictEqual(living(after([80, 60]), 90), 90)
-    assert.strictEqual(living(after([80, 60], [100, 60]), 90), 90)
+    assert.isBelow(living(after([80, 60], [100, 60]), 90), 90)
   })
 
   it("does not count what has only ever been garbage, as long as there is room", () => {
@@ -165,11 +165,11 @@ describe("real heap", () => {
   it.live("garbage at half of the heap, old garbage too: idle all the time", () =>
     Effect.gen(function*() {
       // With small semi-spaces most of it is promoted before it dies.
-      const lines = yield* run(["--max-old-space-size=200", "--max-semi-space-size=2"], "garbage", "95")
-      assert.isAbove(Math.max(...lines.map(({ old }) => old)), 135)
+      const lines = yield* run(["--max-old-space-size=200", "--max-semi-space-size=2"], "garbage", "85")
+      assert.isAbove(Math.max(...lines.map(({ old }) => old)), 125)
       assert.deepStrictEqual(lines.filter(({ isOverloaded }) => isOverloaded), [])
-      const later = lines.slice(10).map(({ load }) => load)
-      assert.isBelow(Math.max(...later), 0.9)
+      const later = lines.slice(15).map(({ load }) => load)
+      assert.isBelow(Math.max(...later), 0.85)
       assert.isAbove(Math.min(...later), 0.45)
     }))
 })

@@ -50,7 +50,8 @@ export interface Options {
  *   Active file pages count as far as the kernel reports that tasks wait for memory (PSI): from a twentieth of the time,
  *   and all of them at a quarter.
  * - The V8 heap: what lives in the old generation counts, garbage apart, of what V8 can fill (`--max-old-space-size`)
- *   less an eighth, or less a semi-space of the young generation, if that is more: V8 aborts a process from there on.
+ *   less a fifth, or less a semi-space of the young generation, if that is more: from there on V8 may
+ *   abort the process.
  *   Buffers are no part of it.
  * - The machine's memory: all that is not available counts, and 97 % of the machine are as much as `target`. Huge pages
  *   that are set aside are no part of the machine.

@@ -45,6 +45,7 @@ const litter = Effect.gen(function*() {
 })
 
 const program = Effect.gen(function*() {
+  yield* SystemStatus.attend
   yield* fill
   if (way === "garbage") yield* litter
   yield* Effect.sleep("600 millis")
@@ -53,4 +54,4 @@ const program = Effect.gen(function*() {
 
 const layer = NodeSystemStatus.layer({ cpu: false, eventLoop: false, client: false })
 
-await Effect.runPromise(program.pipe(Effect.provide(layer)))
+await Effect.runPromise(Effect.scoped(program).pipe(Effect.provide(layer)))

@@ -35,12 +35,11 @@ export const read = (): Heap => {
  * V8 makes a full collection of every quick one as soon as the old generation could not take in a whole young one
  * (`Heap::SelectGarbageCollector`): that much must stay free of it. A young generation of more than half can only shrink.
  *
- * And it aborts long before the old generation is full where four full collections in turn take more of the time than the
- * program (`Heap::CheckIneffectiveMarkCompact`), which on a busy machine they do: from four fifths on. An eighth is kept
- * free, so that the usual target of 0.9 lies below that.
+ * And it aborts a process whose old generation is four fifths full where four full collections in turn take more of the
+ * time than the program (`Heap::CheckIneffectiveMarkCompact`), which on a busy machine they do.
  */
 const room = (limit: number, youngCapacity: number): number =>
-  limit - Math.max(limit / 8, Math.min(youngCapacity, limit / 2))
+  limit - Math.max(limit / 5, Math.min(youngCapacity, limit / 2))
 
 /** Where the runtime is not V8, or does not tell of spaces. */
 const told = (): Heap => {
