@@ -24,7 +24,7 @@ export interface Finalizing {
 }
 
 /**
- * Tasks that failed and wait for their next try, without a slot.
+ * Tasks that failed and wait for the time of their next try, without a slot.
  *
  * **Details**
  *
@@ -83,7 +83,7 @@ export type Blocker =
  * - `blocker`: why nothing starts; `undefined` while tasks start, and between runs.
  * - `started`, `succeeded`, `failed`, `timedOut`, `rejected`, `retried`, `abandoned`: tasks of
  *   this run, as in a {@link RunReport}.
- * - `delayed`: the tasks that wait for their next try, if there are any.
+ * - `delayed`: the tasks that wait for the time of their next try, if there are any.
  * - `finalizing`: the interrupted tasks that run their finalizers, if there are any.
  * - `system`: the verdict of the `SystemStatus` that is in force.
  * - `lastDecision`: what the policy decided last, why, and what it rested on.

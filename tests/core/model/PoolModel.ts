@@ -32,14 +32,24 @@ const firstOfAll: Oracle = { choose: () => 0, nextStart: (items) => items[0] }
 
 /** Something that happens by itself at a time; `since` tells apart what is due at the same one. */
 interface Due {
-  readonly kind: "step" | "task" | "limit" | "question" | "ask" | "decision" | "token" | "hold"
+  readonly kind: "step" | "task" | "limit" | "question" | "ask" | "decision" | "token" | "hold" | "retry"
   readonly at: number
   readonly since: number
   readonly happen: () => void
 }
 
+/** A task that failed and waits for its next try. */
+interface Delayed {
+  readonly id: number
+  /** The number of the try that comes next. */
+  readonly attempt: number
+  readonly dueAt: number
+  readonly since: number
+}
+
 interface Running {
   readonly id: number
+  readonly attempt: number
   readonly spec: TaskSpec
   readonly startedAt: number
   readonly limitSince: number
@@ -74,6 +84,7 @@ interface Run {
   readonly failures: Array<string>
   readonly takes: Array<Question>
   readonly arrived: Array<number>
+  readonly delayed: Array<Delayed>
   /** What has arrived was looked for to learn whether any is left, while only the pace was against it. */
   isAhead: boolean
   phase: "Running" | "Draining" | "Finished" | "Failing" | "Aborting"
@@ -92,6 +103,8 @@ interface Run {
   drainsWaiting: number
   started: number
   succeeded: number
+  failed: number
+  retried: number
   timedOut: number
   interrupted: number
   abandoned: number
@@ -113,6 +126,7 @@ export class PoolModel {
   private registered = 0
   private starts: Array<string> = []
   private startsMade = 0
+  private readonly startsOf = new Map<number, number>()
   private events: Array<string> = []
   private readonly signals = { cpu: "idle", memory: "idle" }
   private isIdle = true
@@ -306,6 +320,7 @@ export class PoolModel {
       failures: [],
       takes: [],
       arrived: [],
+      delayed: [],
       isAhead: false,
       phase: "Running",
       isInterrupted: false,
@@ -322,6 +337,8 @@ export class PoolModel {
       drainsWaiting: 0,
       started: 0,
       succeeded: 0,
+      failed: 0,
+      retried: 0,
       timedOut: 0,
       interrupted: 0,
       abandoned: 0,
@@ -354,6 +371,7 @@ export class PoolModel {
     run.takes.splice(0)
     run.isAwaitingQueue = false
     this.giveBack(run.arrived.splice(0))
+    this.giveBack(run.delayed.splice(0).map(({ id }) => id))
   }
 
   private fail(run: Run, failure: string): void {
@@ -378,12 +396,12 @@ export class PoolModel {
       const failures = run.failures.filter((failure) => failure !== "interrupt")
       return failures.length === 0 ? "interrupted" : `fails: ${nameFailures(failures)}`
     }
-    const { abandoned, interrupted, peak, started, succeeded, timedOut } = run
+    const { abandoned, failed, interrupted, peak, retried, started, succeeded, timedOut } = run
     const outcome = run.phase === "Aborting" ? "Aborted" : run.phase === "Draining" ? "Drained" : "Finished"
     const millis = this.now - run.startedAt
     const mean = nearly(millis > 0 ? run.area / millis : 0)
     return `${outcome} in ${millis}: ` +
-      JSON.stringify({ started, succeeded, timedOut, interrupted, abandoned, peak, mean })
+      JSON.stringify({ started, succeeded, failed, timedOut, interrupted, abandoned, retried, peak, mean })
   }
 
   // The rules
@@ -399,6 +417,8 @@ export class PoolModel {
     const run = this.run
     if (run === undefined) return false
     if (run.phase !== "Running") return run.running.length === 0 ? does(this.close(run)) : false
+    if (run.isAwaitingQueue && this.queueHasBroken(run)) return does(this.fail(run, "fail queue"))
+    if (this.mayStart() && this.retries(run)) return does(this.start(run, this.firstDue(run)))
     if (this.queueHasBroken(run)) return does(this.fail(run, "fail queue"))
     if (run.isAhead && this.mayStart()) return does(this.start(run))
     if (this.isLeased() && this.mayLook(run) && this.look(run)) return true // each free slot takes for itself
@@ -432,7 +452,9 @@ export class PoolModel {
 
   /** Work is looked for where it could start, and where only the time is against it but it may be that none is left. */
   private mayLook(run: Run): boolean {
-    return this.mayStart() || (run.running.length === 0 && run.arrived.length === 0 && this.isClosedByTime())
+    if (this.mayStart()) return true
+    const hasNext = run.running.length > 0 || run.arrived.length > 0 || this.firstDue(run) !== undefined
+    return !hasNext && this.isClosedByTime()
   }
 
   private isClosedByTime(): boolean {
@@ -443,6 +465,22 @@ export class PoolModel {
     return this.program.from === "pull" || this.program.from === "lease"
   }
 
+  /** Whether a try that is due starts next. What was looked for ahead, while only the time was against it, goes first. */
+  private retries(run: Run): boolean {
+    if (this.firstDue(run) === undefined) return false
+    const mayBeAhead = run.isAhead || (this.mayHaveLookedAhead && (this.available > 0 || run.arrived.length > 0))
+    return !mayBeAhead || this.oracle.choose(2) === 0
+  }
+
+  private get mayHaveLookedAhead(): boolean {
+    return this.pace > 0 || this.heldUntil > 0
+  }
+
+  private firstDue(run: Run): Delayed | undefined {
+    const due = run.delayed.filter(({ dueAt }) => dueAt <= this.now)
+    return due.toSorted((a, b) => a.dueAt - b.dueAt || a.since - b.since)[0]
+  }
+
   private hasItem(run: Run): boolean {
     if (this.program.from === "checks") return run.readiness === "Yes"
     return this.isLeased() ? run.arrived.length > 0 : this.available > 0
@@ -450,6 +488,7 @@ export class PoolModel {
 
   /** Ends the run if nothing is left, or asks whether that is so; whether there was any need to. */
   private finish(run: Run): boolean {
+    if (run.delayed.length > 0) return false
     if (this.program.from !== "checks") return this.isDry(run) ? does(this.end(run, "Finished")) : false
     if (run.readiness !== "No") return false
     if (run.finality === "Yes") return does(this.end(run, "Finished"))
@@ -594,13 +633,18 @@ export class PoolModel {
 
   // Tasks
 
-  private start(run: Run): void {
-    const id = this.isLeased() ? run.arrived.splice(0, 1)[0] : this.nextItem()
+  private start(run: Run, due?: Delayed): void {
+    if (due !== undefined) run.delayed.splice(run.delayed.indexOf(due), 1)
+    const id = due?.id ?? (this.isLeased() ? run.arrived.splice(0, 1)[0] : this.nextItem())
     if (this.program.from === "checks") run.readiness = "Unknown"
-    const spec = taskOf(this.program, id)
+    if (due !== undefined) run.retried++
+    const starts = (this.startsOf.get(id) ?? 0) + 1
+    this.startsOf.set(id, starts)
+    const spec = taskOf(this.program, id, starts)
     const { fixed, wait } = spec
     const task: Running = {
       id,
+      attempt: due?.attempt ?? 1,
       spec,
       startedAt: this.now,
       part: fixed > 0 ? "fixed" : "wait",
@@ -614,7 +658,7 @@ export class PoolModel {
       end: spec.end
     }
     this.startsMade++
-    run.isAhead = false
+    if (due === undefined) run.isAhead = false
     this.starts.push(`${id} at ${this.now}`)
     this.allowance--
     if (this.pace > 0) this.lastPacedStart = this.now
@@ -704,7 +748,9 @@ export class PoolModel {
       isTimeout: task.end === "succeed" && isAbsorbed && !task.isHeir,
       isFresh: task.startedAt >= this.desiredSince
     })
-    if (isWithdrawn) run.interrupted++
+    if (isWithdrawn && !task.isHeir) run.interrupted++
+    if (task.end === "fail" && this.mayRetry(task)) return this.delay(run, task)
+    if (task.end !== "succeed" && !isWithdrawn && !task.isHeir) run.failed++
     // A source that leases sees no more than that its lease was interrupted, by the run or by the task itself.
     const isLeaseBroken = this.isLeased() && (isEnding(run) || task.end === "interrupt")
     if (isWithdrawn || isLeaseBroken) this.giveBack([task.id])
@@ -713,6 +759,20 @@ export class PoolModel {
     this.news("TaskEnded")
     if (task.end === "succeed" || isWithdrawn) return
     this.fail(run, this.failureOf(task, isAbsorbed))
+  }
+
+  private mayRetry({ attempt }: Running): boolean {
+    const { retry } = this.program
+    return retry !== null && attempt <= retry.times
+  }
+
+  /** The task waits for its next try, or goes back to its source where nothing starts any more. */
+  private delay(run: Run, { attempt, id, isHeir }: Running): void {
+    if (!isHeir) run.failed++
+    if (run.phase !== "Running") return this.giveBack([id])
+    const dueAt = this.now + (this.program.retry?.pause ?? 0)
+    run.delayed.push({ id, attempt: attempt + 1, dueAt, since: this.register() })
+    this.news("TaskEnded")
   }
 
   private failureOf({ end, id }: Running, isAbsorbed: boolean): string {
@@ -844,7 +904,9 @@ export class PoolModel {
     const again = (millis: number) => ({ at: this.now + millis, since: this.register() })
     const token: Due = { kind: "token", at: this.lastPacedStart + this.pace, since: Infinity, happen: () => {} }
     const hold: Due = { kind: "hold", at: this.heldUntil, since: Infinity, happen: () => {} }
+    const retries = run.delayed.map(({ dueAt, since }): Due => ({ kind: "retry", at: dueAt, since, happen: () => {} }))
     return [
+      ...retries.filter(({ at }) => at > this.now),
       ...(this.pace > 0 && this.isPaced(0) ? [token] : []),
       ...(this.heldUntil > this.now ? [hold] : []),
       {
@@ -882,7 +944,10 @@ export class PoolModel {
       started: run?.started ?? 0,
       succeeded: run?.succeeded ?? 0,
       timedOut: run?.timedOut ?? 0,
+      failed: run?.failed ?? 0,
       abandoned: run?.abandoned ?? 0,
+      retried: run?.retried ?? 0,
+      delayed: run?.delayed.filter(({ dueAt }) => dueAt > this.now).length ?? 0,
       finalizing: run?.running.filter(({ interruptedAt }) => interruptedAt < Infinity).length ?? 0,
       blockers: run === undefined ? [] : this.blockers(run)
     }
@@ -892,7 +957,8 @@ export class PoolModel {
     const closed = this.closedBy().map((reason) => reason === "Held" ? "Paused" : reason)
     const isFinalizing = run.running.length > 0 && run.running.every(({ interruptedAt }) => interruptedAt < Infinity)
     if (run.phase === "Draining") return [isFinalizing ? "Finalizing" : "Draining"]
-    const reasons = this.mayLook(run) ? [...closed, "NoTaskReady"] : closed
+    const lack = run.delayed.length > 0 ? "Delayed" : "NoTaskReady"
+    const reasons = this.mayLook(run) ? [...closed, lack] : closed
     if (!isFinalizing) return reasons
     return ["Finalizing", ...reasons.filter((reason) => reason === "Paused" || reason === "RateLimited")]
   }

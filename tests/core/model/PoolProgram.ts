@@ -72,6 +72,7 @@ export interface Fault {
  *   was interrupted of a pull its source keeps, and hands out before it pulls again.
  * - `min`, `max`, `desired`, `pace`: settings.
  * - `timeout`: of a task, 0 for none; `absorb` is what `onTaskTimeout` does. `patience`: `finalizerTimeout`, 0 for none.
+ * - `retry`: how often a task that fails is tried again, and after which pause; it stops failing some day. Not of checks.
  * - `askEvery`: `maybeRunInterval`.
  * - `questions`: how long the nth `isTaskReady`, or the nth take of a leased source, thinks; taken in turn.
  * - `finals`: the same for `isFinished`.
@@ -87,6 +88,7 @@ export interface Program {
   readonly timeout: number
   readonly absorb: { readonly wait: number; readonly end: "succeed" | "fail" } | null
   readonly patience: number
+  readonly retry: { readonly times: number; readonly pause: number } | null
   readonly askEvery: number
   readonly policy: PolicySpec | null
   readonly questions: ReadonlyArray<number>
@@ -111,6 +113,7 @@ export const defaults: Program = {
   timeout: 0,
   absorb: null,
   patience: 0,
+  retry: null,
   askEvery: 500,
   policy: null,
   questions: [],
@@ -141,10 +144,12 @@ export const epilogue: ReadonlyArray<Step> = [
 /** There are no more items than this, though tasks may make items that are tasks. */
 export const mostItems = 64
 
-export const taskOf = (program: Program, id: number): TaskSpec => ({
-  ...defaultTask,
-  ...program.tasks[id % program.tasks.length]
-})
+/** What the nth start of an item does: where it is tried again, it does not fail for ever. */
+export const taskOf = (program: Program, id: number, starts = 1): TaskSpec => {
+  const spec = { ...defaultTask, ...program.tasks[id % program.tasks.length] }
+  const isCured = program.retry !== null && spec.end === "fail" && starts > 1 + id % 3
+  return isCured ? { ...spec, end: "succeed" } : spec
+}
 
 /** The nth of a list that is taken in turn. */
 export const inTurn = <A>(list: ReadonlyArray<A>, n: number, fallback: A): A =>
@@ -282,6 +287,10 @@ const faultAmong = (first: number) =>
 
 const thinking = Arbitrary.array(duration([0, 0, 61, 503, 1_409]), { maxLength: 5 })
 
+/** Half of the tasks fail, for there is little to see of retries otherwise. */
+const failing = (task: Partial<TaskSpec>, index: number): Partial<TaskSpec> =>
+  index % 2 === 0 ? { end: "fail", ...task } : task
+
 /** Random programs that begin with a run. */
 export const arbitrary: Arbitrary.Arbitrary<Program> = Arbitrary.map(
   Arbitrary.all({
@@ -291,7 +300,8 @@ export const arbitrary: Arbitrary.Arbitrary<Program> = Arbitrary.map(
     timeout: rarely(0, duration([101, 503, 1_601]), 4),
     absorb: rarely(null, Arbitrary.all({ wait: duration([0, 307]), end: pick(["succeed", "succeed", "fail"]) }), 2),
     askEvery: duration([500, 503, 1_511]),
-    patience: rarely(0, duration([53, 307, 701]), 4),
+    patience: rarely(0, duration([53, 307, 701]), 2),
+    retry: rarely(null, Arbitrary.all({ times: evenly(4), pause: duration([0, 211, 1_301]) }), 3),
     policy: rarely(null, policy, 2),
     questions: thinking,
     questionFault: faultAmong(12),
@@ -304,6 +314,8 @@ export const arbitrary: Arbitrary.Arbitrary<Program> = Arbitrary.map(
   }),
   ({ bounds: [min, max, desired], steps, ...rest }) => ({
     ...rest,
+    retry: rest.from === "checks" ? null : rest.retry,
+    tasks: rest.retry === null ? rest.tasks : rest.tasks.map(failing),
     min: min + 1,
     max: min + 1 + max,
     desired: desired + 1,

@@ -117,7 +117,10 @@ const labelsOf = (program: Program, trace: Trace): ReadonlySet<string> => {
     `from ${program.from}`,
     ...labels.filter((label) => label !== ""),
     ...(desired.size > 1 ? ["desired changed"] : []),
-    ...(new Set(starts).size < starts.length ? ["given back and started again"] : []),
+    ...(program.retry === null && new Set(starts).size < starts.length ? ["given back and started again"] : []),
+    ...(trace.some(({ view }, n) => view.delayed > 0 && trace[n + 1]?.view.phase === "Idle")
+      ? ["given back between tries"]
+      : []),
     ...(program.policy === null ? [] : [`law ${program.policy.law}`]),
     ...program.steps.flatMap(({ actions }) => actions.map((action) => action.do === "signal" ? action.says : action.do))
   ])
@@ -129,6 +132,7 @@ const seen: ReadonlyArray<readonly [string, RegExp]> = [
   ["aborted with tasks in flight", /^run \d+ Aborted.*"interrupted":[1-9]/],
   ["drained", /^run \d+ Drained/],
   ["abandoned", /"abandoned":[1-9]/],
+  ["retried", /"retried":[1-9]/],
   ["interrupted", /^run \d+ interrupted/],
   ["already running", /^run \d+ AlreadyRunning/],
   ["second run", /^run 2 (?!AlreadyRunning)/],

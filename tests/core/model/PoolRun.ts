@@ -2,7 +2,7 @@
  * Runs a program on a real pool under the test clock, and writes down what can be seen.
  */
 import { AutoscaledPool, ConcurrencyGovernor, ScalingPolicy, SystemStatus, TaskSource } from "@autoscaled-pool/core"
-import { Cause, Data, Duration, Effect, Exit, Fiber, Layer, Logger, Option, Queue } from "effect"
+import { Cause, Data, Duration, Effect, Exit, Fiber, Layer, Logger, Option, Queue, Schedule } from "effect"
 import { TestClock } from "effect/testing"
 import {
   type Action,
@@ -67,6 +67,7 @@ class PoolRun {
   private isActive = false
   private isEnding = false
   private readonly started = new Set<number>()
+  private readonly startsOf = new Map<number, number>()
   private queue!: Queue.Queue<number, Failure | Cause.Done> // made under the test clock, whose scheduler it needs
   private broken: string | undefined
   private now = () => 0
@@ -117,7 +118,10 @@ class PoolRun {
       started: state.started,
       succeeded: state.succeeded,
       timedOut: state.timedOut,
+      failed: state.failed,
       abandoned: state.abandoned,
+      retried: state.retried,
+      delayed: state.delayed?.tasks ?? 0,
       finalizing: state.finalizing?.tasks ?? 0,
       blockers: state.blocker === undefined ? [] : [state.blocker._tag]
     }))
@@ -270,13 +274,14 @@ class PoolRun {
   private makePool(
     budget: Partial<AutoscaledPool.PoolOptions<number | void, Failure>>
   ): Effect.Effect<Pool, never, SystemStatus.SystemStatus> {
-    const { absorb, askEvery, from, patience, timeout } = this.program
+    const { absorb, askEvery, from, patience, retry, timeout } = this.program
     const options = {
       ...budget,
       maybeRunInterval: askEvery,
       loggingInterval: null,
       ...(timeout > 0 ? { taskTimeout: timeout } : {}),
       ...(patience > 0 ? { finalizerTimeout: patience } : {}),
+      ...(retry === null ? {} : { retry: { times: retry.times, schedule: Schedule.spaced(retry.pause) } }),
       ...(absorb === null ? {} : { onTaskTimeout: () => after(absorb.wait, endOf(absorb.end, "absorbed")) })
     } as AutoscaledPool.PoolOptions<number | void, Failure> // spreading a union of options loses which of its members it is
     const task = (id: number) => this.task(id)
@@ -364,7 +369,9 @@ class PoolRun {
 
   /** A task, as plain an effect as it can be: one that takes no time and does nothing is its own exit. */
   private task(id: number): Effect.Effect<unknown, Failure> {
-    const spec = taskOf(this.program, id)
+    const starts = (this.startsOf.get(id) ?? 0) + 1
+    this.startsOf.set(id, starts)
+    const spec = taskOf(this.program, id, starts)
     this.checkStart(id)
     this.starts.push(`${id} at ${this.now()}`)
     const isPlain = spec.fixed + spec.wait + spec.cleanup === 0 && spec.act === null
@@ -387,7 +394,8 @@ class PoolRun {
     this.running.delete(id)
     const end = endNameOf(exit)
     // A task whose finalizer is interrupted counts as interrupted, though it had done its work.
-    if (end === "interrupt" || taskOf(this.program, id).cleanup > 0) this.startable.add(id)
+    const mayRetry = end === "fail" && this.program.retry !== null
+    if (mayRetry || end === "interrupt" || taskOf(this.program, id).cleanup > 0) this.startable.add(id)
     this.events.push(`${id} ${end} at ${this.now()}`)
   }
 
@@ -454,11 +462,21 @@ const endNameOf = (exit: Exit.Exit<unknown, unknown>): TaskSpec["end"] => {
 
 const outcomeOf = (exit: Exit.Exit<AutoscaledPool.RunReport, unknown>): string => {
   if (Exit.isSuccess(exit)) {
-    const { abandoned, duration, interrupted, outcome, peakConcurrency: peak, started, succeeded, timedOut } =
-      exit.value
+    const {
+      abandoned,
+      duration,
+      failed,
+      interrupted,
+      outcome,
+      retried,
+      peakConcurrency: peak,
+      started,
+      succeeded,
+      timedOut
+    } = exit.value
     const mean = nearly(exit.value.meanConcurrency)
     return `${outcome} in ${Duration.toMillis(duration)}: ` +
-      JSON.stringify({ started, succeeded, timedOut, interrupted, abandoned, peak, mean })
+      JSON.stringify({ started, succeeded, failed, timedOut, interrupted, abandoned, retried, peak, mean })
   }
   const failures = nameFailuresOf(exit.cause)
   if (failures[0] === "AlreadyRunning") return failures[0]

@@ -16,7 +16,10 @@ export interface View {
   readonly started: number
   readonly succeeded: number
   readonly timedOut: number
+  readonly failed: number
   readonly abandoned: number
+  readonly retried: number
+  readonly delayed: number
   readonly finalizing: number
   readonly blockers: ReadonlyArray<string>
 }

@@ -65,7 +65,7 @@ export interface Feed<A> {
   readonly mayEnd: () => boolean
   /** Why the last pull gave no item. */
   readonly lack: Lack
-  /** What waits for its next try, where the feed has such items. */
+  /** What waits for the time of its next try, where the feed has such items. */
   readonly delayed?: () => Delayed
   /** Something happened that may have made an item ready. */
   readonly poke: (why: Poke) => void
@@ -93,7 +93,7 @@ export const failsRun = (exit: Exit.Exit<unknown, unknown>, isWithdrawn: boolean
 /** Why a feed has no item. */
 export type Lack = "NoTaskReady" | "Delayed" | "SharedRateLimited"
 
-/** Tasks that wait for their next try, and when the first of them is due, in monotonic milliseconds. */
+/** Tasks whose next try is not due yet, and when the first of them is, in monotonic milliseconds. */
 export interface Delayed {
   readonly tasks: number
   readonly next: number

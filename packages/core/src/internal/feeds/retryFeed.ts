@@ -58,7 +58,9 @@ export class RetryFeed<A> implements Feed<Tried<A>> {
   }
 
   delayed(): Delayed {
-    return { tasks: this.waiting.length, next: this.waiting.at(-1)?.dueAt ?? Infinity }
+    const now = this.host.now()
+    const pausing = this.waiting.filter(({ dueAt }) => dueAt > now)
+    return { tasks: pausing.length, next: pausing.at(-1)?.dueAt ?? now }
   }
 
   pull(room: Room): Pulled {

@@ -189,7 +189,7 @@ export class Dispatcher<A> implements FeedHost<A> {
   }
 
   get started(): number {
-    return this.ledger.ended + this.tasks.inFlight
+    return this.ledger.started
   }
 
   meanConcurrency(now: number): number {

@@ -6,6 +6,7 @@ import { Durations } from "../views/durations.ts"
 
 export class RunLedger<Idle extends string> {
   readonly startedAt: number
+  started = 0
   succeeded = 0
   failed = 0
   timedOut = 0
@@ -24,11 +25,6 @@ export class RunLedger<Idle extends string> {
   constructor(now: number) {
     this.startedAt = now
     this.idleSince = now
-  }
-
-  /** Tasks that have ended, however they did. */
-  get ended(): number {
-    return this.succeeded + this.failed + this.timedOut + this.interrupted + this.abandoned
   }
 
   end(outcome: TaskOutcome, duration: number): void {

@@ -92,6 +92,7 @@ export class Tasks<A> {
     const now = this.host.clock.catchUp()
     const slot = this.slots.occupy(item, permits, now)
     this.host.governor.bookUnsafe(now, permits)
+    this.host.ledger.started++
     if (this.feed.attemptOf(item) > 1) this.host.ledger.retried++
     this.launch(slot, orDie(() => this.feed.task(item)))
   }
@@ -183,7 +184,7 @@ export class Tasks<A> {
   }
 
   private conclude(
-    { holding, retryAfter, startedAt, wasRejected }: TaskSlot<A>,
+    { absorbedAs, holding, retryAfter, startedAt, wasRejected }: TaskSlot<A>,
     item: A,
     exit: Exit.Exit<unknown, unknown>,
     outcome: TaskOutcome,
@@ -195,7 +196,7 @@ export class Tasks<A> {
     if (wasRejected) ledger.rejected++
     const isWithdrawn = outcome === "Interrupted" || outcome === "Abandoned"
     const settled = this.feed.settle(item, exit, isWithdrawn && Exit.isFailure(exit), retryAfter)
-    ledger.end(outcome, now - startedAt)
+    ledger.end(absorbedAs === "Abandoned" ? absorbedAs : outcome, now - startedAt)
     if (settled === "FailsRun" && Exit.isFailure(exit)) this.host.fail(exit.cause)
     this.slots.counted() // last: what a source does with the end of its lease must not end the run before its failure counts
   }

@@ -75,6 +75,8 @@ export class TimeLimits<A> {
       this.enforcement.warn(now)
     }
     for (const slot of this.slots.running()) {
+      // What becomes of one task may end the run, and with it the others.
+      if (slot.stage === "Abandoned" || slot.fiber === undefined) continue
       if (slot.interruptedAt < Infinity) this.enforceFinalizer(slot, now)
       else this.enforceTask(slot, now)
     }
