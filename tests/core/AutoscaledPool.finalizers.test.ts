@@ -139,6 +139,26 @@ describe("AutoscaledPool: finalizers", () => {
     assert.strictEqual(yield* pool.currentConcurrency, 0)
   })
 
+  test("several given up in the same moment are each counted once, and as nothing else", function*() {
+    for (const retry of [undefined, { times: 1 }]) {
+      const pool = yield* AutoscaledPool.fromSource(TaskSource.fromIterable([1, 2]), () => browser("1 hour", never), {
+        ...slots(2),
+        taskTimeout: "10 seconds",
+        finalizerTimeout: "5 seconds",
+        retry
+      })
+      const run = yield* begin(pool.run)
+      yield* after("12 seconds")
+      assert.deepInclude(yield* pool.state, { started: 2, abandoned: 0, currentConcurrency: 2 })
+      yield* after("3 seconds")
+      if (retry === undefined) assert.instanceOf(yield* failureOf(run), AutoscaledPool.TaskTimeoutError)
+      else assert.deepInclude(yield* pool.state, { started: 4, failed: 0, abandoned: 2, retried: 2 })
+      yield* after("20 seconds")
+      assert.isTrue(hasEnded(run))
+      assert.strictEqual(yield* pool.currentConcurrency, 0)
+    }
+  })
+
   test("after a timeout that nobody absorbs the run fails with it", function*() {
     const pool = yield* AutoscaledPool.fromSource(TaskSource.fromIterable([1]), () => browser("1 hour", never), {
       taskTimeout: "10 seconds",

@@ -62,6 +62,10 @@ export const mutants: Readonly<Record<string, Wrap>> = {
   "counts what it abandoned as a success": replace(({ state }) => ({
     state: Effect.map(state, (state) => ({ ...state, abandoned: 0, succeeded: state.succeeded + state.abandoned }))
   })),
+  "does not count tries": replace(({ state }) => ({ state: Effect.map(state, (state) => ({ ...state, retried: 0 })) })),
+  "hides what waits for its next try": replace(({ state }) => ({
+    state: Effect.map(state, (state) => ({ ...state, delayed: undefined }))
+  })),
   "forgets a new maximum": replace(({ configure }) => ({
     configure: (change) => configure(without(change, "maxConcurrency"))
   })),

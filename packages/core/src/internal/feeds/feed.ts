@@ -102,4 +102,4 @@ export interface Delayed {
 /** Room for items: for as many as slots are free, for one that must wait before it may start, or for none. */
 export type Room = "Free" | "LookAhead" | "None"
 
-export type Poke = "Notified" | "Interval"
+export type Poke = "TaskEnded" | "Notified" | "Interval"

@@ -115,8 +115,7 @@ export class LeaseFeed<A> implements Feed<Lease<A>> {
   settle(lease: Lease<A>, exit: Exit.Exit<unknown, unknown>, isWithdrawn: boolean): Settled {
     lease.take.isAcknowledging = true
     this.acknowledging++
-    this.news++ // first: the end of the lease may begin a take, which is not behind the news
-    this.saidEmpty = false
+    this.poke("TaskEnded") // first: the end of the lease may begin a take, which is not behind the news
     if (Exit.isFailure(exit)) lease.take.failure = exit.cause
     if (isWithdrawn) this.withdraw(lease.take) // so that to its source the lease is interrupted, and has not failed
     lease.settle(exit)
@@ -131,7 +130,7 @@ export class LeaseFeed<A> implements Feed<Lease<A>> {
     this.saidEmpty = false
     if (why === "Interval") return this.window.pass(this.waiting.size > 0)
     this.news++
-    this.notices++
+    if (why === "Notified") this.notices++
   }
 
   keep(room: Room): void {

@@ -161,7 +161,7 @@ export class RetryFeed<A> implements Feed<Tried<A>> {
     tried.dueAt = this.host.now() + millis
     const index = this.waiting.findLastIndex(({ dueAt }) => dueAt > tried.dueAt)
     this.waiting.splice(index + 1, 0, tried)
-    this.inner.poke("Notified") // a task has ended, if not the last of its tries
+    this.inner.poke("TaskEnded") // a task has ended, if not the last of its tries
     this.host.wakeLater()
   }
 
