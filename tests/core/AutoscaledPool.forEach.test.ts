@@ -1,6 +1,7 @@
 import { AutoscaledPool, InvalidOptionsError, SystemStatus } from "@autoscaled-pool/core"
 import { assert, describe } from "@effect/vitest"
-import { Cause, Data, Effect, Exit, Fiber } from "effect"
+import { Cause, Data, Effect, Exit, Fiber, pipe, Stream } from "effect"
+import type { NonEmptyArray, NonEmptyReadonlyArray } from "effect/Array"
 import {
   after,
   begin,
@@ -201,5 +202,43 @@ describe("AutoscaledPool.forEach", () => {
     const run = yield* begin(AutoscaledPool.forEach(pages(), () => Effect.fail("torn")))
     assert.strictEqual(yield* failureOf(run), "torn")
     assert.strictEqual(closed, 1)
+  })
+
+  test("data-last, with options and without, does the same", function*() {
+    const double = (n: number) => Effect.succeed(n * 2)
+    assert.deepStrictEqual(yield* pipe([1, 2], AutoscaledPool.forEach(double)), [2, 4])
+    assert.deepStrictEqual(yield* pipe([1, 2], AutoscaledPool.forEach(double, { taskTimeout: "1 second" })), [2, 4])
+    assert.isUndefined(yield* pipe(new Set([1, 2]), AutoscaledPool.forEach(double, { discard: true })))
+  })
+
+  test("goes through async iterables and streams, in order, closes them, and fails as they do", function*() {
+    let closed = 0
+    const pages = async function*() {
+      try {
+        yield "a"
+        yield "b"
+      } finally {
+        closed++
+      }
+    }
+    const label = (page: string, index: number) => Effect.succeed(`${index} ${page}`)
+    assert.deepStrictEqual(yield* AutoscaledPool.forEach(pages(), label), ["0 a", "1 b"])
+    assert.strictEqual(closed, 1)
+    assert.deepStrictEqual(yield* AutoscaledPool.forEach(Stream.make("a", "b"), label), ["0 a", "1 b"])
+    const torn = Stream.concat(Stream.make("a"), Stream.fail("torn" as const))
+    const error: "torn" | AutoscaledPool.TaskTimeoutError | InvalidOptionsError.InvalidOptionsError = yield* Effect
+      .flip(
+        AutoscaledPool.forEach(torn, label)
+      )
+    assert.strictEqual(error, "torn")
+  })
+
+  test("what is not empty gives results that are not empty", function*() {
+    const items: NonEmptyReadonlyArray<number> = [1, 2]
+    const results: NonEmptyArray<string> = yield* AutoscaledPool.forEach(items, (n) => Effect.succeed(`${n}`))
+    assert.deepStrictEqual(results, ["1", "2"])
+    // @ts-expect-error: an array may be empty
+    const none: NonEmptyArray<number> = yield* AutoscaledPool.forEach(Array<number>(), Effect.succeed)
+    assert.strictEqual(none.length, 0)
   })
 })

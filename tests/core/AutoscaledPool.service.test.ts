@@ -112,6 +112,55 @@ describe("AutoscaledPool.Service", () => {
   })
 })
 
+describe("AutoscaledPool.Service of a source", () => {
+  test("works on its items; its types are those of source and handler; an iterator is closed with the layer", function*() {
+    let closed = 0
+    const pages = function*() {
+      try {
+        while (true) yield "page"
+      } finally {
+        closed++
+      }
+    }
+    class Fetch extends AutoscaledPool.Service<Fetch>()("test/Fetch", {
+      source: TaskSource.fromIterable(pages()),
+      handle: (page) =>
+        Effect.flatMap(
+          Site,
+          ({ seen }) => seen.push(page.toUpperCase()) < 3 ? Effect.void : Effect.fail("enough" as const)
+        )
+    }) {}
+    const layer: Layer.Layer<Fetch, InvalidOptionsError.InvalidOptionsError, SystemStatus.SystemStatus | Site> =
+      Fetch.layer
+    const program = Effect.gen(function*() {
+      const error: "enough" | AutoscaledPool.TaskTimeoutError | AutoscaledPool.AlreadyRunningError = yield* Effect.flip(
+        Fetch.use((pool) => pool.run)
+      )
+      assert.strictEqual(error, "enough")
+      assert.strictEqual(closed, 0)
+      return yield* seen
+    })
+    const pagesSeen = yield* Effect.provide(program, Layer.provideMerge(layer, site([])))
+    assert.deepStrictEqual(pagesSeen, ["PAGE", "PAGE", "PAGE"])
+    assert.strictEqual(closed, 1)
+  })
+
+  test("takes its source from an effect", function*() {
+    class Fetch extends AutoscaledPool.Service<Fetch>()(
+      "test/FetchLater",
+      Effect.map(Site, ({ pages }) => ({
+        source: TaskSource.fromIterable(pages),
+        handle: (page: string) => Effect.map(Site, ({ seen }) => seen.push(page))
+      }))
+    ) {}
+    const program = Effect.andThen(Fetch.use((pool) => pool.run), seen)
+    assert.deepStrictEqual(yield* Effect.provide(program, Layer.provideMerge(Fetch.layer, site(["a", "b"]))), [
+      "a",
+      "b"
+    ])
+  })
+})
+
 describe("AutoscaledPool: what the types say", () => {
   const task = Effect.fail(new Torn({ page: 1 }))
   const yes = Effect.succeed(true)

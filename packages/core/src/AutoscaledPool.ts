@@ -3,9 +3,11 @@
  *
  * @since 0.1.0
  */
+import type { NonEmptyArray, NonEmptyReadonlyArray } from "effect/Array"
 import * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import { dual } from "effect/Function"
 import * as Layer from "effect/Layer"
 import * as PubSub from "effect/PubSub"
 import * as Result from "effect/Result"
@@ -22,7 +24,7 @@ import * as rules from "./internal/options/rules.ts"
 import { Pool, type PoolWork } from "./internal/run/pool.ts"
 import * as poolOptions from "./internal/run/poolOptions.ts"
 import { directOf, type DirectSource } from "./internal/sources/directSource.ts"
-import { type Numbered, NumberedSource } from "./internal/sources/numberedSource.ts"
+import { type Numbered, numberedOf } from "./internal/sources/numberedOf.ts"
 import { InvalidOptionsError } from "./InvalidOptionsError.ts"
 import { AlreadyRunningError, TaskTimeoutError } from "./PoolError.ts"
 import type { PoolEvent } from "./PoolEvent.ts"
@@ -205,64 +207,118 @@ export const fromSource = <A, E1, R1, E2, R2, E3 = never, R3 = never, Settles ex
 }
 
 /**
- * Does what `Effect.forEach` does, at the concurrency that the machine can bear.
+ * What {@link forEach} goes through.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Items = Iterable<unknown> | AsyncIterable<unknown> | Stream.Stream<unknown, unknown, unknown>
+
+type ItemOf<S> = S extends Stream.Stream<infer A, infer _E, infer _R> ? A
+  : S extends Iterable<infer A> | AsyncIterable<infer A> ? A
+  : never
+type ErrorOf<S> = S extends Stream.Stream<infer _A, infer E, infer _R> ? E : never
+type ServicesOf<S> = S extends Stream.Stream<infer _A, infer _E, infer R> ? R : never
+/** As many results as there are items, so that where there is one item at least there is one result. */
+type ResultsOf<S, B> = S extends NonEmptyReadonlyArray<unknown> ? NonEmptyArray<B> : Array<B>
+
+type ForEachOptions<A, B, E, E2, R2> = PoolOptions<A, E2, R2, B, E | E2 | TaskTimeoutError>
+
+/**
+ * Does what `Effect.forEach` does, at the concurrency that the machine can bear; over async iterables and streams too.
+ *
+ * **When to use** {@link fromSource} where the pool itself is needed, to pause, watch or run it again, or where there are no
+ * results to collect from an endless source. {@link make} where two checks tell what there is to do.
  *
  * **Details**
  *
  * Results come in the order of the items; `discard: true` keeps none. Items are asked for one at a time, as they can
  * start. The first failure interrupts the other tasks and is the failure of the whole. What `onTaskTimeout` succeeds with
- * stands in for the result.
+ * stands in for the result. What is left of the items at the end is closed; what an iterable throws is a defect.
  *
  * **Example** (Mapping over items)
  *
  * ```ts import.meta.vitest
  * import { AutoscaledPool, SystemStatus } from "@autoscaled-pool/core"
- * import { Effect } from "effect"
+ * import { Effect, Stream } from "effect"
  *
  * const program = AutoscaledPool.forEach([1, 2, 3], (n, index) => Effect.succeed(n * 10 + index))
+ * const piped = Stream.make("a", "b").pipe(AutoscaledPool.forEach((letter) => Effect.succeed(letter.toUpperCase())))
  *
  * await Effect.runPromise(Effect.provide(program, SystemStatus.layerTest)) // => [10, 21, 32]
+ * await Effect.runPromise(Effect.provide(piped, SystemStatus.layerTest)) // => ["A", "B"]
  * ```
  *
  * @category constructors
  * @since 0.1.0
  */
-export function forEach<A, B, E, R, E2 = never, R2 = never>(
-  items: Iterable<A>,
-  f: (item: A, index: number) => Effect.Effect<B, E, R>,
-  options?: PoolOptions<A, E2, R2, B, E | E2 | TaskTimeoutError> & { readonly discard?: false | undefined }
-): Effect.Effect<Array<B>, E | E2 | TaskTimeoutError | InvalidOptionsError, SystemStatus | R | R2>
-export function forEach<A, B, E, R, E2 = never, R2 = never>(
-  items: Iterable<A>,
-  f: (item: A, index: number) => Effect.Effect<B, E, R>,
-  options: PoolOptions<A, E2, R2, unknown, E | E2 | TaskTimeoutError> & { readonly discard: true }
-): Effect.Effect<void, E | E2 | TaskTimeoutError | InvalidOptionsError, SystemStatus | R | R2>
-export function forEach<A, B, E, R, E2 = never, R2 = never>(
-  items: Iterable<A>,
-  f: (item: A, index: number) => Effect.Effect<B, E, R>,
-  options: PoolOptions<A, E2, R2, B, E | E2 | TaskTimeoutError> & { readonly discard?: boolean | undefined } = {}
-): Effect.Effect<Array<B> | void, E | E2 | TaskTimeoutError | InvalidOptionsError, SystemStatus | R | R2> {
-  return Effect.suspend(() => {
-    const results: Array<B> = []
-    const { discard, onTaskTimeout, weight } = options
-    const ofNumbered = {
-      ...options,
-      weight: typeof weight === "function" ? ({ item }: Numbered<A>) => weight(item) : weight,
-      onTaskTimeout: onTaskTimeout && ((error, { item }) => onTaskTimeout(error, item))
-    } as PoolOptions<Numbered<A>, E2, R2, B, E | E2 | TaskTimeoutError> // spreading a union of options loses which of its members it is
-    const pool = buildDirect<Numbered<A>, E | E2 | TaskTimeoutError, R | R2>(
-      new NumberedSource(items),
-      taskOf(({ index, item }) => f(item, index), ofNumbered),
-      ofNumbered,
-      // Tasks and what stands in for them after a timeout give a `B`.
-      discard === true ? undefined : ({ index }, result) => void (results[index] = result as B)
-    )
-    return Effect.map(
-      Effect.flatMap(pool, (pool) => neverTwice(pool.run)),
-      () => discard === true ? undefined : results
-    )
-  })
-}
+export const forEach: {
+  <S extends Items, E, R, E2 = never, R2 = never>(
+    f: (item: ItemOf<S>, index: number) => Effect.Effect<unknown, E, R>,
+    options: ForEachOptions<ItemOf<S>, unknown, E, E2, R2> & { readonly discard: true }
+  ): (
+    items: S
+  ) => Effect.Effect<
+    void,
+    ErrorOf<S> | E | E2 | TaskTimeoutError | InvalidOptionsError,
+    SystemStatus | ServicesOf<S> | R | R2
+  >
+  <S extends Items, B, E, R, E2 = never, R2 = never>(
+    f: (item: ItemOf<S>, index: number) => Effect.Effect<B, E, R>,
+    options?: ForEachOptions<ItemOf<S>, B, E, E2, R2> & { readonly discard?: false | undefined }
+  ): (
+    items: S
+  ) => Effect.Effect<
+    ResultsOf<S, B>,
+    ErrorOf<S> | E | E2 | TaskTimeoutError | InvalidOptionsError,
+    SystemStatus | ServicesOf<S> | R | R2
+  >
+  <S extends Items, B, E, R, E2 = never, R2 = never>(
+    items: S,
+    f: (item: ItemOf<S>, index: number) => Effect.Effect<B, E, R>,
+    options?: ForEachOptions<ItemOf<S>, B, E, E2, R2> & { readonly discard?: false | undefined }
+  ): Effect.Effect<
+    ResultsOf<S, B>,
+    ErrorOf<S> | E | E2 | TaskTimeoutError | InvalidOptionsError,
+    SystemStatus | ServicesOf<S> | R | R2
+  >
+  <S extends Items, E, R, E2 = never, R2 = never>(
+    items: S,
+    f: (item: ItemOf<S>, index: number) => Effect.Effect<unknown, E, R>,
+    options: ForEachOptions<ItemOf<S>, unknown, E, E2, R2> & { readonly discard: true }
+  ): Effect.Effect<
+    void,
+    ErrorOf<S> | E | E2 | TaskTimeoutError | InvalidOptionsError,
+    SystemStatus | ServicesOf<S> | R | R2
+  >
+} = dual(
+  (args) => typeof args[1] === "function",
+  <A, B, E, R, E2, R2, E3, R3>(
+    items: Iterable<A> | AsyncIterable<A> | Stream.Stream<A, E3, R3>,
+    f: (item: A, index: number) => Effect.Effect<B, E, R>,
+    options: ForEachOptions<A, B, E, E2, R2> & { readonly discard?: boolean | undefined } = {}
+  ) =>
+    Effect.suspend(() => {
+      const results: Array<B> = []
+      const { discard, onTaskTimeout, weight } = options
+      const ofNumbered = {
+        ...options,
+        weight: typeof weight === "function" ? ({ item }: Numbered<A>) => weight(item) : weight,
+        onTaskTimeout: onTaskTimeout && ((error, { item }) => onTaskTimeout(error, item))
+      } as ForEachOptions<Numbered<A>, B, E, E2, R2> // spreading a union of options loses which of its members it is
+      const pool = buildDirect<Numbered<A>, E | E2 | E3 | TaskTimeoutError, R | R2 | R3>(
+        numberedOf(items),
+        taskOf(({ index, item }) => f(item, index), ofNumbered),
+        ofNumbered,
+        // Tasks and what stands in for them after a timeout give a `B`.
+        discard === true ? undefined : ({ index }, result) => void (results[index] = result as B)
+      )
+      return Effect.map(
+        Effect.flatMap(pool, (pool) => neverTwice(pool.run)),
+        () => discard === true ? undefined : results
+      )
+    })
+)
 
 /**
  * The class of a service tag with a layer; {@link Service} makes it.
@@ -281,7 +337,8 @@ export interface ServiceClass<Self, Key extends string, E, LE, LR>
  *
  * **Details**
  *
- * The options are those of {@link make}, or an effect of them where they need services to be made.
+ * The options are those of {@link make}; or `source` and `handle` with those of {@link fromSource}; or an effect of either,
+ * where they need services to be made. What is left of an iterable is closed with the layer.
  *
  * **Example** (Providing a pool as a layer)
  *
@@ -309,38 +366,91 @@ export interface ServiceClass<Self, Key extends string, E, LE, LR>
  * @category services
  * @since 0.1.0
  */
-export const Service = <Self>() =>
-<
-  const Key extends string,
-  E1 = never,
-  R1 = never,
-  E2 = never,
-  R2 = never,
-  E3 = never,
-  R3 = never,
-  E4 = never,
-  R4 = never,
-  EX = never,
-  RX = never
->(
-  key: Key,
-  options:
-    | (Work<E1, R1, E2, R2, E3, R3> & PoolOptions<void, E4, R4, unknown, E1 | E4 | TaskTimeoutError>)
-    | Effect.Effect<
-      Work<E1, R1, E2, R2, E3, R3> & PoolOptions<void, E4, R4, unknown, E1 | E4 | TaskTimeoutError>,
-      EX,
-      RX
-    >
-): ServiceClass<
-  Self,
-  Key,
-  E1 | E2 | E3 | E4 | TaskTimeoutError,
-  InvalidOptionsError | EX,
-  SystemStatus | R1 | R2 | R3 | R4 | RX
-> => {
-  const tag = Context.Service<Self, AutoscaledPool<E1 | E2 | E3 | E4 | TaskTimeoutError>>()(key)
-  const pool = Effect.isEffect(options) ? Effect.flatMap(options, make) : make(options)
-  return Object.assign(tag, { layer: Layer.effect(tag, pool) })
+export const Service = <Self>(): MakeService<Self> =>
+  ((key: string, options: AnyPool | Effect.Effect<AnyPool, unknown, unknown>) => {
+    const pool = Effect.isEffect(options) ? Effect.flatMap(options, buildAny) : buildAny(options)
+    const tag = Context.Service<Self, AutoscaledPool<unknown>>()(key)
+    return Object.assign(tag, { layer: Layer.effect(tag, pool) })
+  }) as MakeService<Self> // whose types say what each kind of options makes
+
+/**
+ * Makes the class of a service, from checks or from a source, as options or as an effect of them.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface MakeService<Self> {
+  <
+    const Key extends string,
+    A,
+    E1,
+    R1,
+    E2,
+    R2,
+    E3 = never,
+    R3 = never,
+    Settles extends boolean = boolean,
+    EX = never,
+    RX = never
+  >(
+    key: Key,
+    options:
+      | SourceOptions<A, E1, R1, E2, R2, E3, R3, Settles>
+      | Effect.Effect<SourceOptions<A, E1, R1, E2, R2, E3, R3, Settles>, EX, RX>
+  ): ServiceClass<
+    Self,
+    Key,
+    E1 | FailureOfTasks<Settles, E2 | E3 | TaskTimeoutError>,
+    InvalidOptionsError | EX,
+    SystemStatus | R1 | R2 | R3 | RX
+  >
+  <
+    const Key extends string,
+    E1 = never,
+    R1 = never,
+    E2 = never,
+    R2 = never,
+    E3 = never,
+    R3 = never,
+    E4 = never,
+    R4 = never,
+    EX = never,
+    RX = never
+  >(
+    key: Key,
+    options:
+      | CheckOptions<E1, R1, E2, R2, E3, R3, E4, R4>
+      | Effect.Effect<CheckOptions<E1, R1, E2, R2, E3, R3, E4, R4>, EX, RX>
+  ): ServiceClass<
+    Self,
+    Key,
+    E1 | E2 | E3 | E4 | TaskTimeoutError,
+    InvalidOptionsError | EX,
+    SystemStatus | R1 | R2 | R3 | R4 | RX
+  >
+}
+
+type CheckOptions<E1, R1, E2, R2, E3, R3, E4, R4> =
+  & Work<E1, R1, E2, R2, E3, R3>
+  & PoolOptions<void, E4, R4, unknown, E1 | E4 | TaskTimeoutError>
+
+type SourceOptions<A, E1, R1, E2, R2, E3, R3, Settles extends boolean> =
+  & {
+    readonly source: TaskSource.TaskSource<A, E1, R1, Settles>
+    readonly handle: (item: A) => Effect.Effect<unknown, E2, R2>
+  }
+  & PoolOptions<A, E3, R3, unknown, E2 | E3 | TaskTimeoutError>
+
+type AnyPool =
+  | CheckOptions<unknown, unknown, unknown, unknown, unknown, unknown, unknown, unknown>
+  | SourceOptions<unknown, unknown, unknown, unknown, unknown, unknown, unknown, boolean>
+
+/** The pool of a service. When the scope of its layer closes, its source is left for good. */
+const buildAny = (options: AnyPool) => {
+  if (!("source" in options)) return make(options)
+  const { handle, source, ...rest } = options
+  const leave = directOf(source)?.leave ?? Effect.void
+  return Effect.andThen(Effect.addFinalizer(() => leave), fromSource(source, handle, rest as PoolOptions<unknown>))
 }
 
 /** A pool, built from its options and its work in the context that is in force. */
