@@ -73,6 +73,7 @@ const checkOptions = async (): Promise<Outcome> => {
 
 const checks: Readonly<Record<string, () => Outcome | Promise<Outcome>>> = {
   types: () => tool("tsc", "-b"),
+  page: () => tool("tsc", "-p", "packages/dashboard/page"),
   lint: () => tool("oxlint", "--deny-warnings"),
   format: () => {
     const { problems } = tool("dprint", "check", "--list-different")

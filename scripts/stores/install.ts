@@ -1,12 +1,11 @@
 /**
- * Finds Redis and Postgres, and installs Debian's where they are missing and this user may.
+ * Finds Redis and Postgres, and what the tests of a partition need.
  */
-import { spawnSync } from "node:child_process"
 import * as fs from "node:fs"
 import * as path from "node:path"
+import { find, type Found, inPath } from "../debian.ts"
 
-/** The path of a server's programs, or why there is none. */
-export type Found = { readonly directory: string } | { readonly missing: string }
+export type { Found }
 
 const postgresDirectory = (): string | undefined => {
   const versions = "/usr/lib/postgresql"
@@ -15,42 +14,6 @@ const postgresDirectory = (): string | undefined => {
     .toSorted((a, b) => Number(b) - Number(a))
     .map((version) => path.join(versions, version, "bin"))
     .find((directory) => fs.existsSync(path.join(directory, "initdb")))
-}
-
-const inPath = (program: string): string | undefined =>
-  process.env.PATH?.split(path.delimiter).find((directory) => fs.existsSync(path.join(directory, program)))
-
-/** Why packages of Debian cannot be installed here, if they cannot. */
-const obstacle = (): string | undefined => {
-  if (process.getuid?.() !== 0) return "this user is not root, who could install it"
-  if (inPath("apt-get") === undefined) return "there is no apt-get to install it with"
-  return undefined
-}
-
-const installed = new Map<string, string | undefined>()
-
-/** Installs packages without starting the services that come with them; answers with what went wrong. */
-const install = (...packages: ReadonlyArray<string>): string | undefined => {
-  const key = packages.join(" ")
-  if (!installed.has(key)) {
-    console.error(`installing ${key} with apt-get`)
-    // Debian's scripts start no service in run level 1.
-    const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive", RUNLEVEL: "1" }
-    const apt = (...args: ReadonlyArray<string>) =>
-      spawnSync("apt-get", args, { env, encoding: "utf8", timeout: 300_000 })
-    apt("update", "-qq")
-    const { status, stderr } = apt("install", "-y", "-qq", "--no-install-recommends", ...packages)
-    installed.set(key, status === 0 ? undefined : `apt-get could not install it: ${stderr.trim().split("\n").at(-1)}`)
-  }
-  return installed.get(key)
-}
-
-const find = (locate: () => string | undefined, ...packages: ReadonlyArray<string>): Found => {
-  const directory = locate()
-  if (directory !== undefined) return { directory }
-  const missing = obstacle() ?? install(...packages)
-  const now = locate()
-  return now === undefined ? { missing: missing ?? "it was installed and is still not there" } : { directory: now }
 }
 
 export const findRedis = (): Found => find(() => inPath("redis-server"), "redis-server")

@@ -2,15 +2,17 @@
  * A real terminal: a window of tmux that runs a program, and what is to be read in it.
  */
 import { Effect, Schedule } from "effect"
-import { execFile, spawnSync } from "node:child_process"
+import { execFile } from "node:child_process"
 import { promisify } from "node:util"
+import { find, inPath } from "../../scripts/debian.ts"
 
 const run = promisify(execFile)
 
 /** Why there is no terminal to be had here, if there is none. */
-export const whyNone: string | undefined = spawnSync("tmux", ["-V"]).status === 0
-  ? undefined
-  : "tmux is not installed (apt-get install tmux)"
+export const whyNone: string | undefined = (() => {
+  const found = find(() => inPath("tmux"), "tmux")
+  return "missing" in found ? found.missing : undefined
+})()
 
 export interface Terminal {
   /** What is on the screen. */

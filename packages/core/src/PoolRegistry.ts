@@ -24,6 +24,7 @@ import type { PoolSnapshot } from "./PoolSnapshot.ts"
 export interface PoolControls {
   readonly pause: Effect.Effect<void>
   readonly resume: Effect.Effect<void>
+  readonly drain: Effect.Effect<void>
   readonly abort: Effect.Effect<void>
   readonly configure: (change: Partial<ConcurrencySettings>) => Effect.Effect<void, InvalidOptionsError>
 }

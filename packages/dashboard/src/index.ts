@@ -1,0 +1,1 @@
+export * as PoolDashboard from "./PoolDashboard.ts"
