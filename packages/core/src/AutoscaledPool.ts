@@ -60,7 +60,8 @@ export type {
  * - `drain`: starts nothing more, gives back what waits, lets running tasks end, and lets `run` succeed with the outcome
  *   `"Drained"`. It waits for that end, but not from inside a task; to end its waiting does not take the drain back. `abort`
  *   ends what takes too long: `Effect.timeoutOrElse(pool.drain, { duration: "20 seconds", orElse: () => pool.abort })`.
- * - `abort`: interrupts every task, waits for their finalizers, and lets `run` succeed with the outcome `"Aborted"`.
+ * - `abort`: for when there is no time to `drain`, and unlike the interruption of `run` no failure of whoever runs it. It
+ *   interrupts every task, waits for their finalizers, and lets `run` succeed with the outcome `"Aborted"`.
  *   From inside a task it does not wait. Without effect where nothing runs.
  * - `notify`: says that a task may have become ready.
  * - `currentConcurrency`, `desiredConcurrency`: tasks in flight, and how many there should be.
@@ -92,6 +93,9 @@ export interface AutoscaledPool<out E> {
 
 /**
  * Builds a pool of one task, which is run again and again for as long as a check says that there is one more.
+ *
+ * **When to use** {@link fromSource} where there are items to work on, and {@link forEach} where their results are wanted.
+ * This one where the task finds its work by itself, and two checks tell whether there is any.
  *
  * **Details**
  *
@@ -151,6 +155,9 @@ type FailureOfTasks<Settles extends boolean, E> = [Settles] extends [true] ? nev
 
 /**
  * Builds a pool that works on the items of a source, until the source is done.
+ *
+ * **When to use** {@link forEach} for a list whose results are wanted. This one where the work goes on for long or comes from
+ * elsewhere, and where the pool is to be paused, watched, drained or run again.
  *
  * **Details**
  *

@@ -135,6 +135,10 @@ export const fromStream = <A, E, R>(stream: Stream.Stream<A, E, R>): TaskSource<
 /**
  * Whatever an effect gives: `Some` an item, `None` nothing now, a failure with `Cause.Done` nothing ever again.
  *
+ * **When to use** {@link fromQueue} for a queue in memory and {@link fromStream} for what is pushed or paged: both wait by
+ * themselves. {@link fromPersistedQueue} or {@link make} where items are leased, and somebody wants to know what became of
+ * them. This one for anything else that is asked for one item at a time.
+ *
  * **Details**
  *
  * Free slots run the effect at the same time, so a slow one does not cap the concurrency. After `None` one slot asks, when
