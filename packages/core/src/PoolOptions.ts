@@ -95,7 +95,8 @@ interface CommonOptions<A, E, R, B, TaskError> {
  *
  * - `schedule`: the pauses between tries, default none; where it ends there is no other try.
  * - `times`: how often a task is tried again at most, default no limit.
- * - `while`, `until`: whether an error is worth another try.
+ * - `while`: says of an error whether it is worth another try, default of every one.
+ * - `until`: says of an error whether it is the last that is tried, default of none.
  *
  * Between tries a task has no slot: others run meanwhile, and up to 1,000 tasks wait. A pause is at least as long as the
  * one that the task has reported with `ClientErrors`. What is retried are typed failures: a `TaskTimeoutError` is one, as
