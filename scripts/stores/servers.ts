@@ -13,6 +13,8 @@ export interface Server {
   readonly url: string
   readonly port: number
   readonly pid: () => number | undefined
+  /** What it has written to its standard output and error. */
+  readonly output: () => string
   readonly start: () => Promise<void>
   /** Ends it and waits; `SIGKILL` is a crash. */
   readonly stop: (signal?: NodeJS.Signals) => Promise<void>
@@ -90,6 +92,7 @@ const serverOf = (
     url,
     port,
     pid: () => child?.pid,
+    output: () => output,
     start,
     stop,
     dispose: async () => {

@@ -1,6 +1,7 @@
 /**
  * What becomes of workers while their server is away, and that Effect's stores without ours do worse.
  */
+import { AutoscaledPool, SystemStatus, TaskSource } from "@autoscaled-pool/core"
 import { afterEach, assert, beforeAll, describe, it } from "@effect/vitest"
 import { Effect, Fiber } from "effect"
 import { type ChildProcess, spawn } from "node:child_process"
@@ -145,6 +146,34 @@ for (const kind of servers()) {
         assert.strictEqual(worker.warnings.length, 1)
       })
     )
+
+    for (const fault of ["refuse", "hang"] as const) {
+      it(
+        `a drain with a deadline keeps it while tasks cannot be acknowledged (${fault})`,
+        withProxy(async () => {
+          const worker = await workerOf(ours(url()))
+          for (const job of ["1", "2", "3"]) await worker.run(worker.queue.offer(job))
+          let ended = 0
+          const program = Effect.gen(function*() {
+            const pool = yield* AutoscaledPool.fromSource(
+              TaskSource.fromPersistedQueue(worker.queue),
+              () => Effect.andThen(Effect.sleep(600), Effect.sync(() => void ended++)),
+              { loggingInterval: null }
+            )
+            const run = yield* Effect.forkChild(pool.run)
+            yield* Effect.sleep(400)
+            yield* Effect.promise(async () => proxy[fault]())
+            const start = performance.now()
+            yield* Effect.timeoutOrElse(pool.drain, { duration: 1500, orElse: () => pool.abort })
+            const { outcome } = yield* Fiber.join(run)
+            return [outcome, performance.now() - start] as const
+          })
+          const [, took] = await worker.run(Effect.provide(program, SystemStatus.layerTest))
+          assert.strictEqual(ended, 3)
+          assert.isAtMost(took, 1500 + shortLease.settleTimeout + 1000)
+        })
+      )
+    }
 
     it(
       "interrupted with an item in hand while the server hangs, a worker gives up after settleTimeout, and closes",

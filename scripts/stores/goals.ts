@@ -1,0 +1,227 @@
+/**
+ * What the stores do, measured: `node scripts/stores/goals.ts [STORE...]` prints a table. It takes some minutes and wants a
+ * machine that is idle otherwise.
+ */
+import { AutoscaledPool, SystemStatus, TaskSource } from "@autoscaled-pool/core"
+import { QueueStore } from "@autoscaled-pool/platform-node"
+import { Deferred, Effect, Layer, Schema } from "effect"
+import { PersistedQueue } from "effect/persistence"
+import * as fs from "node:fs"
+import * as os from "node:os"
+import * as path from "node:path"
+import { DatabaseSync } from "node:sqlite"
+import { createClient } from "redis"
+import { end, produce, startWorker } from "../../examples/distributed/fleet.ts"
+import * as ledger from "../../examples/distributed/ledger.ts"
+import { startProxy } from "./proxy.ts"
+import { type Server, startPostgres, startRedis } from "./servers.ts"
+
+type StoreName = "SQLite" | "Redis" | "Postgres"
+
+interface Row {
+  readonly what: string
+  readonly goal: string
+  readonly measured: string
+}
+
+const sleep = (millis: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, millis))
+
+const layerOf = (url: string, lease: QueueStore.LeaseOptions = {}) => {
+  if (url.startsWith("redis:")) return QueueStore.layerRedis({ url, ...lease })
+  if (url.startsWith("postgres:")) return QueueStore.layerPostgres({ url, ...lease })
+  return QueueStore.layerSqlite({ filename: url, ...lease })
+}
+
+const takers = 16
+
+/** Jobs a second of takers that do nothing with them: bare, and as the tasks of a pool. */
+const rates = async (url: string, jobs: number, rounds: number) => {
+  const offers: Array<number> = []
+  const bare: Array<number> = []
+  const pooled: Array<number> = []
+  const program = Effect.gen(function*() {
+    for (let round = 0; round < rounds; round++) {
+      for (const way of round % 2 === 0 ? ["bare", "pool"] as const : ["pool", "bare"] as const) {
+        const queue = yield* PersistedQueue.make({ name: `${way}${round}`, schema: Schema.Number })
+        offers.push(yield* rateOf(jobs, offerAll(queue, jobs)))
+        if (way === "bare") bare.push(yield* rateOf(jobs, takeAll(queue, jobs)))
+        else pooled.push(yield* rateOf(jobs, runAll(queue, jobs)))
+      }
+    }
+  })
+  const layers = Layer.merge(Layer.provide(PersistedQueue.layer, layerOf(url)), SystemStatus.layerTest)
+  await Effect.runPromise(Effect.provide(program, layers))
+  // Other programs only ever slow a round down, and the first one is slow by itself.
+  const best = (rates: ReadonlyArray<number>) => Math.max(...rates.slice(1))
+  return { offers: best(offers), bare: best(bare), pooled: best(pooled) }
+}
+
+const rateOf = <E, R>(jobs: number, effect: Effect.Effect<unknown, E, R>) =>
+  Effect.suspend(() => {
+    const start = performance.now()
+    return Effect.map(effect, () => jobs / (performance.now() - start) * 1000)
+  })
+
+type Numbers = PersistedQueue.PersistedQueue<number>
+
+const offerAll = (queue: Numbers, jobs: number) =>
+  Effect.forEach(Array.from({ length: jobs }, (_, n) => n), (n) => queue.offer(n), {
+    concurrency: takers,
+    discard: true
+  })
+
+const takeAll = Effect.fnUntraced(function*(queue: Numbers, jobs: number) {
+  const all = yield* Deferred.make<void>()
+  let done = 0
+  const take = queue.take(() => Effect.suspend(() => ++done === jobs ? Deferred.succeed(all, undefined) : Effect.void))
+  const taking = Effect.forEach(Array.from({ length: takers }), () => Effect.forever(take), { concurrency: takers })
+  yield* Effect.raceFirst(taking, Deferred.await(all))
+})
+
+const runAll = Effect.fnUntraced(function*(queue: Numbers, jobs: number) {
+  const all = yield* Deferred.make<void>()
+  let done = 0
+  const pool = yield* AutoscaledPool.fromSource(
+    TaskSource.fromPersistedQueue(queue),
+    () => Effect.suspend(() => ++done === jobs ? Deferred.succeed(all, undefined) : Effect.void),
+    {
+      concurrencySettings: { minConcurrency: takers, maxConcurrency: takers, desiredConcurrency: takers },
+      loggingInterval: null
+    }
+  )
+  yield* Effect.raceFirst(pool.run, Deferred.await(all))
+})
+
+/** How long the jobs of a worker wait that gets a signal, until another one has started the last of them. */
+const handover = async (store: string, name: string, signal: "SIGKILL" | "SIGTERM", before: () => Promise<void>) => {
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), "autoscaled-pool-goals-"))
+  await produce(store, 4, 120_000)
+  const first = startWorker(store, folder, `${name}1`, 4, 4)
+  await until(() => ledger.read(folder).length === 4)
+  const second = startWorker(store, folder, `${name}2`, 4, 4)
+  await until(() => second.status !== undefined)
+  await before()
+  end(first, signal)
+  const at = first.ending?.at ?? 0
+  const taken = () => ledger.read(folder).filter(({ event, worker }) => event === "started" && worker === second.name)
+  await until(() => taken().length === 4)
+  const starts = taken()
+  second.child.kill("SIGKILL")
+  await Promise.all([first.ended, second.ended])
+  fs.rmSync(folder, { recursive: true })
+  return {
+    waited: Math.max(...starts.map((entry) => entry.at)) - at,
+    attempts: Math.max(...starts.map(({ attempt }) => attempt))
+  }
+}
+
+const until = async (condition: () => boolean): Promise<void> => {
+  for (let tries = 0; !condition(); tries++) {
+    if (tries > 1500) throw new Error("nothing happens any more")
+    await sleep(20)
+  }
+}
+
+/** Statements a second of a worker whose 50 slots wait, under the leases that are the default. */
+const idleStatements = async (store: StoreName, url: string, server: Server | undefined): Promise<number> => {
+  const count = await counterOf(store, server)
+  const seconds = 30
+  const program = Effect.gen(function*() {
+    const queue = yield* PersistedQueue.make({ name: "idle", schema: Schema.Number })
+    const waiting = Array.from({ length: 50 }, () => queue.take(() => Effect.void))
+    yield* Effect.forkChild(Effect.all(waiting, { concurrency: 50 }))
+    yield* Effect.sleep("2 seconds")
+    const before = yield* Effect.promise(count)
+    yield* Effect.sleep(`${seconds} seconds`)
+    return (yield* Effect.promise(count)) - before
+  })
+  const layer = Layer.provide(PersistedQueue.layer, layerOf(url))
+  return await Effect.runPromise(Effect.provide(program, layer)) / seconds
+}
+
+/** How many statements a store has been sent. */
+const counterOf = async (store: StoreName, server: Server | undefined): Promise<() => Promise<number>> => {
+  if (server === undefined) {
+    let prepared = 0
+    const { prepare } = DatabaseSync.prototype
+    DatabaseSync.prototype.prepare = function(...args) {
+      prepared++
+      return prepare.apply(this, args)
+    }
+    return async () => prepared
+  }
+  if (store === "Redis") {
+    const client = await createClient({ url: server.url }).on("error", () => {}).connect()
+    return async () => {
+      const stats = await client.info("commandstats")
+      return [...stats.matchAll(/^cmdstat_(?:evalsha|eval|lpush|rpush|zadd|ping):calls=(\d+)/gm)]
+        .reduce((sum, [, calls]) => sum + Number(calls), 0)
+    }
+  }
+  return async () => server.output().match(/LOG: {2}(?:execute|statement)/g)?.length ?? 0
+}
+
+const goals = async (store: StoreName): Promise<ReadonlyArray<Row>> => {
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), "autoscaled-pool-goals-"))
+  const start = async (args: ReadonlyArray<string> = []): Promise<Server | undefined> =>
+    store === "Redis" ? startRedis({ args }) : store === "Postgres" ? startPostgres({ args }) : undefined
+  const rows: Array<Row> = []
+  const server = await start()
+  const url = server?.url ?? path.join(folder, "rates.db")
+  const { bare, offers, pooled } = await rates(url, store === "Postgres" ? 1000 : 3000, 7)
+  rows.push({
+    what: "offers, jobs bare and through the pool, a second",
+    goal: "",
+    measured: [offers, bare, pooled].map(Math.round).join(", ")
+  })
+  rows.push({ what: "through the pool against the bare queue", goal: "≥ 0.95", measured: (pooled / bare).toFixed(2) })
+  await server?.dispose()
+
+  const handovers = async (signal: "SIGKILL" | "SIGTERM", isOutage: boolean) => {
+    const found: Array<Awaited<ReturnType<typeof handover>>> = []
+    for (let round = 0; round < 3; round++) {
+      const server = await start()
+      const proxy = server && await startProxy(server.port)
+      const store = server && proxy
+        ? server.url.replace(`:${server.port}`, `:${proxy.port}`)
+        : path.join(folder, `${signal}${round}.db`)
+      const outage = async () => {
+        await proxy?.refuse()
+        await sleep(1500)
+        await proxy?.restore()
+        await sleep(3000)
+      }
+      found.push(await handover(store, "w", signal, isOutage ? outage : async () => {}))
+      await proxy?.close()
+      await server?.dispose()
+    }
+    const longest = (Math.max(...found.map(({ waited }) => waited)) / 1000).toFixed(2)
+    return `${longest} s, attempt ${Math.max(...found.map(({ attempts }) => attempts))}`
+  }
+  rows.push({
+    what: "retaken after SIGKILL (expiration 3 s, poll 0.2 s)",
+    goal: "≤ 4.2 s",
+    measured: await handovers("SIGKILL", false)
+  })
+  if (store !== "SQLite") {
+    rows.push({ what: "the same after an outage", goal: "≤ 4.2 s", measured: await handovers("SIGKILL", true) })
+  }
+  rows.push({ what: "retaken after SIGTERM", goal: "≤ 0.5 s, attempt 1", measured: await handovers("SIGTERM", false) })
+
+  const counted = await start(store === "Postgres" ? ["-c", "log_statement=all"] : [])
+  const idle = await idleStatements(store, counted?.url ?? path.join(folder, "idle.db"), counted)
+  rows.push({ what: "statements of an idle worker of 50 slots, a second", goal: "≤ 1", measured: idle.toFixed(2) })
+  await counted?.dispose()
+  fs.rmSync(folder, { recursive: true, force: true })
+  return rows
+}
+
+const wanted = process.argv.slice(2)
+console.log("| store | what | goal | measured |\n| --- | --- | --- | --- |")
+for (const store of ["SQLite", "Redis", "Postgres"] as const) {
+  if (wanted.length > 0 && !wanted.includes(store)) continue
+  for (const { goal, measured, what } of await goals(store)) {
+    console.log(`| ${store} | ${what} | ${goal} | ${measured} |`)
+  }
+}
+process.exit()
