@@ -2,7 +2,7 @@
  * What stands in where Node.js cannot tell something on a platform: it reads /proc itself, and throws without. A signal
  * whose sample failed for ever would forbid growth for ever, so each gap has a substitute and one warning.
  */
-import type { Node } from "./host.ts"
+import type { Node } from "./node.ts"
 import type { Warnings } from "./warnings.ts"
 
 export const measurable = (node: Node, warnings: Warnings): Node => {
