@@ -1,6 +1,6 @@
-import { AutoscaledPool, SystemStatus } from "@autoscaled-pool/core"
+import { AutoscaledPool, SystemStatus, TaskSource } from "@autoscaled-pool/core"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Fiber, References } from "effect"
+import { Effect, Fiber, Queue, References } from "effect"
 import { TestClock } from "effect/testing"
 import { after, begin, jobs, type Line, log } from "./stage.ts"
 
@@ -98,6 +98,23 @@ describe("AutoscaledPool: its log", () => {
       yield* Fiber.interrupt(run)
     }
   )
+
+  test("tells of what begins to hold a pool back that had nothing to do", function*(lines) {
+    const queue = yield* Queue.unbounded<number>()
+    const pool = yield* AutoscaledPool.fromSource(TaskSource.fromQueue(queue), () => Effect.sleep("2200 millis"), {
+      concurrencySettings: { maxConcurrency: 1 }
+    })
+    const run = yield* begin(pool.run)
+    yield* after("8100 millis")
+    yield* Queue.offer(queue, 1)
+    yield* after("2 seconds")
+    assert.deepStrictEqual(messages(lines).slice(1), [
+      "There has been nothing to start for 4 s; 0 of the 1 desired task are in flight, and more start as soon as the " +
+      "source has an item.",
+      "1 task is in flight, for 1.9 s as many as maxConcurrency (1) allows; raise it to run more."
+    ])
+    yield* Fiber.interrupt(run)
+  })
 
   test("names the pool in an annotation", function*(lines) {
     const pool = yield* AutoscaledPool.make({ ...jobs(1, () => Effect.void).work, name: "thumbnails" })

@@ -10,8 +10,8 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as FiberSet from "effect/FiberSet"
+import * as Option from "effect/Option"
 import * as PubSub from "effect/PubSub"
-import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as Tracer from "effect/Tracer"
@@ -26,7 +26,9 @@ import type { PoolState, RunReport } from "../../PoolState.ts"
 import type { BudgetConsumer } from "../budget/consumer.ts"
 import type { Feed, FeedHost } from "../feeds/feed.ts"
 import * as monotonic from "../time/monotonic.ts"
+import { onBeats } from "../time/steadyPace.ts"
 import * as poolLog from "../views/poolLog.ts"
+import { RunSpan } from "../views/runSpan.ts"
 import * as snapshots from "../views/snapshots.ts"
 import { CurrentTask } from "./currentTask.ts"
 import { Dispatcher } from "./dispatcher.ts"
@@ -93,7 +95,7 @@ export class Pool<A, E> implements AutoscaledPool<E> {
     }),
     (run) =>
       Effect.flatMap(Effect.context<never>(), (context) => Effect.scoped(this.runOnce(run, context))).pipe(
-        Effect.withSpan("autoscaled_pool.run", { attributes: { "autoscaled_pool.name": this.plan.name } })
+        Effect.withSpan("autoscaled_pool.run", {}, { captureStackTrace: false })
       ),
     (run, exit) =>
       Effect.sync(() => {
@@ -243,7 +245,7 @@ export class Pool<A, E> implements AutoscaledPool<E> {
   })
 
   private readonly keepAsking = (dispatcher: Dispatcher<A>) =>
-    Effect.schedule(Effect.sync(() => dispatcher.poke("Interval")), Schedule.spaced(this.plan.maybeRunInterval))
+    Effect.schedule(Effect.sync(() => dispatcher.poke("Interval")), onBeats(this.plan.maybeRunInterval))
 
   /** Shows the run to whoever looks, until it has ended. */
   private readonly show = Effect.fnUntraced({ self: this }, function*(
@@ -253,6 +255,8 @@ export class Pool<A, E> implements AutoscaledPool<E> {
     now: () => number
   ) {
     const clock = yield* Clock.Clock
+    const span = yield* Effect.orDie(Effect.currentSpan) // `run` has opened one
+    const builtIn = Option.getOrUndefined(Context.getOption(this.context, Tracer.ParentSpan))
     const facts = { budget: this.governor, hold: this.hold, run: dispatcher }
     const views = new RunViews(
       {
@@ -265,8 +269,7 @@ export class Pool<A, E> implements AutoscaledPool<E> {
       },
       yield* PoolRegistry,
       { name: this.plan.name, controls: this },
-      yield* Effect.orDie(Effect.currentSpan), // `run` has opened one
-      clock
+      (name) => new RunSpan(span, clock, name, this.governor.policy, builtIn)
     )
     run.views = views
     yield* Effect.addFinalizer(() => Effect.ensuring(this.logEnd(views, dispatcher), views.leave))
@@ -276,7 +279,8 @@ export class Pool<A, E> implements AutoscaledPool<E> {
     const look = Effect.suspend(() =>
       this.logLines(views, views.log.look(views.snapshot(), Duration.toMillis(loggingInterval)))
     )
-    yield* supervise(dispatcher, Effect.schedule(look, Schedule.spaced(poolLog.every)))
+    const pace = poolLog.pace(() => this.governor.current > 0, dispatcher.ledger.changed)
+    yield* supervise(dispatcher, Effect.schedule(look, pace))
   })
 
   private logEnd(views: RunViews, { course }: Dispatcher<A>): Effect.Effect<void> {

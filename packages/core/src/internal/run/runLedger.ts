@@ -1,6 +1,7 @@
 /**
  * What a run has done so far: tasks by outcome, and how long nothing started, by reason.
  */
+import * as Effect from "effect/Effect"
 import type { TaskOutcome } from "../budget/completionTally.ts"
 import { Durations } from "../views/durations.ts"
 
@@ -20,6 +21,7 @@ export class RunLedger<Idle extends string> {
   idleSince: number
   /** How long tasks took that were not interrupted. */
   readonly durations = new Durations()
+  private onChange: (() => void) | undefined
   private readonly idleMillis = new Map<Idle, number>()
 
   constructor(now: number) {
@@ -41,7 +43,17 @@ export class RunLedger<Idle extends string> {
     if (this.idle !== undefined) this.idleMillis.set(this.idle, this.idleTime(this.idle, now))
     this.idle = idle
     this.idleSince = now
+    this.onChange?.()
   }
+
+  /** Completes when the reason for starting nothing changes. One at a time can wait for that. */
+  readonly changed: Effect.Effect<void> = Effect.callback((resume) => {
+    this.onChange = () => {
+      this.onChange = undefined
+      resume(Effect.void)
+    }
+    return Effect.sync(() => this.onChange = undefined)
+  })
 
   /** Milliseconds in which nothing started, by reason. */
   idleTimes(now: number): ReadonlyMap<Idle, number> {

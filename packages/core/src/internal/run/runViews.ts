@@ -1,9 +1,7 @@
 /**
  * A run as views see it: its place in the registry, its snapshots, its log and its span.
  */
-import type * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
-import type * as Tracer from "effect/Tracer"
 import type { PoolEvent } from "../../PoolEvent.ts"
 import type { Entered, PoolControls, PoolRegistry } from "../../PoolRegistry.ts"
 import type { PoolSnapshot, RunOutcome } from "../../PoolSnapshot.ts"
@@ -11,6 +9,7 @@ import type { Blocker } from "../../PoolState.ts"
 import type { BudgetConsumer } from "../budget/consumer.ts"
 import type { DecisionCounts } from "../policies/scalingModel.ts"
 import { PoolLog } from "../views/poolLog.ts"
+import type { RunSpan } from "../views/runSpan.ts"
 import * as snapshots from "../views/snapshots.ts"
 import type { RunCourse } from "./runCourse.ts"
 import { phaseOf } from "./standing.ts"
@@ -29,17 +28,15 @@ export class RunViews {
   readonly log = new PoolLog()
   private readonly shown: Shown
   private readonly entered: Entered
-  private readonly span: Tracer.Span
-  private readonly clock: Clock.Clock
+  private readonly span: RunSpan
   private readonly decisionsBefore: DecisionCounts
   private outcome: RunOutcome | undefined
 
-  constructor(shown: Shown, registry: PoolRegistry, entrant: Entrant, span: Tracer.Span, clock: Clock.Clock) {
+  constructor(shown: Shown, registry: PoolRegistry, entrant: Entrant, spanOf: (name: string) => RunSpan) {
     this.shown = shown
-    this.span = span
-    this.clock = clock
     this.decisionsBefore = shown.budget.decisionsUnsafe()
     this.entered = registry.enter({ ...entrant, snapshot: (entered) => this.snapshotAs(entered) })
+    this.span = spanOf(this.entered.name)
   }
 
   get name(): string {
@@ -71,13 +68,13 @@ export class RunViews {
     this.entered.tell(event)
     if (event._tag !== "DesiredChanged") return
     this.log.note(event)
-    const { from, policy, reason, to } = event
-    this.span.event("DesiredChanged", this.clock.currentTimeNanosUnsafe(), { from, to, policy, reason: reason.summary })
+    this.span.note(event)
   }
 
   /** Leaves the registry; what the run did stays there under its name. */
   readonly leave: Effect.Effect<void> = Effect.sync(() => {
     this.outcome = this.shown.run.course.ending ?? "Interrupted"
+    this.span.end(this.outcome, this.shown.run)
     this.entered.leave()
   })
 }

@@ -23,6 +23,18 @@ export const isOnBeat = (at: number, interval: number): boolean => {
   return Math.min(past, interval - past) < 1
 }
 
+/** How long it is until the next beat. */
+export const untilBeat = (every: Duration.Duration): Effect.Effect<Duration.Duration> => {
+  const interval = Duration.toMillis(every)
+  return Effect.map(monotonicMillis, (now) => Duration.millis(beatAfter(now, interval) - now))
+}
+
+/** Recurs on each beat. */
+export const onBeats = (every: Duration.Duration): Schedule.Schedule<void> => {
+  const next = Effect.map(untilBeat(every), (wait): [void, Duration.Duration] => [undefined, wait])
+  return Schedule.fromStep(Effect.succeed(() => next))
+}
+
 /**
  * Recurs shortly after each beat, when whatever samples on the beat has done so. After a blocked event loop both are late,
  * and wake in any order: what recurs must yield first, so that the samples go before it.

@@ -3,8 +3,11 @@
  * what has changed is worth a line.
  */
 import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Schedule from "effect/Schedule"
 import type { PoolSnapshot, RunOutcome } from "../../PoolSnapshot.ts"
 import type { DecisionRecord } from "../policies/scalingModel.ts"
+import { untilBeat } from "../time/steadyPace.ts"
 import * as format from "./format.ts"
 import * as reason from "./reason.ts"
 
@@ -101,5 +104,19 @@ const statusOf = ({ current, desired, run, signals }: PoolSnapshot): string => {
   return [`${current} of ${format.count(desired, "desired task")} in flight`, done, ...loads].join("; ")
 }
 
-/** How often the log looks. */
-export const every = Duration.seconds(1)
+const whileBusy = Duration.seconds(1)
+const whileIdle = Duration.seconds(4) // as seldom as signals are sampled at rest
+
+/**
+ * When the log looks: every second while tasks are in flight, so that what holds for a second is told of. With nothing in
+ * flight it sleeps longer, until something `changed`.
+ */
+export const pace = (isBusy: () => boolean, changed: Effect.Effect<void>): Schedule.Schedule<void> => {
+  const inASecond = Effect.map(untilBeat(whileBusy), (wait): [void, Duration.Duration] => [undefined, wait])
+  const now: [void, Duration.Duration] = [undefined, Duration.zero]
+  const asleep = Effect.raceFirst(
+    Effect.andThen(changed, inASecond),
+    Effect.as(Effect.flatMap(untilBeat(whileIdle), Effect.sleep), now)
+  )
+  return Schedule.fromStep(Effect.succeed(() => Effect.suspend(() => isBusy() ? inASecond : asleep)))
+}

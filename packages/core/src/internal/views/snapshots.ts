@@ -29,6 +29,7 @@ export interface RunFacts {
     readonly interrupted: number
     readonly rejected: number
     readonly retried: number
+    readonly abandoned: number
     readonly durations: Durations
     readonly idleSince: number
     readonly idleTimes: (now: number) => ReadonlyMap<Blocker["_tag"], number>
