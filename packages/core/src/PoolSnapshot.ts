@@ -40,7 +40,7 @@ export interface Holding {
  *
  * **Details**
  *
- * - `started`, `succeeded`, `failed`, `timedOut`, `interrupted`: tasks.
+ * - `started`, `succeeded`, `failed`, `timedOut`, `interrupted`, `abandoned`: tasks, as in a `RunReport`.
  * - `rejected`: tasks that reported a rate-limit answer, whatever became of them.
  * - `blockedMillis`: milliseconds in which nothing started, by reason.
  * - `decisions`: of the policy, by what they did to the desired concurrency and by the signal that limited it.
@@ -55,6 +55,7 @@ export interface Totals {
   readonly failed: number
   readonly timedOut: number
   readonly interrupted: number
+  readonly abandoned: number
   readonly rejected: number
   readonly blockedMillis: { readonly [Reason in Blocker["_tag"]]?: number }
   readonly decisions: DecisionCounts

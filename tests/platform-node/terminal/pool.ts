@@ -23,6 +23,7 @@ export const snapshot = (changes: Partial<PoolSnapshot.PoolSnapshot> = {}): Pool
     failed: 0,
     timedOut: 0,
     interrupted: 0,
+    abandoned: 0,
     rejected: 0,
     blockedMillis: {},
     decisions: { up: {}, down: {}, hold: {} },

@@ -89,7 +89,8 @@ const outcomes: ReadonlyArray<readonly [string, Read<number>]> = [
   ["succeeded", ({ totals }) => totals.succeeded],
   ["failed", ({ totals }) => totals.failed],
   ["timed_out", ({ totals }) => totals.timedOut],
-  ["interrupted", ({ totals }) => totals.interrupted]
+  ["interrupted", ({ totals }) => totals.interrupted],
+  ["abandoned", ({ totals }) => totals.abandoned]
 ]
 
 const directions = ["up", "down", "hold"] as const

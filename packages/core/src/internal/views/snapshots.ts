@@ -27,6 +27,7 @@ export interface RunFacts {
     readonly failed: number
     readonly timedOut: number
     readonly interrupted: number
+    readonly abandoned: number
     readonly rejected: number
     readonly retried: number
     readonly abandoned: number
@@ -119,6 +120,7 @@ const totalsOf = ({ at, before, decisions, outcome, run }: Moment): Totals => {
     failed: earlier.failed + ledger.failed,
     timedOut: earlier.timedOut + ledger.timedOut,
     interrupted: earlier.interrupted + ledger.interrupted,
+    abandoned: earlier.abandoned + ledger.abandoned,
     rejected: earlier.rejected + ledger.rejected,
     blockedMillis: added(earlier.blockedMillis, Object.fromEntries(ledger.idleTimes(at))),
     decisions: {
@@ -138,6 +140,7 @@ export const noTotals: Totals = {
   failed: 0,
   timedOut: 0,
   interrupted: 0,
+  abandoned: 0,
   rejected: 0,
   blockedMillis: {},
   decisions: noDecisions,
