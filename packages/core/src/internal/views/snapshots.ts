@@ -30,7 +30,6 @@ export interface RunFacts {
     readonly abandoned: number
     readonly rejected: number
     readonly retried: number
-    readonly abandoned: number
     readonly durations: Durations
     readonly idleSince: number
     readonly idleTimes: (now: number) => ReadonlyMap<Blocker["_tag"], number>
