@@ -109,8 +109,8 @@ describe("AutoscaledPool: its log", () => {
     yield* Queue.offer(queue, 1)
     yield* after("2 seconds")
     assert.deepStrictEqual(messages(lines).slice(1), [
-      "There has been nothing to start for 4 s; 0 of the 1 desired task are in flight, and more start as soon as the " +
-      "source has an item.",
+      "There has been nothing to start for 4 s; 0 tasks are in flight where 1 is desired, and more start as soon as " +
+      "the source has an item.",
       "1 task is in flight, for 1.9 s as many as maxConcurrency (1) allows; raise it to run more."
     ])
     yield* Fiber.interrupt(run)

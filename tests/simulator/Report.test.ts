@@ -51,7 +51,7 @@ describe("Report", () => {
       assert.strictEqual(run.policy, "stepRatio")
       assert.isAtLeast(run.inFlight.length, 400)
       assert.sameMembers(Object.keys(run.lanes), ["cpu", "memory", "eventLoop", "client", "waiting"])
-      assert.match(run.reasons[0][1], /^10 → 11: the system is idle and all is in use$/)
+      assert.match(run.reasons[0][1], /^10 → 11: no signal was overloaded and 10 of 10 were in flight/)
     }))
 
   it.effect("html: names are text, whatever they hold", () =>

@@ -88,9 +88,8 @@ describe("reasons", () => {
         "Nothing has started for 12 s because the rate that is shared with other pools (rateLimit) has no token; the " +
         "next task starts when it has one.",
       Paused: "The pool has been paused for 12 s; call resume to go on.",
-      NoTaskReady:
-        "There has been nothing to start for 12 s; 3 of the 12 desired tasks are in flight, and more start as " +
-        "soon as the source has an item.",
+      NoTaskReady: "There has been nothing to start for 12 s; 3 tasks are in flight where 12 are desired, and more " +
+        "start as soon as the source has an item.",
       Delayed: "Nothing has started for 12 s: 3 tasks that failed wait for another try, the first until " +
         "2026-11-28T06:40:00.000Z.",
       Draining: "Nothing has started for 12 s because drain was called; the run ends with the 12 tasks in flight.",

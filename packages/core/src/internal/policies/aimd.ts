@@ -8,6 +8,7 @@ import type { InvalidOptionsError } from "../../InvalidOptionsError.ts"
 import { lostCount } from "../adaptive/pace.ts"
 import * as rules from "../options/rules.ts"
 import type { ScalingPolicy } from "./scalingModel.ts"
+import * as summaries from "./summaries.ts"
 
 /**
  * Options of `ScalingPolicy.aimd`.
@@ -33,12 +34,12 @@ export const make = (options: AimdOptions): Result.Result<ScalingPolicy<number>,
     decide: (limit, { completions, meanConcurrency, settings }) => {
       const decide = (level: number, summary: string) => {
         const desired = clamp(settings, level)
-        return [{ desired, reason: { summary } }, desired] as const
+        return [{ desired, reason: { summary: summaries.within(settings, level, summary) } }, desired] as const
       }
       const lost = lostCount(completions)
-      if (lost > 0) return decide(Math.floor(decreaseRatio * limit), `${lost} of ${completions.count} tasks were lost`)
-      if (2 * meanConcurrency < limit) return decide(limit, "less than half of it is in use")
-      return decide(limit + 1, "nothing was lost")
+      if (lost > 0) return decide(Math.floor(decreaseRatio * limit), summaries.lost(lost))
+      if (2 * meanConcurrency < limit) return decide(limit, summaries.halfUsed(meanConcurrency, limit))
+      return decide(limit + 1, `no task failed, timed out or met a rate limit, ${summaries.more}`)
     }
   }))
 

@@ -22,7 +22,10 @@ export const add = (sample: DurationSample, completions: CompletionStats): Durat
   }
 }
 
-/** As in the `WindowedLimit` of Netflix/concurrency-limits; a loss is told at once. */
-export const isEnough = ({ count, lost }: DurationSample): boolean => count >= 10 || lost > 0
+/** As in the `WindowedLimit` of Netflix/concurrency-limits. */
+export const enough = 10
+
+/** A loss is told at once. */
+export const isEnough = ({ count, lost }: DurationSample): boolean => count >= enough || lost > 0
 
 export const meanOf = ({ count, durations }: DurationSample): number => count > 0 ? durations / count : 0

@@ -6,8 +6,10 @@ import * as Result from "effect/Result"
 import { clamp } from "../../ConcurrencySettings.ts"
 import type { InvalidOptionsError } from "../../InvalidOptionsError.ts"
 import * as rules from "../options/rules.ts"
-import { add, type DurationSample, empty, isEnough, meanOf } from "./durationSample.ts"
+import * as format from "../views/format.ts"
+import { add, type DurationSample, empty, enough, isEnough, meanOf } from "./durationSample.ts"
 import type { ScalingPolicy } from "./scalingModel.ts"
+import * as summaries from "./summaries.ts"
 
 /** `longTerm`: the slow mean of durations; `seen`: means that went into it so far. */
 export interface GradientState {
@@ -51,22 +53,23 @@ export const make = (options: GradientOptions): Result.Result<ScalingPolicy<Grad
       const mean = meanOf(sample)
       const keep = (summary: string, next: GradientState) =>
         [{ desired: state.limit, reason: { summary } }, next] as const
-      if (!isEnough(sample) || mean === 0) return keep("too few tasks have ended", { ...state, sample })
+      if (!isEnough(sample) || mean === 0) return keep(summaries.tooFew(sample.count, enough), { ...state, sample })
       const weight = state.seen < warmUp ? 1 / (state.seen + 1) : 2 / (span + 1)
       const average = state.longTerm + weight * (mean - state.longTerm)
       // A slow mean far above what is usual now would let a queue grow unseen: it gives way faster.
       const longTerm = average / mean > 2 ? 0.95 * average : average
       const known = { longTerm, seen: state.seen + 1, sample: empty }
       if (2 * meanConcurrency < state.limit) {
-        return keep("less than half of it is in use", { ...known, limit: state.limit })
+        return keep(summaries.halfUsed(meanConcurrency, state.limit), { ...known, limit: state.limit })
       }
       const gradient = Math.max(0.5, Math.min(1, tolerance * longTerm / mean))
       const level = (1 - smoothing) * state.limit + smoothing * (gradient * state.limit + queueSize)
       const limit = clamp(settings, level)
-      const summary = gradient < 1
-        ? `tasks take ${(mean / longTerm).toFixed(1)} times as long as they used to`
-        : "tasks take about as long as they used to"
-      return [{ desired: limit, reason: { summary } }, { ...known, limit }]
+      const result = level > state.limit ? summaries.more : summaries.fewer
+      const summary =
+        `tasks take ${format.millis(mean)}, ${(mean / longTerm).toFixed(1)} times their long-term mean, ` +
+        `where ${summaries.decimal(tolerance)} times is tolerated, ${result}`
+      return [{ desired: limit, reason: { summary: summaries.within(settings, level, summary) } }, { ...known, limit }]
     }
   }))
 

@@ -7,7 +7,9 @@ import { clamp } from "../../ConcurrencySettings.ts"
 import type { InvalidOptionsError } from "../../InvalidOptionsError.ts"
 import type { SystemInfo } from "../../SystemStatus.ts"
 import * as rules from "../options/rules.ts"
+import * as format from "../views/format.ts"
 import type { ScalingPolicy, ScalingReason } from "./scalingModel.ts"
+import * as summaries from "./summaries.ts"
 
 /**
  * Options of `ScalingPolicy.stepRatio`.
@@ -54,22 +56,37 @@ export const make = (options: StepRatioOptions): Result.Result<ScalingPolicy<und
     desiredConcurrencyRatio,
     initial: () => undefined,
     decide: (_state, { current, desired, historicalInfo, settings }) => {
-      const decide = (next: number, reason: ScalingReason) =>
-        [{ desired: clamp(settings, next), reason }, undefined] as const
+      const decide = (next: number, summary: string, bindingSignal?: string) =>
+        [{
+          desired: clamp(settings, next),
+          reason: { summary: summaries.within(settings, next, summary), bindingSignal }
+        }, undefined] as const
       if (!historicalInfo.isSystemIdle) {
-        return decide(desired - Math.ceil(scaleDownStepRatio * desired), overloadReason(historicalInfo))
+        const { bindingSignal, summary } = overloadIn(historicalInfo)
+        return decide(desired - Math.ceil(scaleDownStepRatio * desired), summary, bindingSignal)
       }
-      if (historicalInfo.isStale) return decide(desired, { summary: "a signal has stopped reporting" })
-      if (current < Math.floor(desiredConcurrencyRatio * desired)) {
-        return decide(desired, { summary: `only ${current} of ${desired} are in use` })
-      }
-      return decide(desired + Math.ceil(scaleUpStepRatio * desired), {
-        summary: "the system is idle and all is in use"
-      })
+      if (historicalInfo.isStale) return decide(desired, staleIn(historicalInfo))
+      const needed = Math.floor(desiredConcurrencyRatio * desired)
+      const used = `${current} of ${desired} were in flight`
+      if (current < needed) return decide(desired, `only ${used}; it grows with at least ${needed}`)
+      return decide(
+        desired + Math.ceil(scaleUpStepRatio * desired),
+        `no signal was overloaded and ${used}, ${summaries.more}`
+      )
     }
   }))
 
-const overloadReason = (info: SystemInfo): ScalingReason => {
-  const names = Object.keys(info.signals).filter((name) => info.signals[name].isOverloaded)
-  return { summary: `overloaded: ${names.join(", ")}`, bindingSignal: names[0] }
+const overloadIn = (info: SystemInfo): ScalingReason => {
+  const overloaded = Object.entries(info.signals).filter(([, { isOverloaded }]) => isOverloaded)
+  const shares = overloaded.map(([name, { actualRatio, limitRatio }]) =>
+    `${name} was overloaded for ${format.percent(actualRatio)} of the recent time (` +
+    `${format.percent(limitRatio)} is allowed)`
+  )
+  return { summary: `${format.list(shares)}, ${summaries.fewer}`, bindingSignal: overloaded[0]?.[0] }
+}
+
+const staleIn = (info: SystemInfo): string => {
+  const names = Object.keys(info.signals).filter((name) => info.signals[name].isStale)
+  return `${format.list(names)} ${names.length === 1 ? "does" : "do"} not report, and nothing grows until ` +
+    `${names.length === 1 ? "it does" : "they do"}`
 }

@@ -6,8 +6,10 @@ import * as Result from "effect/Result"
 import { clamp } from "../../ConcurrencySettings.ts"
 import type { InvalidOptionsError } from "../../InvalidOptionsError.ts"
 import * as rules from "../options/rules.ts"
-import { add, type DurationSample, empty, isEnough, meanOf } from "./durationSample.ts"
+import * as format from "../views/format.ts"
+import { add, type DurationSample, empty, enough, isEnough, meanOf } from "./durationSample.ts"
 import type { ScalingPolicy } from "./scalingModel.ts"
+import * as summaries from "./summaries.ts"
 
 /**
  * - `shortest`: the shortest mean duration since the baseline was forgotten last, 0 where there is none.
@@ -45,7 +47,8 @@ export const make = (options: VegasOptions): Result.Result<ScalingPolicy<VegasSt
     decide: (state, { completions, meanConcurrency, settings }) => {
       const sample = add(state.sample, completions)
       if (!isEnough(sample)) {
-        return [{ desired: state.limit, reason: { summary: "too few tasks have ended" } }, { ...state, sample }]
+        const summary = summaries.tooFew(sample.count, enough)
+        return [{ desired: state.limit, reason: { summary } }, { ...state, sample }]
       }
       const mean = meanOf(sample)
       const isOld = state.age > baselineLife * state.limit
@@ -54,27 +57,35 @@ export const make = (options: VegasOptions): Result.Result<ScalingPolicy<VegasSt
         : state.shortest === 0 || isOld
         ? mean
         : Math.min(state.shortest, mean)
-      const { level, summary } = next(state.limit, mean > 0 ? shortest / mean : 1, sample.lost, meanConcurrency)
+      const { level, summary } = next(state.limit, { mean, shortest }, sample.lost, meanConcurrency)
       const limit = clamp(settings, level)
       const age = isOld ? 0 : state.age + sample.count
-      return [{ desired: limit, reason: { summary } }, { limit, shortest, age, sample: empty }]
+      return [{ desired: limit, reason: { summary: summaries.within(settings, level, summary) } }, {
+        limit,
+        shortest,
+        age,
+        sample: empty
+      }]
     }
   }))
 
 const next = (
   limit: number,
-  ratio: number,
+  { mean, shortest }: { readonly mean: number; readonly shortest: number },
   lost: number,
   inFlight: number
 ): { readonly level: number; readonly summary: string } => {
   const step = Math.max(1, Math.log10(limit))
-  const queue = Math.ceil(limit * (1 - ratio))
-  if (lost > 0) return { level: limit - step, summary: `${lost} tasks were lost` }
-  if (2 * inFlight < limit) return { level: limit, summary: "less than half of it is in use" }
-  if (queue <= step) return { level: limit + 6 * step, summary: `durations tell of no queue (${queue})` }
-  if (queue < 3 * step) return { level: limit + step, summary: `durations tell of a short queue (${queue})` }
-  if (queue > 6 * step) return { level: limit - step, summary: `durations tell of a long queue (${queue})` }
-  return { level: limit, summary: `durations tell of a queue (${queue}) within bounds` }
+  const queue = Math.ceil(limit * (1 - (mean > 0 ? shortest / mean : 1)))
+  if (lost > 0) return { level: limit - step, summary: summaries.lost(lost) }
+  if (2 * inFlight < limit) return { level: limit, summary: summaries.halfUsed(inFlight, limit) }
+  const seen = `tasks take ${format.millis(mean)} and at best ${format.millis(shortest)}, as if ${queue} of ` +
+    `${Math.floor(limit)} stood in a queue`
+  const [none, short, long] = [step, 3 * step, 6 * step].map(summaries.decimal)
+  if (queue <= step) return { level: limit + 6 * step, summary: `${seen}; it grows fast with up to ${none} in it` }
+  if (queue < 3 * step) return { level: limit + step, summary: `${seen}; it grows with fewer than ${short} in it` }
+  if (queue > 6 * step) return { level: limit - step, summary: `${seen}; it shrinks with more than ${long} in it` }
+  return { level: limit, summary: `${seen}; it stays with ${short} to ${long} in it` }
 }
 
 const parse = (

@@ -59,8 +59,9 @@ const sentences: Sentences = {
         format.timeOfDay(until)
       }, because pauseFor was called.`,
   NoTaskReady: ({ current, desired }, _, held) =>
-    `There has been nothing to start for ${held}; ${current} of the ${format.count(desired, "desired task")} ` +
-    `${current === 1 ? "is" : "are"} in flight, and more start as soon as the source has an item.`,
+    `There has been nothing to start for ${held}; ${inFlight(current)} where ${desired} ${
+      desired === 1 ? "is" : "are"
+    } desired, and more start as soon as the source has an item.`,
   Delayed: (_facts, { next, tasks }, held) =>
     `Nothing has started for ${held}: ${format.count(tasks, "task")} that failed ${
       tasks === 1 ? "waits" : "wait"
@@ -107,8 +108,8 @@ export const reading = ({ load, measure, name, target }: SignalReading): string 
   return `${name}${amount} ${format.percent(load)} where ${format.percent(target)} is the target`
 }
 
-/** A decision of the policy, such as `from 12 to 14 tasks, because …`. */
+/** A decision of the policy, such as `14 tasks are desired in place of 12: …`. */
 export const decision = ({ from, reason, to }: DecisionRecord): string =>
   from === to
-    ? `${format.count(to, "task")} stay desired: ${reason.summary}`
-    : `${format.count(to, "task")} are desired in place of ${from}: ${reason.summary}`
+    ? `${format.count(to, "task")} ${to === 1 ? "stays" : "stay"} desired: ${reason.summary}`
+    : `${format.count(to, "task")} ${to === 1 ? "is" : "are"} desired in place of ${from}: ${reason.summary}`
