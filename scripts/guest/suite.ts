@@ -116,7 +116,7 @@ const checks: Readonly<Record<string, Check>> = {
         const burner = spawn("sh", ["-c", "while :; do :; done"], { stdio: "ignore" })
         const full = yield* steady("cpu", 6000)
         burner.kill("SIGKILL")
-        if (!(full.load > 0.9)) throw new Error(`load ${full.load} with a quota that is used up`)
+        if (!(full.load > 0.8)) throw new Error(`load ${full.load} with a quota that is used up`)
         if (!(full.own > 0.6)) throw new Error(`own ${full.own} with a child that uses the quota up`)
         return `load ${calm.load.toFixed(2)}, then ${full.load.toFixed(2)}, own ${full.own.toFixed(2)}`
       }),
