@@ -4,7 +4,7 @@
  * - `-- --quick`: little work, to show within a minute that everything runs; its figures mean nothing.
  * - `-- --only dispatch,wakeup`: some of the questions.
  * - `-- --markdown FILE`: writes the summary and all tables to a file.
- * - `-- --update-readme`: writes the summary into README.md.
+ * - `-- --update-docs`: writes the summary into docs/measurements.md.
  */
 import { writeFileSync } from "node:fs"
 import { parseArgs } from "node:util"
@@ -22,7 +22,7 @@ import { pressure } from "./pressure.ts"
 import type { Effort, Question } from "./question.ts"
 import { type Answer, showGoal, showTable } from "./report.ts"
 import { sleeping } from "./sleeping.ts"
-import { showSummary, updateReadme } from "./summary.ts"
+import { showSummary, updatePage } from "./summary.ts"
 import { wakeup } from "./wakeup.ts"
 
 const questions: ReadonlyArray<Question> = [
@@ -44,7 +44,7 @@ const { values: options } = parseArgs({
     quick: { type: "boolean", default: false },
     only: { type: "string" },
     markdown: { type: "string" },
-    "update-readme": { type: "boolean", default: false }
+    "update-docs": { type: "boolean", default: false }
   }
 })
 
@@ -89,4 +89,4 @@ await close()
 
 const summary = summaryOf(answers)
 if (options.markdown !== undefined) writeFileSync(options.markdown, `${summary}\n\n${shown.join("\n\n")}\n`)
-if (options["update-readme"]) updateReadme(summary)
+if (options["update-docs"]) updatePage(summary)

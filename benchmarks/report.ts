@@ -5,7 +5,7 @@ export interface Table {
   readonly title: string
   readonly columns: ReadonlyArray<string>
   readonly rows: ReadonlyArray<ReadonlyArray<string>>
-  /** Whether the README shows it. */
+  /** Whether docs/measurements.md shows it. */
   readonly isHeadline?: boolean
 }
 

@@ -1,5 +1,5 @@
 /**
- * The part of the answers that the README shows, and how it gets there.
+ * The part of the answers that docs/measurements.md shows, and how it gets there.
  */
 import { readFileSync, writeFileSync } from "node:fs"
 import { fileURLToPath } from "node:url"
@@ -22,13 +22,13 @@ export const showSummary = ({ command, goals, machine, tables, versions }: Summa
 
 const start = "<!-- bench:start -->"
 const end = "<!-- bench:end -->"
-const readme = fileURLToPath(new URL("../README.md", import.meta.url))
+const page = fileURLToPath(new URL("../docs/measurements.md", import.meta.url))
 
-/** Puts the summary between the marks in the README. */
-export const updateReadme = (summary: string): void => {
-  const text = readFileSync(readme, "utf8")
+/** Puts the summary between the marks of the page. */
+export const updatePage = (summary: string): void => {
+  const text = readFileSync(page, "utf8")
   const from = text.indexOf(start)
   const to = text.indexOf(end)
-  if (from < 0 || to < from) throw new Error(`README.md has no "${start}" followed by "${end}"`)
-  writeFileSync(readme, `${text.slice(0, from + start.length)}\n${summary}\n${text.slice(to)}`)
+  if (from < 0 || to < from) throw new Error(`docs/measurements.md has no "${start}" followed by "${end}"`)
+  writeFileSync(page, `${text.slice(0, from + start.length)}\n${summary}\n${text.slice(to)}`)
 }

@@ -77,7 +77,7 @@ describe.concurrent("real process: the demo", () => {
       ["an unknown flag", ["--wrong"], /^Unrecognized flag: --wrong .*\n$/],
       ["a folder that is not there", ["--dir", "/not/there"], /^.*--dir.*Path does not exist: \/not\/there.*\n$/],
       ["a policy that there is not", ["--policy", "magic"], /^.*--policy.*"adaptive".*\n$/],
-      ["a task to fail at that cannot be", ["--fail-at", "0"], /^.*--fail-at.*at least 1.*\n$/],
+      ["an invalid task to fail at", ["--fail-at", "0"], /^.*--fail-at.*at least 1.*\n$/],
       ["bounds that contradict each other", ["--min", "9", "--max", "3"], /^InvalidOptionsError: .*maxConcurrency.*\n$/]
     ] as const
   ) {

@@ -27,9 +27,9 @@ describe("README", () => {
   it("documents every flag of the demo and its default, and no other", async () => {
     const { stdout } = await runExample("demo.ts", ["--help"])
     const [, flags] = /^FLAGS\n([\s\S]*?)\n\n/m.exec(stdout) ?? []
-    const ofDemo = [...flags.matchAll(/^ {2}(--\S+) .*?(?: \(default (.+)\))?$/gm)].map(([, flag, value = "none"]) =>
-      `${flag} ${value}`
-    )
+    const ofDemo = [...flags.matchAll(/^ {2}(--\S+) .*?(?: \(default (.+?)\)(?: \(choices: .*\))?)?$/gm)].map((
+      [, flag, value = "none"]
+    ) => `${flag} ${value}`)
     const ofReadme = [...readme.text.matchAll(/^\| `(--[a-z-]+)` \| (.+?) \|/gm)].map(([, flag, value]) =>
       `${flag} ${value.replaceAll("`", "")}`
     )
@@ -57,7 +57,7 @@ describe("documents", () => {
       sources.some((file) =>
         path.basename(file.path) === `${module}.ts` && file.text.includes(`\nexport interface ${name}`)
       )
-    const names = documents().flatMap(({ text }) => [...text.matchAll(/`([A-Z]\w+)\.(\w+)/g)])
+    const names = documents().flatMap(({ text }) => [...text.matchAll(/`([A-Z]\w+)\.(?!ts`)(\w+)/g)])
       .filter(([, module]) => module in values)
     assert.isNotEmpty(names)
     const unknown = names.filter(([, module, name]) => !(name in values[module]) && !isType(module, name))

@@ -537,7 +537,7 @@ describe("NodeCpu", () => {
       assert.deepStrictEqual(snapshots.map(({ at }) => at), [1000, 10_000, 20_000])
     }))
 
-  it.effect("the defaults are those of the design; what cannot be is an InvalidOptionsError", () =>
+  it.effect("the defaults are those of the design; an invalid option is an InvalidOptionsError", () =>
     Effect.gen(function*() {
       assert.deepInclude(yield* NodeCpu.signal(), { name: "cpu", target: 0.95, overloadedRatio: 0.4 })
       const refusedField = (options: NodeCpu.Options) =>

@@ -112,7 +112,7 @@ describe("NodeEventLoop", () => {
       assert.isTrue((yield* after(201)).isOverloaded)
     }))
 
-  it.effect("the defaults are those of the design; what cannot be is an InvalidOptionsError", () =>
+  it.effect("the defaults are those of the design; an invalid option is an InvalidOptionsError", () =>
     Effect.gen(function*() {
       assert.deepInclude(yield* NodeEventLoop.signal(), { name: "eventLoop", target: 0.93, overloadedRatio: 0.6 })
       const refusedField = (options: NodeEventLoop.Options) =>

@@ -524,7 +524,7 @@ describe("NodeMemory", () => {
         assert.deepStrictEqual(slow.snapshots.map(({ at }) => at), [0, 1000])
       }))
 
-    it.effect("what cannot be is an InvalidOptionsError that names the option", () =>
+    it.effect("an invalid option is an InvalidOptionsError that names the option", () =>
       Effect.gen(function*() {
         const refusedField = (options: NodeMemory.Options) =>
           Effect.map(Effect.flip(NodeMemory.signal(options)), (error) => {

@@ -79,7 +79,7 @@ describe("PoolSignals.drainOnSignal", () => {
     assert.deepInclude(yield* PoolSignals.drainOnSignal(empty), { outcome: "Finished" })
   })
 
-  test("refuses a grace period that cannot be", function*() {
+  test("refuses an invalid grace period", function*() {
     const empty = yield* AutoscaledPool.fromSource(TaskSource.fromIterable([]), () => Effect.void)
     const error = yield* Effect.flip(PoolSignals.drainOnSignal(empty, { gracePeriod: 0 }))
     assert.deepInclude(error, { _tag: "InvalidOptionsError", field: "gracePeriod" })

@@ -64,7 +64,7 @@ describe("Workload", () => {
       ["arrivals.perSecond", { arrivals: [{ perSecond: 0, lasting: "1 second" }] }],
       ["arrivals.lasting", { arrivals: [{ perSecond: 1, lasting: 0 }] }]
     ]
-    it.each(refused)("refuses a %s that cannot be", (field, options) => {
+    it.each(refused)("refuses an invalid %s", (field, options) => {
       try {
         Workload.make({ name: "wrong", task, ...options })
         assert.fail("it was accepted")

@@ -1,5 +1,5 @@
 /**
- * The error of every option that cannot be: it names the option, the value that was given, and what to give instead.
+ * The error of every invalid option: it names the option, the value that was given, and what to give instead.
  *
  * @since 0.1.0
  */

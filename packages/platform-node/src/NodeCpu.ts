@@ -44,7 +44,7 @@ export interface Options {
  *   processes below `/proc`, and looked at once a second, 1,100 of them at most.
  *
  * Each sample covers the time since the one before; the first comes after `every`, at most a second. The quota is read
- * again for each. What cannot be read falls back to `node:os` with one warning. An option that cannot be is an
+ * again for each. What cannot be read falls back to `node:os` with one warning. An invalid option is an
  * `InvalidOptionsError`. A signal keeps one baseline: make one for each `SystemStatus`.
  *
  * **Example** (Watching the CPU alone)

@@ -43,7 +43,7 @@ export interface Options {
  * - A sample is overloaded when it came more than `maxDelay` later than it was due by the monotonic clock. What an
  *   idle loop is late by, as timers are coarse, is taken off first.
  *
- * An option that cannot be is an `InvalidOptionsError`. A signal keeps one baseline: make one for each `SystemStatus`.
+ * An invalid option is an `InvalidOptionsError`. A signal keeps one baseline: make one for each `SystemStatus`.
  *
  * **Example** (Allowing longer delays)
  *

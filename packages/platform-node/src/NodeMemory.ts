@@ -67,7 +67,7 @@ export interface Options {
  *   where that is the heap. Children are found below `/proc`.
  * - On macOS free memory does not tell what is available, and what this process holds stands in for the machine's use.
  *
- * What cannot be read falls back to `node:os` with one warning. An option that cannot be is an `InvalidOptionsError`.
+ * What cannot be read falls back to `node:os` with one warning. An invalid option is an `InvalidOptionsError`.
  *
  * **Example** (Keeping within a budget)
  *

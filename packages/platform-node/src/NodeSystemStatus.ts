@@ -30,8 +30,8 @@ import * as NodeProcesses from "./NodeProcesses.ts"
  * - `processes`: the options of a signal that is left out where neither a control group nor `ulimit -u` limits the number
  *   of processes, or `false` to leave it out everywhere, default on.
  * - `custom`: signals of the program's own. A name that appears twice is an `InvalidOptionsError`.
- * - `currentWindow`: what may start now is judged by, default 5 seconds.
- * - `historyWindow`: what growth is judged by, default 30 seconds.
+ * - `currentWindow`: the window of samples that decides whether a task may start now, default 5 seconds.
+ * - `historyWindow`: the window of samples that decides whether the concurrency may grow, default 30 seconds.
  *
  * | signal | `every` | `target` | `overloadedRatio` | besides |
  * | --- | --- | --- | --- | --- |
@@ -67,7 +67,7 @@ export interface Options {
  * **Details**
  *
  * Pools that share the layer share its verdict. What the platform cannot tell falls back to `node:os`, with one warning
- * per cause. No child process is started to measure. An option that cannot be is an `InvalidOptionsError` that names it
+ * per cause. No child process is started to measure. An invalid option is an `InvalidOptionsError` that names it
  * with its path, such as `memory.target`.
  *
  * **Example** (Judging a system without a look at rate limits)

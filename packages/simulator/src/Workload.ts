@@ -187,7 +187,7 @@ export interface PhaseOptions {
  * - `arrivals`: periods that repeat. Where they are left out there is always a task to start.
  * - `task`: the task of an index, from its random numbers and the phase in which it starts. It must be pure.
  *
- * A workload is a constant of a program: options that cannot be throw an `InvalidOptionsError`.
+ * A workload is a constant of a program: invalid options throw an `InvalidOptionsError`.
  *
  * **Example** (Describing a crawl on two cores)
  *
