@@ -7,6 +7,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Layer, Logger } from "effect"
 import * as http from "node:http"
 import * as net from "node:net"
+import { collectGarbage } from "../core/stage.ts"
 
 interface Answer {
   readonly status: number
@@ -297,6 +298,31 @@ describe("PoolDashboard", () => {
     yield* Effect.sleep(500)
     assert.match(yield* watch((text) => text.includes("\n\n")), /^event: hello/)
     yield* Effect.forEach(pages, Fiber.interrupt)
+  })
+
+  test("holds little for pages that do not read, however much happens", function*({ port, token }) {
+    const { pool, run } = yield* busy("crawl")
+    const deaf = Array.from({ length: 10 }, () => {
+      const socket = net.connect(port, "127.0.0.1")
+      socket.write(`GET /api/events HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nAuthorization: Bearer ${token}\r\n\r\n`)
+      return socket.pause()
+    })
+    yield* Effect.sleep(300)
+    const tell = (times: number) =>
+      Effect.forEach(
+        Array.from({ length: times }, (_, n) => n),
+        (n) => Effect.andThen(pool.configure({ maxConcurrency: 1 + n % 3 }), Effect.yieldNow),
+        { discard: true }
+      )
+    yield* tell(2000) // fills what the operating system holds for the sockets
+    yield* collectGarbage
+    const before = process.memoryUsage().heapUsed
+    yield* tell(20_000)
+    yield* collectGarbage
+    const megabytes = (process.memoryUsage().heapUsed - before) / 2 ** 20
+    assert.isBelow(megabytes, 8)
+    for (const socket of deaf) socket.destroy()
+    yield* Fiber.interrupt(run)
   })
 
   it.live("ends at once with its layer, and tells its pages goodbye", () =>
