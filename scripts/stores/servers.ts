@@ -88,6 +88,7 @@ const serverOf = (
   const kill = () => child?.kill("SIGKILL")
   process.setMaxListeners(Infinity)
   process.once("exit", kill)
+  endOnSignals()
   return {
     url,
     port,
@@ -101,6 +102,15 @@ const serverOf = (
       fs.rmSync(data, { recursive: true, force: true })
     }
   }
+}
+
+let endsOnSignals = false
+
+/** A program that is told to end takes its servers with it. */
+const endOnSignals = (): void => {
+  if (endsOnSignals) return
+  endsOnSignals = true
+  for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => process.exit(1))
 }
 
 const temporary = (name: string): string => fs.mkdtempSync(path.join(os.tmpdir(), `autoscaled-pool-${name}-`))
