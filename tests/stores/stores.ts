@@ -27,10 +27,10 @@ export const ours = (url: string, lease: QueueStore.LeaseOptions = shortLease) =
   return QueueStore.layerSqlite({ filename: url, ...lease })
 }
 
-export const effects = (url: string) =>
+export const effects = (url: string, lease: QueueStore.LeaseOptions = shortLease) =>
   url.startsWith("redis:")
-    ? PersistedQueue.layerStoreRedis(shortLease).pipe(Layer.provide(NodeRedis.layer({ url })))
-    : PersistedQueue.layerStoreSql(shortLease).pipe(Layer.provide(PgClient.layer({ url: Redacted.make(url) })))
+    ? PersistedQueue.layerStoreRedis(lease).pipe(Layer.provide(NodeRedis.layer({ url })))
+    : PersistedQueue.layerStoreSql(lease).pipe(Layer.provide(PgClient.layer({ url: Redacted.make(url) })))
 
 export interface Opened {
   readonly queue: Jobs
