@@ -6,6 +6,6 @@ export default defineConfig({
     include: ["tests/stores/**/*.stores.ts"],
     testTimeout: 60_000,
     hookTimeout: 360_000, // servers that are not there are installed
-    fileParallelism: false
+    maxWorkers: 2 // they wait most of the time, and what they wait for has its limits
   }
 })

@@ -20,12 +20,12 @@ describe("four workers, one of which is hit each second", () => {
         maximum: 10,
         random: seeded(7),
         outages: store === "SQLite" ? 0 : 1,
-        patience: 50_000
+        patience: 100_000
       })
       assert.deepStrictEqual(verdict.missing, [])
       assert.isAtMost(verdict.unexplained.length, 12) // what a worker of a busy machine had claimed and not yet begun
       assert.isAtMost(Math.max(...verdict.peaks.values()), 10)
       assert.isAbove(hits.SIGKILL + hits.SIGSTOP + hits.SIGTERM, 0)
-    })
+    }, 120_000)
   }
 })
