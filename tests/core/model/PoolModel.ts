@@ -332,7 +332,7 @@ export class PoolModel {
       hasAnswered: false,
       isAwaitingQueue: false,
       nextDecision: { at: this.now + (policy?.every ?? usualPace), since: this.register() },
-      nextAsk: { at: this.now + askEvery, since: this.register() },
+      nextAsk: { at: this.nextBeat(askEvery), since: this.register() },
       abortsWaiting: 0,
       drainsWaiting: 0,
       started: 0,
@@ -841,6 +841,12 @@ export class PoolModel {
 
   // Time
 
+  /** Checks are asked again on beats that all pools share; one that is nearer than a timer may be early is left out. */
+  private nextBeat(interval: number): number {
+    const rest = interval - this.now % interval
+    return this.now + (rest < 20 ? rest + interval : rest)
+  }
+
   private register(): number {
     return this.registered++
   }
@@ -913,7 +919,7 @@ export class PoolModel {
         kind: "ask",
         ...run.nextAsk,
         happen: () => {
-          run.nextAsk = again(askEvery)
+          run.nextAsk = { at: this.nextBeat(askEvery), since: this.register() }
           this.news("Interval")
         }
       },
