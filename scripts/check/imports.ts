@@ -22,7 +22,7 @@ export const layers: ReadonlyArray<ReadonlyArray<string>> = [
   ["ClientErrors", "SystemStatus"],
   ["ConcurrencySettings"],
   ["ScalingPolicy"],
-  ["ConcurrencyGovernor", "TaskSource"],
+  ["ConcurrencyGovernor", "KeyedLimits", "TaskSource"],
   ["PoolState"],
   ["PoolEvent", "PoolSnapshot"],
   ["PoolRegistry"],

@@ -15,10 +15,12 @@ import type * as Stream from "effect/Stream"
 import type { ConcurrencySettings } from "./ConcurrencySettings.ts"
 import { type BudgetConsumer, makePrivate } from "./internal/budget/consumer.ts"
 import { DirectFeed } from "./internal/feeds/directFeed.ts"
+import type { FeedHost } from "./internal/feeds/feed.ts"
 import { type Lease, LeaseFeed } from "./internal/feeds/leaseFeed.ts"
 import { RateFeed } from "./internal/feeds/rateFeed.ts"
 import { ReadinessFeed } from "./internal/feeds/readinessFeed.ts"
 import { RetryFeed, type Tried } from "./internal/feeds/retryFeed.ts"
+import type { Keyed } from "./internal/keys/keyedFeed.ts"
 import { accept } from "./internal/options/refusal.ts"
 import * as rules from "./internal/options/rules.ts"
 import { Pool, type PoolWork } from "./internal/run/pool.ts"
@@ -26,6 +28,7 @@ import * as poolOptions from "./internal/run/poolOptions.ts"
 import { directOf, type DirectSource } from "./internal/sources/directSource.ts"
 import { type Numbered, numberedOf } from "./internal/sources/numberedOf.ts"
 import { InvalidOptionsError } from "./InvalidOptionsError.ts"
+import type { KeyedLimits } from "./KeyedLimits.ts"
 import { AlreadyRunningError, TaskTimeoutError } from "./PoolError.ts"
 import type { PoolEvent } from "./PoolEvent.ts"
 import type { PoolOptions, RateLimitOptions, RetryOptions, Work } from "./PoolOptions.ts"
@@ -307,9 +310,10 @@ export const forEach: {
   ) =>
     Effect.suspend(() => {
       const results: Array<B> = []
-      const { discard, onTaskTimeout, weight } = options
+      const { discard, keys, onTaskTimeout, weight } = options
       const ofNumbered = {
         ...options,
+        keys: keys && keysOf(keys, ({ item }: Numbered<A>) => item),
         weight: typeof weight === "function" ? ({ item }: Numbered<A>) => weight(item) : weight,
         onTaskTimeout: onTaskTimeout && ((error, { item }) => onTaskTimeout(error, item))
       } as ForEachOptions<Numbered<A>, B, E, E2, R2> // spreading a union of options loses which of its members it is
@@ -477,23 +481,48 @@ const build = Effect.fnUntraced(function*<A, E, R>(
   const context = yield* Effect.context<R>()
   const published = yield* PubSub.sliding<PoolEvent>(256)
   const onTimeLimit = (item: A) => work.onTimeLimit(new TaskTimeoutError({ limit: plan.limits.taskTimeout }), item)
-  const { weight } = options
+  const { keys, weight } = options
   const weightOf = weight === undefined ? undefined : (item: A) => weightOfItem(weight, work.itemOf(item))
+  const whole = { ...work, onTimeLimit, weightOf }
   const { reserve, retry } = plan
-  const paced = <B>(makeFeed: PoolWork<B>["makeFeed"]): PoolWork<B>["makeFeed"] =>
-    reserve === undefined ? makeFeed : (host) => new RateFeed(host, reserve, makeFeed)
-  if (retry === undefined) {
-    const ofItems = { ...work, onTimeLimit, weightOf, makeFeed: paced(work.makeFeed) }
-    return new Pool<A, E>(plan, ofItems, governor, context, published)
+  // A further try takes a token too, and a token is taken only for a key that is open.
+  const build = <B>(work: PoolWork<B>) => {
+    const makeFeed = reserve === undefined
+      ? work.makeFeed
+      : (host: FeedHost<B>) => new RateFeed(host, reserve, work.makeFeed)
+    return new Pool<B, E>(plan, { ...work, makeFeed }, governor, context, published)
   }
+  if (retry === undefined) return keys === undefined ? build(whole) : build(keyed(whole, keys, work.itemOf))
   const retrying: PoolWork<Tried<A>> = {
-    ...work,
-    makeFeed: paced((host) => new RetryFeed(host, retry, work.makeFeed)), // a further try takes a token too
+    ...whole,
+    makeFeed: (host) => new RetryFeed(host, retry, work.makeFeed),
     onTimeLimit: ({ item }) => onTimeLimit(item),
     weightOf: weightOf && (({ item }) => weightOf(item))
   }
-  return new Pool<Tried<A>, E>(plan, retrying, governor, context, published)
+  return keys === undefined ? build(retrying) : build(keyed(retrying, keys, ({ item }) => work.itemOf(item)))
 })
+
+/** Limits for what has an item that they are for. */
+const keysOf = <A, B>(keys: KeyedLimits<A>, itemOf: (item: B) => A): KeyedLimits<B> => ({
+  ...keys,
+  makeFeed: (host, innerOf, makeInner) => keys.makeFeed(host, (item) => itemOf(innerOf(item)), makeInner)
+})
+
+/** The work with items that wait for their keys. */
+const keyed = <A>(
+  work: PoolWork<A>,
+  keys: KeyedLimits<never>,
+  itemOf: (item: A) => unknown
+): PoolWork<Keyed<A, unknown>> => {
+  const { weightOf } = work
+  return {
+    ...work,
+    // The item is one that the keys are for: the constructors of a pool see to that.
+    makeFeed: (host) => keys.makeFeed(host, (item: A) => itemOf(item) as never, work.makeFeed),
+    onTimeLimit: ({ item }) => work.onTimeLimit(item),
+    weightOf: weightOf && (({ item }) => weightOf(item))
+  }
+}
 
 const consumerOf = (plan: poolOptions.BudgetPlan): Effect.Effect<BudgetConsumer, never, SystemStatus> =>
   plan._tag === "Shared"

@@ -4,12 +4,20 @@
  *
  * @since 0.1.0
  */
+import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import type * as Fiber from "effect/Fiber"
+import type * as HttpClient from "effect/http/HttpClient"
+import type * as HttpClientError from "effect/http/HttpClientError"
+import type * as HttpClientRequest from "effect/http/HttpClientRequest"
+import type * as HttpClientResponse from "effect/http/HttpClientResponse"
 import * as Layer from "effect/Layer"
+import * as Predicate from "effect/Predicate"
 import * as rules from "./internal/options/rules.ts"
 import { CurrentTask } from "./internal/run/currentTask.ts"
+import { type HeadersLike, isRefusal, retryAfterOf } from "./internal/signals/refusal.ts"
 import type { InvalidOptionsError } from "./InvalidOptionsError.ts"
 import * as LoadSignal from "./LoadSignal.ts"
 
@@ -55,7 +63,8 @@ export const layer: Layer.Layer<never> = Layer.sync(ClientErrors, makeUnsafe)
  * **Details**
  *
  * The answer counts for the `"client"` signal, and the task counts as a rejection in what a `ScalingPolicy` observes,
- * once, however often it reports. Outside a task only the signal hears of it.
+ * once, however often it reports. Outside a task only the signal hears of it. The key of the task is told too
+ * (`KeyedLimits`). See {@link reportWith} where the service says when to come back.
  *
  * **Example** (Reporting a refusal before a retry)
  *
@@ -76,11 +85,134 @@ export const layer: Layer.Layer<never> = Layer.sync(ClientErrors, makeUnsafe)
  * @category reporting
  * @since 0.1.0
  */
-export const report: Effect.Effect<void> = Effect.withFiber((fiber) => {
+export const report: Effect.Effect<void> = Effect.withFiber((fiber) => refuse(fiber, 0))
+
+/**
+ * Reports a rate-limit answer that says when to come back.
+ *
+ * **Details**
+ *
+ * As {@link report}, and besides: the key of the task is closed for so long (`KeyedLimits`), and a pool with the option
+ * `retry` does not try the item again before. `retryAfter` is a duration; 0 is the same as none.
+ *
+ * **Example** (Passing on what the service says)
+ *
+ * ```ts import.meta.vitest
+ * import { ClientErrors } from "@autoscaled-pool/core"
+ * import { Effect } from "effect"
+ *
+ * const task = Effect.andThen(ClientErrors.reportWith({ retryAfter: "30 seconds" }), Effect.fail("rate limit"))
+ *
+ * await Effect.runPromise(Effect.flip(task)) // => "rate limit"
+ * ```
+ *
+ * @category reporting
+ * @since 0.1.0
+ */
+export const reportWith = (options: { readonly retryAfter?: Duration.Input | undefined }): Effect.Effect<void> =>
+  Effect.withFiber((fiber) => refuse(fiber, Duration.toMillis(Duration.fromInputUnsafe(options.retryAfter ?? 0))))
+
+/**
+ * Reports what a service has answered, if that is a rate limit: status 429 or 503, with its `Retry-After` header.
+ *
+ * **When to use**
+ *
+ * With `fetch`, undici, got, or any other client that gives a status and headers. For the client of `effect/http` there is
+ * {@link trackHttpClient}.
+ *
+ * **Example** (With fetch)
+ *
+ * ```ts import.meta.vitest
+ * import { ClientErrors } from "@autoscaled-pool/core"
+ * import { Effect } from "effect"
+ *
+ * const get = (url: string) =>
+ *   Effect.tap(
+ *     Effect.promise((signal) => fetch(url, { signal })),
+ *     ({ headers, status }) => ClientErrors.reportResponse(status, headers)
+ *   )
+ *
+ * const page = await Effect.runPromise(get("data:text/plain,hello"))
+ * page.status // => 200
+ * ```
+ *
+ * @category reporting
+ * @since 0.1.0
+ */
+export const reportResponse = (status: number, headers: HeadersLike): Effect.Effect<void> =>
+  isRefusal(status)
+    ? Effect.withFiber((fiber) =>
+      refuse(fiber, retryAfterOf(headers, fiber.getRef(Clock.Clock).currentTimeMillisUnsafe()))
+    )
+    : Effect.void
+
+/**
+ * A client of `effect/http` that reports the rate-limit answers it gets: status 429 and 503, with their `Retry-After`.
+ *
+ * **Details**
+ *
+ * It must be the innermost: around a client that retries by itself it does not see the answers that were retried. A client
+ * inside it that turns a status into an error (`HttpClient.filterStatusOk`) is understood. It neither waits nor retries.
+ *
+ * - `isRefusal`: which answers count, default those with status 429 or 503.
+ *
+ * **Example** (Tracking inside a client that retries)
+ *
+ * ```ts import.meta.vitest
+ * import { ClientErrors } from "@autoscaled-pool/core"
+ * import { Effect } from "effect"
+ * import { FetchHttpClient, HttpClient } from "effect/http"
+ *
+ * const program = Effect.gen(function*() {
+ *   const client = ClientErrors.trackHttpClient(yield* HttpClient.HttpClient).pipe(HttpClient.retryTransient({ times: 2 }))
+ *   return (yield* client.get("data:text/plain,hello")).status
+ * }).pipe(Effect.provide(FetchHttpClient.layer))
+ *
+ * await Effect.runPromise(program) // => 200
+ * ```
+ *
+ * @category reporting
+ * @since 0.1.0
+ */
+export const trackHttpClient = <E, R>(
+  client: HttpClient.HttpClient.With<E, R>,
+  options: { readonly isRefusal?: ((response: HttpClientResponse.HttpClientResponse) => boolean) | undefined } = {}
+): HttpClient.HttpClient.With<E, R> => {
+  const { isRefusal: refuses = ({ status }) => isRefusal(status) } = options
+  const look = (response: HttpClientResponse.HttpClientResponse): Effect.Effect<void> =>
+    refuses(response)
+      ? Effect.withFiber((fiber) =>
+        refuse(fiber, retryAfterOf(response.headers, fiber.getRef(Clock.Clock).currentTimeMillisUnsafe()))
+      )
+      : Effect.void
+  const postprocess: typeof client.postprocess = (request) =>
+    client.postprocess(request).pipe(
+      Effect.tap(look),
+      Effect.tapError((error) => {
+        const response = responseOf(error)
+        return response === undefined ? Effect.void : look(response)
+      })
+    )
+  // What a client is made of: the module that makes clients is not loaded for the sake of programs that have none.
+  return Object.assign(Object.create(Object.getPrototypeOf(client)), {
+    preprocess: client.preprocess,
+    postprocess,
+    execute: (request: HttpClientRequest.HttpClientRequest) => postprocess(client.preprocess(request))
+  })
+}
+
+/** The response that an error of a client is about, where it is about one. */
+const responseOf = (error: unknown): HttpClientResponse.HttpClientResponse | undefined => {
+  if (!Predicate.isTagged(error, "HttpClientError")) return undefined
+  // An error with this tag is one of `effect/http`, which has the response or not.
+  return (error as HttpClientError.HttpClientError).response
+}
+
+const refuse = (fiber: Fiber.Fiber<unknown, unknown>, retryAfter: number): Effect.Effect<void> => {
   fiber.getRef(ClientErrors).add(1)
-  fiber.getRef(CurrentTask)?.reject()
+  fiber.getRef(CurrentTask)?.reject(retryAfter)
   return Effect.void
-})
+}
 
 /**
  * The signal `"client"`: `load` is the number of new rate-limit answers per interval over the number allowed.

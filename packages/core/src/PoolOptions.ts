@@ -9,6 +9,7 @@ import type { RateLimiter } from "effect/persistence/RateLimiter"
 import type * as Schedule from "effect/Schedule"
 import type { ConcurrencyGovernor } from "./ConcurrencyGovernor.ts"
 import type { ConcurrencySettings } from "./ConcurrencySettings.ts"
+import type { KeyedLimits } from "./KeyedLimits.ts"
 import type { TaskTimeoutError } from "./PoolError.ts"
 import type { ScalingPolicy } from "./ScalingPolicy.ts"
 
@@ -54,6 +55,7 @@ export interface Work<E1 = never, R1 = never, E2 = never, R2 = never, E3 = never
  *   default 500 milliseconds.
  * - `weight`: how many permits a task takes of what is desired, an integer of at least 1 or a function of the item, default 1.
  *   A task that takes more than there are runs alone.
+ * - `keys`: limits per host, tenant or account, default none. See `KeyedLimits`.
  * - `governor`: a budget that the pool shares with others, default one of its own. It has the policy and the desired
  *   concurrency; `concurrencySettings` are then bounds of the pool's own, which are no bounds where they are left out.
  * - `share`: the pool's weight among the consumers of the governor, above 0, default 1.
@@ -77,6 +79,7 @@ export type PoolOptions<A = void, E = never, R = never, B = unknown, TaskError =
 
 interface CommonOptions<A, E, R, B, TaskError> {
   readonly name?: string | undefined
+  readonly keys?: KeyedLimits<A> | undefined
   readonly weight?: number | ((item: A) => number) | undefined
   readonly taskTimeout?: Duration.Input | undefined
   readonly onTaskTimeout?: ((error: TaskTimeoutError, item: A) => Effect.Effect<B, E, R>) | undefined

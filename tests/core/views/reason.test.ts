@@ -51,6 +51,7 @@ const since = 88_000
 const cases: { readonly [Tag in PoolState.Blocker["_tag"]]: readonly [PoolState.Blocker, Facts] } = {
   AtDesired: [{ _tag: "AtDesired" }, facts],
   AtOwnMaximum: [{ _tag: "AtOwnMaximum" }, facts],
+  KeysFull: [{ _tag: "KeysFull", key: "a.example", tasks: 9 }, facts],
   HeldForHeavier: [{ _tag: "HeldForHeavier" }, facts],
   Overloaded: [{ _tag: "Overloaded", signals: ["memory"] }, facts],
   StartAllowanceSpent: [{ _tag: "StartAllowanceSpent" }, facts],
@@ -77,6 +78,9 @@ describe("reasons", () => {
       HeldForHeavier:
         "Nothing has started for 12 s because the next task takes more permits than are free; it starts when enough " +
         "of the 12 tasks in flight have ended.",
+      KeysFull:
+        "Nothing has started for 12 s because every item at hand waits for its key: 9 items for \"a.example\", " +
+        "more than for any other. One starts when its key opens.",
       Overloaded:
         "Nothing has started for 12 s because memory is overloaded: memory 20.3 of 22.4 GiB (cgroup /x), 91 % " +
         "where 90 % is the target. 12 tasks go on; more start when the load has fallen.",

@@ -65,6 +65,10 @@ export interface Feed<A> {
   readonly mayEnd: () => boolean
   /** Why the last pull gave no item. */
   readonly lack: Lack
+  /** A service has refused the task of an item that runs, and said after how many milliseconds to come back, or 0. */
+  readonly refuse?: (item: A, retryAfter: number) => void
+  /** Which key holds most items back, and how many, where keys do. */
+  readonly heldByKeys?: () => { readonly key: string; readonly tasks: number } | undefined
   /** What waits for the time of its next try, where the feed has such items. */
   readonly delayed?: () => Delayed
   /** Something happened that may have made an item ready. */
@@ -91,7 +95,7 @@ export const failsRun = (exit: Exit.Exit<unknown, unknown>, isWithdrawn: boolean
   exit._tag === "Failure" && !isWithdrawn ? "FailsRun" : "Ended"
 
 /** Why a feed has no item. */
-export type Lack = "NoTaskReady" | "Delayed" | "SharedRateLimited"
+export type Lack = "NoTaskReady" | "Delayed" | "SharedRateLimited" | "KeysFull"
 
 /** Tasks whose next try is not due yet, and when the first of them is, in monotonic milliseconds. */
 export interface Delayed {

@@ -86,6 +86,14 @@ export class RateFeed<A> implements Feed<A> {
     return this.inner.settle(item, exit, isWithdrawn, retryAfter)
   }
 
+  refuse(item: A, retryAfter: number): void {
+    this.inner.refuse?.(item, retryAfter)
+  }
+
+  heldByKeys(): { readonly key: string; readonly tasks: number } | undefined {
+    return this.inner.heldByKeys?.()
+  }
+
   delayed(): Delayed {
     return this.inner.delayed?.() ?? { tasks: 0, next: Infinity }
   }

@@ -168,6 +168,10 @@ export class Dispatcher<A> implements FeedHost<A> {
     return this.tasks.finalizingAt(now)
   }
 
+  heldByKeys(): { readonly key: string; readonly tasks: number } | undefined {
+    return this.feed.heldByKeys?.()
+  }
+
   delayed(): Delayed | undefined {
     return this.feed.delayed?.()
   }

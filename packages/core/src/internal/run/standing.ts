@@ -28,7 +28,7 @@ export const momentOf = (clock: Clock.Clock): Moment => {
 export interface Facts {
   readonly budget: BudgetConsumer
   readonly hold: Hold
-  readonly run: Pick<Dispatcher<never>, "delayed" | "finalizingAt" | "ledger"> | undefined
+  readonly run: Pick<Dispatcher<never>, "delayed" | "finalizingAt" | "heldByKeys" | "ledger"> | undefined
 }
 
 export const blockerOf = (facts: Facts, moment: Moment): Blocker | undefined => {
@@ -42,6 +42,8 @@ export const blockerOf = (facts: Facts, moment: Moment): Blocker | undefined => 
       return facts.hold.isPaused ? { _tag: idle } : { _tag: idle, until: moment.wallTimeOf(facts.hold.until) }
     case "Delayed":
       return { _tag: idle, ...(delayedOf(facts, moment) ?? { tasks: 0, next: moment.wallTimeOf(moment.monotonic) }) }
+    case "KeysFull":
+      return { _tag: idle, ...(facts.run?.heldByKeys() ?? { key: "", tasks: 0 }) }
     case "Finalizing":
       return { _tag: idle, ...durationOf(facts.run?.finalizingAt(moment.monotonic) ?? { tasks: 0, oldest: 0 }) }
     default:

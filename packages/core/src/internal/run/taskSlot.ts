@@ -33,6 +33,7 @@ export class TaskSlot<A> implements TaskHandle {
   readonly holdings: ReadonlyArray<Holding>
   readonly fork: (task: Task) => Fiber.Fiber<unknown, unknown>
   readonly observe: (exit: Exit.Exit<unknown, unknown>) => void
+  private readonly onRefused: ((item: A, retryAfter: number) => void) | undefined
   stage: SlotStage = "Free"
   /** The fiber of the stage, where it has one that outlives its start. */
   fiber: Fiber.Fiber<unknown, unknown> | undefined
@@ -49,8 +50,10 @@ export class TaskSlot<A> implements TaskHandle {
   constructor(
     { budget, holdings, runs }: TaskSurroundings,
     context: Context.Context<never>,
-    onEnd: (slot: TaskSlot<A>, exit: Exit.Exit<unknown, unknown>) => void
+    onEnd: (slot: TaskSlot<A>, exit: Exit.Exit<unknown, unknown>) => void,
+    onRefused: ((item: A, retryAfter: number) => void) | undefined
   ) {
+    this.onRefused = onRefused
     this.runs = runs
     this.holding = new Holding(budget, 1)
     this.holdings = [this.holding, ...holdings]
@@ -60,6 +63,7 @@ export class TaskSlot<A> implements TaskHandle {
 
   reject(retryAfter = 0): void {
     this.wasRejected = true
+    if (this.stage !== "Free") this.onRefused?.(this.item as A, retryAfter) // an occupied slot has its item
     if (retryAfter > this.retryAfter) this.retryAfter = retryAfter
   }
 

@@ -59,7 +59,8 @@ export class Tasks<A> {
   constructor(host: TaskHost<A>, feed: Feed<A>) {
     this.host = host
     this.feed = feed
-    this.slots = new TaskSlots(() => new TaskSlot(host.surroundings, host.context, this.onExit))
+    const refuse = feed.refuse && ((item: A, retryAfter: number) => feed.refuse?.(item, retryAfter))
+    this.slots = new TaskSlots(() => new TaskSlot(host.surroundings, host.context, this.onExit, refuse))
     const enforcement = {
       timeOut: this.timeOut,
       abandon: this.abandon,

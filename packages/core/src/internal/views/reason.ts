@@ -32,6 +32,10 @@ const sentences: Sentences = {
     `Nothing has started for ${held} because the next task takes more permits than are free; it starts when enough of the ${
       format.count(current, "task")
     } in flight have ended.`,
+  KeysFull: (_facts, { key, tasks }, held) =>
+    `Nothing has started for ${held} because every item at hand waits for its key: ${
+      format.count(tasks, "item")
+    } for "${key}", more than for any other. One starts when its key opens.`,
   Overloaded: ({ current, signals }, { signals: names }, held) => {
     const overloaded = signals.filter(({ name }) => names.includes(name)).map(reading)
     return `Nothing has started for ${held} because ${format.list(names)} ${

@@ -1,0 +1,115 @@
+/**
+ * What is known of each key. A key has an entry while something of it runs or is held back, and after that for as long as
+ * there is something to remember, up to a number of keys.
+ */
+import { KeyLimit } from "./keyLimit.ts"
+import type { KeyPlan } from "./keyPlan.ts"
+
+/** Who holds items of a key back, and is told when it may have opened. */
+export interface KeyListener<K> {
+  readonly open: (entry: KeyEntry<K>) => void
+}
+
+export interface KeyEntry<K> {
+  readonly key: K
+  readonly limit: KeyLimit
+  inFlight: number
+  /** Items that are held back, in all pools. */
+  parked: number
+  /** When the pace lets the next task start. */
+  nextStart: number
+  /** In the order in which they are told. */
+  readonly listeners: Set<KeyListener<K>>
+}
+
+export class KeyTable<K> {
+  plan: KeyPlan<K>
+  private readonly random: () => number
+  private readonly entries = new Map<K, KeyEntry<K>>()
+  /** Entries that nothing runs for, the one that has been so for longest first. */
+  private readonly idle = new Map<K, KeyEntry<K>>()
+
+  constructor(plan: KeyPlan<K>, random: () => number) {
+    this.plan = plan
+    this.random = random
+  }
+
+  /** How many keys there are entries for. */
+  get size(): number {
+    return this.entries.size
+  }
+
+  get idleKeys(): number {
+    return this.idle.size
+  }
+
+  all(): Iterable<KeyEntry<K>> {
+    return this.entries.values()
+  }
+
+  entryOf(key: K): KeyEntry<K> {
+    const known = this.entries.get(key)
+    if (known !== undefined) {
+      if (known.inFlight === 0) this.idle.delete(key)
+      return known
+    }
+    const limit = new KeyLimit(this.random)
+    const entry = { key, limit, inFlight: 0, parked: 0, nextStart: -Infinity, listeners: new Set<KeyListener<K>>() }
+    this.entries.set(key, entry)
+    return entry
+  }
+
+  /** How many tasks of a key may run at once. */
+  limitOf({ key, limit }: KeyEntry<K>): number {
+    return Math.min(this.plan.concurrency(key), limit.value(this.plan.adapt))
+  }
+
+  /** When one more task of a key may start, as far as time decides that: `Infinity` where one that runs must end first. */
+  opensAt(entry: KeyEntry<K>): number {
+    if (entry.inFlight >= this.limitOf(entry)) return Infinity
+    return Math.max(entry.nextStart, entry.limit.closedUntil)
+  }
+
+  /** Books a start. */
+  book(entry: KeyEntry<K>, now: number): void {
+    entry.inFlight++
+    const interval = this.plan.interval(entry.key)
+    if (interval > 0) entry.nextStart = Math.max(entry.nextStart, now - lateness) + interval
+  }
+
+  /** Ends what `book` began, and tells who holds items of the key back. */
+  release(entry: KeyEntry<K>, now: number): void {
+    entry.inFlight--
+    this.tell(entry)
+    this.letGo(entry, now)
+  }
+
+  /** The key may have opened: whoever holds items back looks, one after the other by turns. */
+  tell(entry: KeyEntry<K>): void {
+    for (const listener of [...entry.listeners]) {
+      entry.listeners.delete(listener)
+      entry.listeners.add(listener)
+      listener.open(entry)
+    }
+  }
+
+  /** Remembers no more of an entry than is needed. */
+  letGo(entry: KeyEntry<K>, now: number): void {
+    if (entry.inFlight > 0 || entry.parked > 0) return
+    if (entry.nextStart <= now && !entry.limit.hasMemory(now)) {
+      this.entries.delete(entry.key)
+      this.idle.delete(entry.key)
+      return
+    }
+    this.idle.set(entry.key, entry)
+    if (this.idle.size <= this.plan.maxKeys) return
+    for (const [oldest] of this.idle) {
+      this.idle.delete(oldest)
+      this.entries.delete(oldest)
+      return
+    }
+  }
+}
+
+/** Milliseconds by which a pace makes up for timers that wake late. */
+const lateness = 20

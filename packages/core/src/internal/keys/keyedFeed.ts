@@ -1,0 +1,260 @@
+/**
+ * A feed that holds back the items of keys which are closed, so that they take no permit and are in nobody's way.
+ *
+ * An item whose key is closed is parked in the order of its key, and the next one is looked for, until so many are parked
+ * that looking further would only make memory grow. What is parked keeps its lease. When a key opens, its first item goes
+ * before any new one.
+ */
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import type { Delayed, Feed, FeedHost, Lack, Poke, Pulled, Room, Settled } from "../feeds/feed.ts"
+import type { KeyEntry, KeyListener, KeyTable } from "./keyTable.ts"
+
+/** An item with what is known of its key. */
+export interface Keyed<A, K> {
+  readonly item: A
+  readonly entry: KeyEntry<K>
+  startedAt: number
+  wasRefused: boolean
+}
+
+interface Parked<A, K> {
+  readonly entry: KeyEntry<K>
+  readonly items: Array<A>
+}
+
+export class KeyedFeed<A, K> implements Feed<Keyed<A, K>>, KeyListener<K> {
+  item!: Keyed<A, K>
+  lack: Lack = "NoTaskReady"
+  private readonly host: FeedHost<Keyed<A, K>>
+  private readonly inner: Feed<A>
+  private readonly table: KeyTable<K>
+  private readonly keyOf: (item: A) => K
+  private readonly parked = new Map<KeyEntry<K>, Parked<A, K>>()
+  /** Of those that have items parked, the keys that may be open. */
+  private readonly ready = new Set<Parked<A, K>>()
+  private count = 0
+  /** When the next key opens by itself. */
+  private nextOpening = Infinity
+  private hasWarned = false
+
+  constructor(
+    host: FeedHost<Keyed<A, K>>,
+    table: KeyTable<K>,
+    keyOf: (item: A) => K,
+    makeInner: (host: FeedHost<A>) => Feed<A>
+  ) {
+    this.host = host
+    this.table = table
+    this.keyOf = keyOf
+    this.inner = makeInner({
+      fork: (effect, onExit) => host.fork(effect, onExit),
+      desired: () => host.desired(),
+      free: () => host.free(),
+      now: () => host.now(),
+      wakeAt: (at) => host.wakeAt(at),
+      wakeLater: () => host.wakeLater(),
+      fail: (cause) => host.fail(cause),
+      revoke: (matches) => this.revoke(matches)
+    })
+  }
+
+  get isOpaque(): boolean {
+    return this.inner.isOpaque
+  }
+
+  /** Which key holds most items back, and how many. */
+  heldByKeys(): { readonly key: string; readonly tasks: number } | undefined {
+    let most: Parked<A, K> | undefined
+    for (const parked of this.parked.values()) {
+      if (most === undefined || parked.items.length > most.items.length) most = parked
+    }
+    return most === undefined ? undefined : { key: String(most.entry.key), tasks: most.items.length }
+  }
+
+  delayed(): Delayed {
+    return this.inner.delayed?.() ?? { tasks: 0, next: Infinity }
+  }
+
+  pull(room: Room): Pulled {
+    const now = this.host.now()
+    if (this.ready.size > 0 || this.nextOpening <= now) {
+      const opened = this.pullParked(now)
+      if (opened !== undefined) return this.give(opened.items.shift() as A, opened, now) // who is ready has an item
+    }
+    while (this.count < this.table.plan.lookAhead) {
+      const pulled = this.inner.pull(room)
+      if (pulled !== "Item") return this.lackOf(pulled)
+      const item = this.inner.item
+      const entry = this.entryOf(item)
+      if (!this.parked.has(entry) && this.table.opensAt(entry) <= now) {
+        this.start(item, entry, now)
+        return "Item"
+      }
+      this.park(item, entry, now)
+    }
+    this.warn()
+    this.lack = "KeysFull"
+    return "Waiting"
+  }
+
+  task(keyed: Keyed<A, K>): Effect.Effect<unknown, unknown> {
+    keyed.startedAt = this.host.now()
+    return this.inner.task(keyed.item)
+  }
+
+  attemptOf({ item }: Keyed<A, K>): number {
+    return this.inner.attemptOf(item)
+  }
+
+  isRevoked({ item }: Keyed<A, K>): boolean {
+    return this.inner.isRevoked(item)
+  }
+
+  /** The service has refused the task while it runs: the key closes at once. */
+  refuse(keyed: Keyed<A, K>, retryAfter: number): void {
+    keyed.wasRefused = true
+    const { entry, startedAt } = keyed
+    entry.limit.refuse(this.host.now(), startedAt, retryAfter, entry.inFlight, this.table.plan.adapt)
+    if (entry.parked > 0) this.table.tell(entry) // whoever waits learns until when
+  }
+
+  settle(keyed: Keyed<A, K>, exit: Exit.Exit<unknown, unknown>, isWithdrawn: boolean, retryAfter: number): Settled {
+    const { entry, item, startedAt, wasRefused } = keyed
+    if (Exit.isSuccess(exit) && !wasRefused) entry.limit.succeed(startedAt, entry.inFlight, this.table.plan.adapt)
+    this.table.release(entry, this.host.now())
+    return this.inner.settle(item, exit, isWithdrawn, retryAfter)
+  }
+
+  mayEnd(): boolean {
+    return this.count === 0 && this.inner.mayEnd()
+  }
+
+  poke(why: Poke): void {
+    this.inner.poke(why)
+  }
+
+  giveBack(): void {
+    for (const parked of [...this.parked.values()]) {
+      for (const item of parked.items.splice(0)) {
+        this.forget(parked)
+        this.inner.settle(item, Exit.interrupt(), true, 0)
+      }
+    }
+    this.inner.giveBack()
+  }
+
+  keep(room: Room): void {
+    this.inner.keep(room)
+  }
+
+  open(entry: KeyEntry<K>): void {
+    const parked = this.parked.get(entry)
+    if (parked === undefined) return
+    this.ready.add(parked)
+    this.host.wakeLater()
+  }
+
+  /** Parked items of a key that is open, if there are any. */
+  private pullParked(now: number): Parked<A, K> | undefined {
+    if (this.nextOpening <= now) {
+      this.nextOpening = Infinity
+      for (const parked of this.parked.values()) this.ready.add(parked)
+    }
+    for (const parked of this.ready) {
+      this.ready.delete(parked)
+      const opensAt = this.table.opensAt(parked.entry)
+      if (opensAt <= now) {
+        this.ready.add(parked) // behind the others
+        return parked
+      }
+      this.await(opensAt)
+    }
+    return undefined
+  }
+
+  private give(item: A, parked: Parked<A, K>, now: number): Pulled {
+    this.start(item, parked.entry, now)
+    this.forget(parked)
+    return "Item"
+  }
+
+  private start(item: A, entry: KeyEntry<K>, now: number): void {
+    this.table.book(entry, now)
+    this.item = { item, entry, startedAt: now, wasRefused: false }
+  }
+
+  private park(item: A, entry: KeyEntry<K>, now: number): void {
+    const parked = this.parked.get(entry) ?? { entry, items: [] }
+    this.parked.set(entry, parked)
+    parked.items.push(item)
+    entry.parked++
+    entry.listeners.add(this)
+    this.count++
+    const opensAt = this.table.opensAt(entry)
+    if (opensAt <= now) this.ready.add(parked)
+    else this.await(opensAt)
+  }
+
+  /** One item fewer is parked. */
+  private forget(parked: Parked<A, K>): void {
+    const { entry, items } = parked
+    this.count--
+    entry.parked--
+    if (items.length > 0) return
+    this.parked.delete(entry)
+    this.ready.delete(parked)
+    entry.listeners.delete(this)
+    this.table.letGo(entry, this.host.now())
+  }
+
+  private await(opensAt: number): void {
+    if (opensAt === Infinity) return // the end of a task opens it
+    this.nextOpening = Math.min(this.nextOpening, opensAt)
+    this.host.wakeAt(this.nextOpening)
+  }
+
+  private lackOf(pulled: Exclude<Pulled, "Item">): Pulled {
+    this.lack = this.count > 0 ? "KeysFull" : this.inner.lack
+    if (this.count === 0) return pulled
+    if (this.nextOpening < Infinity) this.host.wakeAt(this.nextOpening)
+    return "Waiting"
+  }
+
+  /** What is known of the key of an item; a function that throws leaves the item to its source. */
+  private entryOf(item: A): KeyEntry<K> {
+    try {
+      return this.table.entryOf(this.keyOf(item))
+    } catch (defect) {
+      this.inner.settle(item, Exit.interrupt(), true, 0)
+      throw defect
+    }
+  }
+
+  private warn(): void {
+    if (this.nextOpening < Infinity) this.host.wakeAt(this.nextOpening)
+    if (this.hasWarned) return
+    this.hasWarned = true
+    const held = this.heldByKeys()
+    this.host.fork(
+      Effect.logWarning(
+        `${this.count} items wait for their keys, ${held?.tasks} of them for "${held?.key}": no others are looked for ` +
+          "before some have started. Raise lookAhead, or give a key that has so many a source of its own."
+      ),
+      () => {}
+    )
+  }
+
+  /** A source that takes back an item which is parked has it at once. */
+  private revoke(matches: (item: A) => boolean): void {
+    for (const parked of this.parked.values()) {
+      const index = parked.items.findIndex(matches)
+      if (index < 0) continue
+      const [item] = parked.items.splice(index, 1)
+      this.forget(parked)
+      this.inner.settle(item, Exit.interrupt(), true, 0)
+      return this.host.wakeLater()
+    }
+    this.host.revoke(({ item }) => matches(item))
+  }
+}

@@ -1,0 +1,33 @@
+/**
+ * What the answer of a service says about coming back.
+ */
+import * as Duration from "effect/Duration"
+import * as HttpHeaders from "effect/http/Headers"
+import * as Result from "effect/Result"
+
+/** Headers as `fetch`, undici, got and Effect's client have them. */
+export type HeadersLike =
+  | { readonly get: (name: string) => string | null | undefined }
+  | Readonly<Record<string, string | ReadonlyArray<string> | undefined>>
+
+/** Whether a status says that the service is asked too much: 429, and 503, which services say that are overloaded. */
+export const isRefusal = (status: number): boolean => status === 429 || status === 503
+
+/** The milliseconds after which a service may be asked again; 0 where it does not say, or says nothing that can be read. */
+export const retryAfterOf = (headers: HeadersLike, wallNow: number): number => {
+  const value = valueOf(headers)
+  if (value === undefined) return 0
+  const parsed = HttpHeaders.parseRetryAfter(value)
+  return Result.isSuccess(parsed) ? Duration.toMillis(HttpHeaders.retryAfterDelay(parsed.success, wallNow)) : 0
+}
+
+const name = "retry-after"
+
+const valueOf = (headers: HeadersLike): string | undefined => {
+  if (isGetter(headers)) return headers.get(name) ?? undefined
+  const value = headers[name] ?? headers["Retry-After"]
+  return typeof value === "string" ? value : value?.[0]
+}
+
+const isGetter = (headers: HeadersLike): headers is Extract<HeadersLike, { readonly get: unknown }> =>
+  typeof headers.get === "function"

@@ -1,0 +1,413 @@
+/**
+ * Limits per key: what is held back, for how long, and at whose cost.
+ */
+import {
+  AutoscaledPool,
+  ClientErrors,
+  ConcurrencyGovernor,
+  InvalidOptionsError,
+  KeyedLimits,
+  TaskSource
+} from "@autoscaled-pool/core"
+import { assert, describe } from "@effect/vitest"
+import { Cause, Clock, Duration, Effect, Exit, Queue } from "effect"
+import { after, begin, causeOf, counted, exitOf, hasEnded, log, resultOf, settled, test } from "../stage.ts"
+
+interface Page {
+  readonly host: string
+  readonly n: number
+}
+
+const pages = (host: string, count: number): ReadonlyArray<Page> =>
+  Array.from({ length: count }, (_, n) => ({ host, n }))
+
+const hostOf = ({ host }: Page) => host
+
+/** Tasks by host: how many run, and at most ran. */
+const watched = (body: (page: Page) => Effect.Effect<unknown> = () => Effect.sleep("1 second")) => {
+  const running = new Map<string, number>()
+  const peak = new Map<string, number>()
+  const done: Array<string> = []
+  const starts: Array<readonly [string, number]> = []
+  const change = (host: string, by: number) => {
+    const now = (running.get(host) ?? 0) + by
+    running.set(host, now)
+    peak.set(host, Math.max(peak.get(host) ?? 0, now))
+  }
+  const task = (page: Page) =>
+    Effect.acquireUseRelease(
+      Effect.map(Clock.currentTimeMillis, (at) => {
+        starts.push([page.host, at])
+        change(page.host, 1)
+      }),
+      () => body(page),
+      () =>
+        Effect.sync(() => {
+          change(page.host, -1)
+          done.push(`${page.host}${page.n}`)
+        })
+    )
+  return { running, peak, done, starts, task }
+}
+
+const limit = (keys: KeyedLimits.KeyedLimits<Page, string>, host: string) =>
+  Effect.map(keys.state, ({ heldBack }) => heldBack.find(({ key }) => key === host))
+
+describe("KeyedLimits: concurrency", () => {
+  test("no more tasks of a key run than it allows, and those of others are not held up by it", function*() {
+    const { done, peak, task } = watched()
+    const keys = yield* KeyedLimits.make({ key: hostOf, concurrency: 2 })
+    const items = [...pages("a", 20), ...pages("b", 4)]
+    const run = yield* begin(AutoscaledPool.forEach(items, task, { keys }))
+    yield* after("2 seconds")
+    assert.isTrue(["b0", "b1", "b2", "b3"].every((page) => done.includes(page)))
+    yield* after("8 seconds")
+    yield* resultOf(run)
+    assert.deepStrictEqual([...peak], [["a", 2], ["b", 2]])
+    assert.deepStrictEqual(done.filter((page) => page.startsWith("a")), pages("a", 20).map(({ n }) => `a${n}`))
+  })
+
+  test("what waits for its key holds no permit", function*() {
+    const { running, task } = watched()
+    const keys = yield* KeyedLimits.make({ key: hostOf, concurrency: 1 })
+    const pool = yield* AutoscaledPool.fromSource(TaskSource.fromIterable(pages("a", 100)), task, { keys })
+    yield* begin(pool.run)
+    yield* after("60 seconds")
+    assert.strictEqual(running.get("a"), 1)
+    assert.strictEqual(yield* pool.currentConcurrency, 1)
+    assert.strictEqual(yield* pool.desiredConcurrency, 10) // nothing that waits looks like use
+    assert.deepInclude((yield* pool.state).blocker, { _tag: "KeysFull", key: "a" })
+  })
+
+  test("is a function of the key, and changes while it runs", function*() {
+    const { running, task } = watched()
+    const allowed = { a: 1, b: 3 }
+    const keys = yield* KeyedLimits.make({ key: hostOf, concurrency: (host) => host === "a" ? allowed.a : allowed.b })
+    const pool = yield* AutoscaledPool.fromSource(
+      TaskSource.fromIterable([...pages("a", 100), ...pages("b", 100)]),
+      task,
+      { keys }
+    )
+    yield* begin(pool.run)
+    yield* settled
+    assert.deepStrictEqual([...running], [["a", 1], ["b", 3]])
+    allowed.a = 4
+    yield* after("1 second")
+    yield* settled
+    assert.strictEqual(running.get("a"), 4)
+    yield* keys.configure({ concurrency: 5 })
+    yield* settled
+    assert.deepStrictEqual([...running], [["a", 5], ["b", 5]])
+    yield* keys.configure({ concurrency: 2 })
+    assert.deepStrictEqual([...running], [["a", 5], ["b", 5]]) // nobody is interrupted
+    yield* after("1 second")
+    assert.deepStrictEqual([...running], [["a", 2], ["b", 2]])
+    const refused = yield* Effect.flip(keys.configure({ concurrency: 0 }))
+    assert.strictEqual(refused.field, "concurrency")
+  })
+
+  test("is shared by two pools", function*() {
+    const { peak, task } = watched()
+    const keys = yield* KeyedLimits.make({ key: hostOf, concurrency: 3 })
+    const run = AutoscaledPool.forEach(pages("a", 9), task, { keys })
+    const both = yield* begin(Effect.all([run, run], { concurrency: 2 }))
+    yield* after("6 seconds")
+    yield* resultOf(both)
+    assert.strictEqual(peak.get("a"), 3)
+    assert.deepStrictEqual(yield* keys.state, { keys: 0, parked: 0, heldBack: [] })
+  })
+
+  test("a tenant that floods the queue does not hold up the others for longer than its look-ahead", function*() {
+    const { done, task } = watched()
+    const keys = yield* KeyedLimits.make({ key: hostOf, concurrency: 1 })
+    const items = [...pages("flood", 200), ...pages("small", 5)]
+    yield* begin(AutoscaledPool.forEach(items, task, { keys, concurrencySettings: { maxConcurrency: 4 } }))
+    yield* after("6 seconds")
+    assert.strictEqual(done.filter((page) => page.startsWith("small")).length, 5)
+  })
+
+  test("with retries: a try that is due passes its key too", function*() {
+    let tries = 0
+    let peak = 0
+    let running = 0
+    const task = () =>
+      Effect.acquireUseRelease(
+        Effect.sync(() => peak = Math.max(peak, ++running)),
+        () => Effect.andThen(Effect.sleep("1 second"), ++tries < 4 ? Effect.fail("again") : Effect.void),
+        () => Effect.sync(() => running--)
+      )
+    const keys = yield* KeyedLimits.make({ key: hostOf, concurrency: 1 })
+    const run = yield* begin(AutoscaledPool.forEach(pages("a", 2), task, { keys, retry: { times: 5 } }))
+    yield* after("20 seconds")
+    yield* resultOf(run)
+    assert.strictEqual(peak, 1)
+    assert.strictEqual((yield* keys.state).keys, 0)
+  })
+
+  test("with weights and a governor", function*() {
+    const governor = yield* ConcurrencyGovernor.make({ desiredConcurrency: 6, maxConcurrency: 6 })
+    const { peak, task } = watched()
+    const keys = yield* KeyedLimits.make({ key: hostOf, concurrency: 2 })
+    const items = [...pages("a", 6), ...pages("b", 6)]
+    const run = yield* begin(
+      AutoscaledPool.forEach(items, task, { keys, governor, weight: ({ host }) => host === "a" ? 2 : 1 })
+    )
+    yield* after("10 seconds")
+    yield* resultOf(run)
+    assert.deepStrictEqual([...peak], [["a", 2], ["b", 2]])
+    assert.strictEqual((yield* governor.state).inUse, 0)
+  })
+})
+
+describe("KeyedLimits: look-ahead", () => {
+  test("ends where so many are parked: the pool says why, warns once, and goes on as they start", function*() {
+    const { layer, lines } = log()
+    const { done, task } = watched()
+    const keys = yield* KeyedLimits.make({ key: hostOf, concurrency: 1, lookAhead: 5 })
+    let asked = 0
+    const source = function*() {
+      for (const page of [...pages("a", 30), ...pages("b", 1)]) {
+        asked++
+        yield page
+      }
+    }
+    const pool = yield* AutoscaledPool.fromSource(TaskSource.fromIterable(source()), task, { keys })
+    const run = yield* begin(Effect.provide(pool.run, layer))
+    assert.strictEqual(asked, 6)
+    assert.deepStrictEqual((yield* pool.state).blocker, { _tag: "KeysFull", key: "a", tasks: 5 })
+    yield* after("31 seconds")
+    yield* resultOf(run)
+    assert.strictEqual(done.length, 31)
+    assert.strictEqual(lines.filter(({ level, message }) => level === "Warn" && message.includes("\"a\"")).length, 1)
+  })
+
+  test("what is parked is given back where the run ends", function*() {
+    const { task } = watched()
+    const keys = yield* KeyedLimits.make({ key: hostOf, concurrency: 1 })
+    const source = TaskSource.fromIterable(pages("a", 10))
+    const first = yield* AutoscaledPool.fromSource(source, task, { keys })
+    const run = yield* begin(first.run)
+    yield* after("1500 millis")
+    yield* first.abort
+    assert.strictEqual((yield* resultOf(run)).succeeded, 1)
+    assert.deepStrictEqual(yield* keys.state, { keys: 0, parked: 0, heldBack: [] })
+    const second = yield* AutoscaledPool.fromSource(source, task, { keys })
+    const again = yield* begin(second.run)
+    yield* after("9 seconds")
+    assert.strictEqual((yield* resultOf(again)).succeeded, 9)
+  })
+
+  test("drained: what is parked does not start, and the next run has it", function*() {
+    const { task } = watched()
+    const keys = yield* KeyedLimits.make({ key: hostOf, concurrency: 1 })
+    const queue = yield* Queue.unbounded<Page, Cause.Done>()
+    yield* Queue.offerAll(queue, pages("a", 5))
+    yield* Queue.end(queue)
+    const pool = yield* AutoscaledPool.fromSource(TaskSource.fromQueue(queue), task, { keys })
+    const run = yield* begin(pool.run)
+    yield* after("500 millis")
+    yield* begin(pool.drain)
+    yield* after("1 second")
+    assert.deepInclude(yield* resultOf(run), { outcome: "Drained", succeeded: 1 })
+    const again = yield* begin(pool.run)
+    yield* after("4 seconds")
+    assert.strictEqual((yield* resultOf(again)).succeeded, 4)
+  })
+
+  test("a task that fails ends the run as ever, and frees its key", function*() {
+    const keys = yield* KeyedLimits.make({ key: hostOf, concurrency: 1 })
+    const run = yield* begin(
+      AutoscaledPool.forEach(pages("a", 5), ({ n }) => n === 1 ? Effect.fail("no") : Effect.void, { keys })
+    )
+    assert.isTrue(Exit.hasFails(yield* exitOf(run)))
+    assert.strictEqual((yield* keys.state).keys, 0)
+  })
+
+  test("a key that cannot be told is a defect of the run, and loses no item", function*() {
+    const source = TaskSource.fromIterable(pages("a", 2))
+    const keys = yield* KeyedLimits.make({
+      key: (): string => {
+        throw new Error("no key")
+      }
+    })
+    const pool = yield* AutoscaledPool.fromSource(source, () => Effect.void, { keys })
+    assert.isTrue(Cause.hasDies(yield* causeOf(yield* begin(pool.run))))
+    const other = yield* AutoscaledPool.fromSource(source, () => Effect.void)
+    assert.strictEqual((yield* resultOf(yield* begin(other.run))).succeeded, 2)
+  })
+})
+
+describe("KeyedLimits: rate", () => {
+  test("starts of a key are evenly paced, each key for itself", function*() {
+    const { starts, task } = watched(() => Effect.void)
+    const keys = yield* KeyedLimits.make({ key: hostOf, rate: { limit: 2, window: "1 second" } })
+    const run = yield* begin(AutoscaledPool.forEach([...pages("a", 4), ...pages("b", 4)], task, { keys }))
+    yield* after("1500 millis")
+    yield* resultOf(run)
+    for (const host of ["a", "b"]) {
+      const times = starts.filter(([of]) => of === host).map(([, at]) => at)
+      times.forEach((at, n) => assert.approximately(at, 500 * n, 20, host))
+    }
+  })
+
+  test("is forgotten with its key when the next start would be free anyway", function*() {
+    const { task } = watched(() => Effect.void)
+    const keys = yield* KeyedLimits.make({ key: hostOf, rate: { limit: 1, window: "1 second" }, maxKeys: 3 })
+    for (let n = 0; n < 20; n++) yield* AutoscaledPool.forEach(pages(`host ${n}`, 1), task, { keys })
+    assert.strictEqual((yield* keys.state).keys, 3)
+  })
+})
+
+describe("KeyedLimits: adapt", () => {
+  /** A service that serves so many at once and refuses the rest. */
+  const service = (most: number, retryAfter?: Duration.Input) => {
+    const tally = { served: 0, refused: 0, running: 0, peak: 0 }
+    const page = Effect.suspend(() => {
+      if (tally.running >= most) {
+        tally.refused++
+        const report = retryAfter === undefined ? ClientErrors.report : ClientErrors.reportWith({ retryAfter })
+        return Effect.andThen(report, Effect.fail("refused"))
+      }
+      tally.running++
+      tally.peak = Math.max(tally.peak, tally.running)
+      return Effect.ensuring(Effect.sleep("100 millis"), Effect.sync(() => tally.running--))
+    })
+    return { tally, page: Effect.tap(page, () => Effect.sync(() => tally.served++)) }
+  }
+
+  test("finds the limit of a service by its refusals, and is refused seldom", function*() {
+    const { page, tally } = service(10)
+    const keys = yield* KeyedLimits.make({ key: hostOf, adapt: {} })
+    const pool = yield* AutoscaledPool.fromSource(TaskSource.fromIterable(pages("a", 100_000)), () => page, {
+      keys,
+      retry: { times: 100 },
+      concurrencySettings: { desiredConcurrency: 100 }
+    })
+    yield* begin(pool.run)
+    yield* after("60 seconds")
+    assert.isAbove(tally.served, 0.85 * 6_000)
+    assert.isBelow(tally.refused / (tally.served + tally.refused), 0.03)
+    assert.isAtLeast(tally.peak, 8)
+  })
+
+  test("eight refusals at once are one event", function*() {
+    const { layer } = log()
+    const keys = yield* KeyedLimits.make({ key: hostOf, adapt: { min: 1, max: 64 } })
+    let isRefusing = false
+    const task = () =>
+      Effect.andThen(Effect.sleep("1 second"), Effect.suspend(() => isRefusing ? ClientErrors.report : Effect.void))
+    const pool = yield* AutoscaledPool.fromSource(TaskSource.fromIterable(pages("a", 10_000)), task, {
+      keys,
+      concurrencySettings: { desiredConcurrency: 200 }
+    })
+    yield* begin(Effect.provide(pool.run, layer))
+    yield* after("2500 millis")
+    assert.strictEqual((yield* limit(keys, "a"))?.limit, 8)
+    isRefusing = true
+    yield* after("500 millis")
+    assert.deepInclude(yield* limit(keys, "a"), { limit: 4, refusals: 1 })
+  })
+
+  test("Retry-After closes the key for so long, and no other key", function*() {
+    const { starts, task } = watched(({ host, n }) =>
+      host === "a" && n === 0 ? ClientErrors.reportWith({ retryAfter: "7 seconds" }) : Effect.void
+    )
+    const keys = yield* KeyedLimits.make({ key: hostOf, adapt: {}, concurrency: 1 })
+    const run = yield* begin(AutoscaledPool.forEach([...pages("a", 2), ...pages("b", 2)], task, { keys }))
+    assert.deepInclude(yield* limit(keys, "a"), { parked: 1, closedFor: Duration.seconds(7) })
+    yield* after("7 seconds")
+    yield* resultOf(run)
+    assert.deepStrictEqual(starts, [["a", 0], ["b", 0], ["b", 0], ["a", 7_000]])
+  })
+
+  test("Retry-After: 0 and none at all pause for 1 s, doubling to 60 s, with jitter, until a task is served", function*() {
+    for (const report of [ClientErrors.report, ClientErrors.reportWith({ retryAfter: 0 })]) {
+      const { starts, task } = watched(() => report)
+      const keys = yield* KeyedLimits.make({ key: hostOf, adapt: {}, concurrency: 1 })
+      const begun = yield* Clock.currentTimeMillis
+      yield* begin(AutoscaledPool.forEach(pages("a", 12), task, { keys }))
+      yield* after("20 minutes")
+      const times = starts.map(([, at]) => at - begun)
+      const pauses = times.slice(1).map((at, n) => at - times[n])
+      assert.strictEqual(pauses.length, 11)
+      pauses.forEach((pause, n) => {
+        const longest = Math.min(60_000, 1_000 * 2 ** n)
+        assert.isAtMost(pause, longest)
+        assert.isAtLeast(pause, longest / 2)
+      })
+    }
+  })
+
+  test("the pause and the pace are two clocks: one does not make up for the other", function*() {
+    const { starts, task } = watched(({ n }) =>
+      n === 0 ? ClientErrors.reportWith({ retryAfter: "5 seconds" }) : Effect.void
+    )
+    const keys = yield* KeyedLimits.make({ key: hostOf, adapt: {}, rate: { limit: 1, window: "2 seconds" } })
+    yield* begin(AutoscaledPool.forEach(pages("a", 4), task, { keys }))
+    yield* after("20 seconds")
+    const times = starts.map(([, at]) => at)
+    assert.deepStrictEqual(times.slice(0, 2), [0, 5_000])
+    assert.approximately(times[2], 7_000, 20)
+    assert.approximately(times[3], 9_000, 40)
+  })
+
+  test("success after success raises the limit no further than it is used, and never above its maximum", function*() {
+    const { tally, task } = counted(() => Effect.sleep("100 millis"))
+    const keys = yield* KeyedLimits.make({ key: hostOf, adapt: { max: 12 } })
+    const bounded = { concurrencySettings: { maxConcurrency: 4 }, keys }
+    yield* begin(AutoscaledPool.forEach(pages("a", 400), () => task, bounded))
+    yield* after("5 seconds")
+    assert.isAtMost((yield* limit(keys, "a"))?.limit ?? NaN, 9)
+    yield* begin(
+      AutoscaledPool.forEach(pages("a", 4_000), () => task, { keys, concurrencySettings: { desiredConcurrency: 50 } })
+    )
+    yield* after("5 seconds")
+    assert.strictEqual((yield* limit(keys, "a"))?.limit, 12)
+    assert.isAtMost(tally.peak, 12)
+  })
+
+  test("a refusal that comes while the task still runs counts at once, and a withdrawn task says nothing", function*() {
+    const keys = yield* KeyedLimits.make({ key: hostOf, adapt: {} })
+    const task = () => Effect.andThen(ClientErrors.reportWith({ retryAfter: "3 seconds" }), Effect.sleep("1 minute"))
+    const pool = yield* AutoscaledPool.fromSource(TaskSource.fromIterable(pages("a", 3)), task, { keys })
+    yield* begin(pool.run)
+    assert.deepInclude(yield* limit(keys, "a"), { inFlight: 1, refusals: 1, limit: 1 })
+    yield* pool.abort
+    assert.deepInclude(yield* limit(keys, "a"), { inFlight: 0, refusals: 1, limit: 1 })
+  })
+})
+
+describe("KeyedLimits: options and memory", () => {
+  test("an invalid option names its field", function*() {
+    const cases: ReadonlyArray<readonly [KeyedLimits.KeyOptions<string>, string]> = [
+      [{ concurrency: 0 }, "concurrency"],
+      [{ concurrency: 1.5 }, "concurrency"],
+      [{ rate: { limit: 0, window: "1 second" } }, "rate.limit"],
+      [{ rate: { limit: 1, window: 0 } }, "rate.window"],
+      [{ adapt: { min: 0 } }, "adapt.min"],
+      [{ adapt: { min: 5, max: 4 } }, "adapt.min"],
+      [{ lookAhead: 0 }, "lookAhead"],
+      [{ maxKeys: -1 }, "maxKeys"]
+    ]
+    for (const [options, field] of cases) {
+      const error = yield* Effect.flip(KeyedLimits.make({ ...options, key: hostOf }))
+      assert.instanceOf(error, InvalidOptionsError.InvalidOptionsError)
+      assert.strictEqual(error.field, field)
+    }
+  })
+
+  test("a hundred thousand keys pass through, and none is left", function*() {
+    const keys = yield* KeyedLimits.make({ key: (n: number) => n, concurrency: 1 })
+    let most = 0
+    const task = (n: number) =>
+      n % 1_000 === 0 ? Effect.map(keys.state, (state) => void (most = Math.max(most, state.keys))) : Effect.void
+    const numbers = function*() {
+      for (let n = 0; n < 100_000; n++) yield n
+    }
+    const run = yield* begin(AutoscaledPool.forEach(numbers(), task, { keys, discard: true }))
+    while (!hasEnded(run)) yield* settled
+    yield* resultOf(run)
+    assert.isAtMost(most, 12)
+    assert.strictEqual((yield* keys.state).keys, 0)
+  })
+})
