@@ -3,6 +3,7 @@
  * `npm run demo -- --help` for what it can be told.
  */
 import { AutoscaledPool, ScalingPolicy, TaskSource } from "@autoscaled-pool/core"
+import { PoolDashboard } from "@autoscaled-pool/dashboard"
 import { NodeSystemStatus, PoolProgress } from "@autoscaled-pool/platform-node"
 import { NodeRuntime, NodeServices } from "@effect/platform-node"
 import { Console, Data, Effect, Fiber, Option, Schema, Stream } from "effect"
@@ -43,6 +44,10 @@ const flags = {
     Flag.withDescription("The law that decides how many tasks run (default adaptive)"),
     Flag.withDefault("adaptive")
   ),
+  dashboard: Flag.Boolean("dashboard").pipe(
+    Flag.withDescription("Show the run on a page in the browser too; the link is printed"),
+    Flag.withDefault(false)
+  ),
   failAt: Flag.Int("fail-at").pipe(
     Flag.withDescription("Let this task fail on purpose"),
     Flag.withSchema(positive),
@@ -50,8 +55,17 @@ const flags = {
   )
 }
 
-const demo = Effect.fn(
-  function*({ desired, dir, failAt, max, min, policy }: Command.Command.Config.Infer<typeof flags>) {
+type Options = Command.Command.Config.Infer<typeof flags>
+
+const demo = Effect.fn(function*(options: Options) {
+  if (!options.dashboard) return yield* compressAll(options)
+  const stay = Effect.andThen(Console.log("The dashboard stays until Ctrl-C."), Effect.never)
+  // The layer logs its link.
+  yield* Effect.provide(Effect.andThen(compressAll(options), stay), PoolDashboard.layer())
+})
+
+const compressAll = Effect.fn(
+  function*({ desired, dir, failAt, max, min, policy }: Options) {
     const tally = new Tally()
     // All are found first, so that the view can tell how much is left.
     const files = yield* Stream.runCollect(filesBelow(dir))

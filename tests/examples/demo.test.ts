@@ -47,6 +47,19 @@ describe.concurrent("real process: the demo", () => {
     assert.match(stdout, /^Finished: 20 files in /)
   })
 
+  it("--dashboard prints a link to a page, which stays after the run until Ctrl-C", async () => {
+    const files = folder("dashboard")
+    fs.writeFileSync(path.join(files, "1.txt"), "a".repeat(100_000))
+    let page: Promise<string> | undefined
+    const { code } = await runExample("demo.ts", ["--dir", files, "--dashboard"], (output, child) => {
+      const link = /Dashboard: (http:\S+)/.exec(output)
+      if (page !== undefined || link === null || !output.includes("stays until Ctrl-C")) return
+      page = fetch(link[1]).then((answer) => answer.text()).finally(() => child.kill("SIGINT"))
+    })
+    assert.strictEqual(code, 130)
+    assert.include(await page, "<html")
+  })
+
   it("has something to say of an empty folder", async () => {
     const { code, stdout } = await run("--dir", folder("empty"))
     assert.strictEqual(code, 0)
