@@ -1,9 +1,9 @@
-import { AutoscaledPool, PoolMetrics, PoolRegistry, SystemStatus } from "@autoscaled-pool/core"
+import { AutoscaledPool, type LoadSignal, PoolMetrics, PoolRegistry, SystemStatus } from "@autoscaled-pool/core"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Layer, Metric } from "effect"
 import { PrometheusMetrics } from "effect/observability"
 import { TestClock } from "effect/testing"
-import { after, begin, jobs } from "./stage.ts"
+import { after, begin, jobs, sampled } from "./stage.ts"
 
 /** A test with a registry of pools and one of metrics of its own. */
 const test = (
@@ -96,6 +96,34 @@ describe("PoolMetrics", () => {
       assert.strictEqual(samples.get(`autoscaled_pool_task_in_flight{autoscaled_pool_name="${name}"}`), 4)
     }
     yield* Effect.forEach(runs, Fiber.interrupt)
+  })
+
+  test("of pools that the registry has forgotten go, so that names made up for each run do not pile up", function*() {
+    for (let n = 0; n < 130; n++) {
+      yield* Effect.flatMap(poolOf(`page ${n}`, 0), (pool) => pool.run)
+    }
+    const { samples } = yield* scrape
+    const names = [...samples.keys()].filter((key) => key.startsWith("autoscaled_pool_task_in_flight{"))
+    assert.isAtMost(names.length, 101)
+    assert.isTrue(names.includes(`autoscaled_pool_task_in_flight{autoscaled_pool_name="page 129"}`))
+  })
+
+  it.effect("of a signal that is not there any more are 0", () => {
+    const registry = PoolRegistry.makeUnsafe()
+    const runWith = (signals: ReadonlyArray<LoadSignal.LoadSignal>) =>
+      Effect.flatMap(poolOf("resize", 0), (pool) => pool.run).pipe(Effect.provide(SystemStatus.layer({ signals })))
+    const disk = sampled(Effect.succeed({ load: 0.5 }))
+    return Effect.gen(function*() {
+      yield* runWith([disk])
+      const load = `autoscaled_pool_signal_utilization_ratio{autoscaled_pool_name="resize",signal="disk"}`
+      assert.isTrue((yield* scrape).samples.has(load))
+      yield* runWith([])
+      assert.strictEqual((yield* scrape).samples.get(load), 0)
+    }).pipe(
+      Effect.provide(PoolMetrics.layer),
+      Effect.provideService(PoolRegistry.PoolRegistry, registry),
+      Effect.provideService(Metric.MetricRegistry, new Map())
+    )
   })
 
   it.effect("go with the layer", () =>

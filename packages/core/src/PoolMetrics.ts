@@ -42,19 +42,27 @@ import type { PoolSnapshot } from "./PoolSnapshot.ts"
 export const layer: Layer.Layer<never> = Layer.effectDiscard(Effect.gen(function*() {
   const registry = yield* PoolRegistry
   const context = yield* Effect.context<never>()
-  const registered = new Map<string, Metric.Registration>()
+  const registered = new Map<string, Map<string, Metric.Registration>>()
+  const forget = (name: string): void => {
+    for (const registration of registered.get(name)?.values() ?? []) registration.remove()
+    registered.delete(name)
+  }
   const register = (name: string): void => {
-    const read = () => registry.find(name)?.snapshot()
-    const pool = read()
-    if (pool === undefined) return
-    const share = sharing(() => read() ?? pool)
-    for (const { key, register } of seriesOf(pool)) {
-      if (!registered.has(key)) registered.set(key, register(context, () => share(key)))
+    // A program that makes up names must not fill the memory with series of pools that the registry has forgotten.
+    for (const known of registered.keys()) if (registry.find(known) === undefined) forget(known)
+    let last = registry.find(name)?.snapshot()
+    if (last === undefined) return
+    const read = (): PoolSnapshot => last = registry.find(name)?.snapshot() ?? last as PoolSnapshot // set above
+    const ofPool = registered.get(name) ?? new Map<string, Metric.Registration>()
+    registered.set(name, ofPool)
+    const share = sharing(read)
+    for (const { key, register } of seriesOf(last)) {
+      if (!ofPool.has(key)) ofPool.set(key, register(context, () => share(key)))
     }
   }
   yield* Effect.addFinalizer(() =>
     Effect.sync(() => {
-      for (const registration of registered.values()) registration.remove()
+      for (const name of [...registered.keys()]) forget(name)
     })
   )
   const stop = registry.onEnter(register)

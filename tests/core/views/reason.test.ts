@@ -150,7 +150,11 @@ describe("formats", () => {
       { used: 0, limit: 512 * 2 ** 20, unit: "By", of: "machine" },
       { used: 1.42, limit: 2, unit: "{cpu}", of: "quota of /x" },
       { used: 61.3, limit: 50, unit: "ms", of: "event loop" },
-      { used: 55, limit: 60, unit: "{process}", of: "pids.max of /x" }
+      { used: 55, limit: 60, unit: "{process}", of: "pids.max of /x" },
+      { used: NaN, limit: 2 * GiB, unit: "By", of: "my signal" },
+      { used: -1, limit: Infinity, unit: "By", of: "my signal" },
+      { used: Infinity, limit: Infinity, unit: "By", of: "my signal" },
+      { used: NaN, limit: Infinity, unit: "ms", of: "my signal" }
     ]
     assert.deepStrictEqual(shown.map(format.measure), [
       "20.3 of 22.4 GiB (cgroup /x)",
@@ -158,7 +162,11 @@ describe("formats", () => {
       "0 B of 512 MiB (machine)",
       "1.4 of 2 CPUs (quota of /x)",
       "61.3 of 50 ms (event loop)",
-      "55 of 60 process (pids.max of /x)"
+      "55 of 60 process (pids.max of /x)",
+      "unknown of 2 GiB (my signal)",
+      "0 B of unlimited (my signal)",
+      "unlimited of unlimited (my signal)",
+      "unknown of unlimited ms (my signal)"
     ])
   })
 })

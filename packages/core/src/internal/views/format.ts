@@ -34,16 +34,27 @@ const amount = (used: number, limit: number, unit: string): string => {
 }
 
 const bytes = (used: number, limit: number): string => {
-  const [number, unit] = byteSize(used).split(" ")
+  const part = byteSize(used)
   const whole = byteSize(limit)
-  return `${whole.endsWith(` ${unit}`) ? number : `${number} ${unit}`} of ${whole}`
+  const unit = part.split(" ")[1]
+  return `${unit !== undefined && whole.endsWith(` ${unit}`) ? part.split(" ")[0] : part} of ${whole}`
 }
 
-/** `20.3 GiB`. */
-export const byteSize = (value: number): string =>
-  ByteSize.format(ByteSize.bytes(Math.max(0, Math.round(value))), { system: "binary", precision: 1 })
+/** `20.3 GiB`. What a signal reports may be no number of bytes at all. */
+export const byteSize = (value: number): string => {
+  if (Number.isNaN(value)) return unknown
+  if (value === Infinity) return unlimited
+  const whole = Math.min(Math.max(0, Math.round(value)), Number.MAX_SAFE_INTEGER)
+  return ByteSize.format(ByteSize.bytes(whole), { system: "binary", precision: 1 })
+}
 
-const short = (value: number): string => `${Math.round(value * 10) / 10}`
+const unknown = "unknown"
+const unlimited = "unlimited"
+
+const short = (value: number): string => {
+  if (Number.isNaN(value)) return unknown
+  return value === Infinity ? unlimited : `${Math.round(value * 10) / 10}`
+}
 
 /** `a`, `a and b`, `a, b and c`. */
 export const list = (names: ReadonlyArray<string>): string =>

@@ -16,6 +16,7 @@ export interface Series {
 
 interface Family {
   readonly id: string
+  readonly type: "gauge" | "counter" | "histogram"
   /** What Prometheus' conventions add to the name. */
   readonly suffix: string
   readonly unit: string
@@ -24,36 +25,52 @@ interface Family {
 
 type Read<A> = (snapshot: PoolSnapshot) => A
 
-const family = (id: string, unit: string, suffix: string, description: string): Family => ({
+const family = (type: Family["type"], id: string, unit: string, suffix: string, description: string): Family => ({
   id: `autoscaled_pool.${id}`,
+  type,
   unit,
   suffix,
   description
 })
 
 const families = {
-  inFlight: family("task.in_flight", "{task}", "", "Tasks in flight."),
-  desired: family("concurrency.desired", "{task}", "", "Tasks that the policy wants in flight."),
-  min: family("concurrency.min", "{task}", "", "Tasks that may always run."),
-  max: family("concurrency.max", "{task}", "", "Tasks that may be in flight at most."),
-  started: family("task.started", "{task}", "_total", "Tasks that have started."),
-  ended: family("task.ended", "{task}", "_total", "Tasks that have ended, by outcome."),
-  rejected: family("task.rejected", "{task}", "_total", "Tasks that met a rate limit of a service they call."),
-  duration: family("task.duration", "s", "_seconds", "How long tasks took."),
-  oldestAge: family("task.oldest_age", "s", "_seconds", "Age of the task that has run longest; 0 where none runs."),
-  blocked: family("blocked.time", "s", "_seconds_total", "Time in which no task could start, by reason."),
-  decisions: family("decision.count", "{decision}", "_total", "Decisions of the policy, by direction."),
-  utilization: family("signal.utilization", "1", "_ratio", "Load of a signal as a share of its resource."),
-  target: family("signal.target", "1", "_ratio", "The load that policies aim at."),
-  overloaded: family("signal.overloaded", "1", "_ratio", "1 while the signal is overloaded, else 0."),
-  stale: family("signal.stale", "1", "_ratio", "1 while the signal does not report, else 0."),
-  runs: family("run.count", "{run}", "_total", "Runs that have ended, by outcome.")
+  inFlight: family("gauge", "task.in_flight", "{task}", "", "Tasks in flight."),
+  desired: family("gauge", "concurrency.desired", "{task}", "", "Tasks that the policy wants in flight."),
+  min: family("gauge", "concurrency.min", "{task}", "", "Tasks that may always run."),
+  max: family("gauge", "concurrency.max", "{task}", "", "Tasks that may be in flight at most."),
+  started: family("counter", "task.started", "{task}", "_total", "Tasks that have started."),
+  ended: family("counter", "task.ended", "{task}", "_total", "Tasks that have ended, by outcome."),
+  rejected: family(
+    "counter",
+    "task.rejected",
+    "{task}",
+    "_total",
+    "Tasks that met a rate limit of a service they call."
+  ),
+  duration: family("histogram", "task.duration", "s", "_seconds", "How long tasks took."),
+  oldestAge: family(
+    "gauge",
+    "task.oldest_age",
+    "s",
+    "_seconds",
+    "Age of the task that has run longest; 0 where none runs."
+  ),
+  blocked: family("counter", "blocked.time", "s", "_seconds_total", "Time in which no task could start, by reason."),
+  decisions: family("counter", "decision.count", "{decision}", "_total", "Decisions of the policy, by direction."),
+  utilization: family("gauge", "signal.utilization", "1", "_ratio", "Load of a signal as a share of its resource."),
+  target: family("gauge", "signal.target", "1", "_ratio", "The load that policies aim at."),
+  overloaded: family("gauge", "signal.overloaded", "1", "_ratio", "1 while the signal is overloaded, else 0."),
+  stale: family("gauge", "signal.stale", "1", "_ratio", "1 while the signal does not report, else 0."),
+  runs: family("counter", "run.count", "{run}", "_total", "Runs that have ended, by outcome.")
 } as const satisfies Record<string, Family>
 
 const suffixes: ReadonlyMap<string, string> = new Map(Object.values(families).map(({ id, suffix }) => [id, suffix]))
 
 /** The name by Prometheus' conventions; names that are not the library's stay as they are. */
 export const prometheusName = (name: string): string => `${name}${suffixes.get(name) ?? ""}`
+
+/** What there is to say of each metric, for documents and dashboards. */
+export const described = Object.values(families)
 
 /** Every series of a pool as it is now: the signals are those of the snapshot. */
 export const seriesOf = (pool: PoolSnapshot): ReadonlyArray<Series> => [
@@ -114,7 +131,17 @@ const signalSeries = (pool: PoolSnapshot, name: string): ReadonlyArray<Series> =
 type Attributes = Readonly<Record<string, string>>
 
 const gauge = (family: Family, pool: PoolSnapshot, attributes: Attributes, read: Read<number>): Series =>
-  series(family, pool, attributes, (options) => Metric.gauge(family.id, options), (value) => ({ value: read(value) }))
+  series(
+    family,
+    pool,
+    attributes,
+    (options) => Metric.gauge(family.id, options),
+    (pool) => ({ value: finite(read(pool)) })
+  )
+
+/** What a signal reports may be any number; exporters write numbers as JSON, which has no others than these. */
+const finite = (value: number): number =>
+  Number.isNaN(value) ? 0 : Math.max(-Number.MAX_VALUE, Math.min(value, Number.MAX_VALUE))
 
 const counter = (family: Family, pool: PoolSnapshot, attributes: Attributes, read: Read<number>): Series =>
   series(
