@@ -14,7 +14,7 @@ import {
   TaskSource
 } from "@autoscaled-pool/core"
 import { assert, describe } from "@effect/vitest"
-import { Clock, Duration, Effect, Queue, Stream } from "effect"
+import { Cause, Clock, Duration, Effect, Option, Queue, Stream } from "effect"
 import { after, begin, counted, hasEnded, jobs, log, resultOf, settled, test } from "./stage.ts"
 
 type Settings = Partial<ConcurrencySettings.ConcurrencySettings>
@@ -194,18 +194,16 @@ describe("AutoscaledPool: maxTasksPerMinute", () => {
     Effect.gen(function*() {
       const starts: Array<number> = []
       const plan = { left: count }
-      const items: Iterable<number> = {
-        [Symbol.iterator]: () => ({
-          next: () => plan.left > 0 ? { done: false, value: plan.left-- } : { done: true, value: undefined }
-        })
-      }
+      const items = TaskSource.fromPull(
+        Effect.suspend(() => plan.left > 0 ? Effect.succeed(Option.some(plan.left--)) : Cause.done())
+      )
       const { tally, task } = counted(() =>
         Effect.andThen(
           Clock.currentTimeMillis,
           (at) => Effect.andThen(Effect.sync(() => starts.push(at)), body())
         )
       )
-      const pool = yield* AutoscaledPool.fromSource(TaskSource.fromIterable(items), () => task, {
+      const pool = yield* AutoscaledPool.fromSource(items, () => task, {
         concurrencySettings: settings
       })
       return { starts, plan, tally, pool }
