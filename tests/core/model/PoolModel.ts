@@ -992,6 +992,6 @@ const nothingObserved = (since: number): Observing => ({ since, area: 0, saturat
 
 const does = (_effect: unknown): true => true
 
-/** What is of one kind keeps the order in which it was begun. */
+/** What is of one kind keeps the order in which it was begun; tasks that reach a limit together do so in any. */
 const firstOfEachKind = (due: ReadonlyArray<Due>): ReadonlyArray<Due> =>
-  due.filter(({ kind }, index) => due.findIndex((other) => other.kind === kind) === index)
+  due.filter(({ kind }, index) => kind === "limit" || due.findIndex((other) => other.kind === kind) === index)
