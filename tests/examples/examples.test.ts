@@ -27,5 +27,8 @@ describe.concurrent("real process: an example says what it should and ends by it
 
 it("every example is run", () => {
   const files = filesBelow("examples").filter((file) => /^examples\/[^/]+\.ts$/.test(file))
-  assert.sameMembers(files, [...Object.keys(outputs), "demo.ts", "drain.ts"].map((file) => `examples/${file}`))
+  assert.sameMembers(
+    files,
+    [...Object.keys(outputs), "crawl.ts", "demo.ts", "drain.ts"].map((file) => `examples/${file}`)
+  )
 })

@@ -104,7 +104,9 @@ export class BudgetConsumer implements Member, Borrower {
   /** The settings in force. */
   get settings(): ConcurrencySettings {
     const { settings } = this.budget.gate
-    return this.own === undefined ? settings : { ...this.own.settings, desiredConcurrency: this.desired }
+    if (this.own === undefined) return settings
+    const maxConcurrency = Math.min(this.own.settings.maxConcurrency, settings.maxConcurrency)
+    return { ...this.own.settings, maxConcurrency, desiredConcurrency: this.desired }
   }
 
   /** What the policy decided last. */
