@@ -21,6 +21,7 @@ import { memory } from "./memory.ts"
 import { pressure } from "./pressure.ts"
 import type { Effort, Question } from "./question.ts"
 import { type Answer, showGoal, showTable } from "./report.ts"
+import { sharing } from "./sharing.ts"
 import { sleeping } from "./sleeping.ts"
 import { showSummary, updatePage } from "./summary.ts"
 import { wakeup } from "./wakeup.ts"
@@ -36,7 +37,8 @@ const questions: ReadonlyArray<Question> = [
   idle,
   bundle,
   pressure,
-  heap
+  heap,
+  sharing
 ]
 
 const { values: options } = parseArgs({

@@ -1,0 +1,141 @@
+/**
+ * What a budget that several share costs, and whether it is divided as it should be on a real machine.
+ */
+import { KeyedLimits, SystemStatus } from "@autoscaled-pool/core"
+import { AutoscaledPool } from "@autoscaled-pool/core"
+import { Effect, ManagedRuntime } from "effect"
+import { type Share, Shares } from "../packages/core/src/internal/budget/shares.ts"
+import { runChild } from "./child.ts"
+import { upTo } from "./contenders.ts"
+import { interleave } from "./measure.ts"
+import type { Effort, Question } from "./question.ts"
+import { type Goal, short, type Table } from "./report.ts"
+import type { Shared } from "./sharingProgram.ts"
+import { median } from "./statistics.ts"
+import { immediate } from "./tasks.ts"
+
+/** Nanoseconds in which a permit is released, the next consumer found, and the permit booked. */
+const costOf = (consumers: number, turns: number): number => {
+  const permits = Math.max(4, Math.round(consumers * 1.37))
+  const shares = new Shares(permits)
+  const joined = Array.from({ length: consumers }, (_, n) => shares.join(1 + n % 3, 0))
+  for (const share of joined) shares.want(share, 1, 0)
+  const holders: Array<Share> = []
+  const take = (now: number): Share => {
+    const next = shares.next(now) ?? joined[0]
+    shares.book(next, 1, now)
+    return next
+  }
+  for (let n = 0; n < permits; n++) holders.push(take(0))
+  let now = 0
+  const lap = () => {
+    const before = performance.now()
+    for (let turn = 0; turn < turns; turn++) {
+      now += 0.01
+      const ends = Math.floor(Math.random() * permits)
+      shares.release(holders[ends], 1, now)
+      holders[ends] = take(now)
+    }
+    return (performance.now() - before) * 1e6 / turns
+  }
+  return median(Array.from({ length: 7 }, lap))
+}
+
+const sizes = [1, 10, 100, 1000]
+const limits: Readonly<Record<number, number>> = { 10: 400, 100: 600, 1000: 2000 }
+
+const keysInUse = 10_000
+
+/** Nanoseconds that limits for ten thousand keys add to a task. */
+const costOfKeys = async (effort: Effort): Promise<number> => {
+  const rounds = effort === "Quick" ? { tasks: 20_000, rounds: 1 } : { tasks: 200_000, rounds: 7 }
+  const system = ManagedRuntime.make(SystemStatus.layer({ signals: [] }))
+  const concurrencySettings = { maxConcurrency: 100, desiredConcurrency: 100 }
+  const plain = (tasks: number) =>
+    system.runPromise(
+      AutoscaledPool.forEach(upTo(tasks), () => immediate.effect, {
+        concurrencySettings,
+        discard: true,
+        loggingInterval: null
+      })
+    )
+  const keyed = (tasks: number) =>
+    system.runPromise(Effect.gen(function*() {
+      // What each key remembers keeps all of them in use.
+      const keys = yield* KeyedLimits.make({ key: (n: number) => n % keysInUse, concurrency: 10, adapt: {} })
+      yield* AutoscaledPool.forEach(upTo(tasks), () => immediate.effect, {
+        concurrencySettings,
+        keys,
+        discard: true,
+        loggingInterval: null
+      })
+    }))
+  const laps = await interleave([{ name: "plain", run: plain }, { name: "keyed", run: keyed }], rounds)
+  await system.dispose()
+  const nanos = (name: string) => (laps.get(name)?.wall ?? NaN) * 1e6 / rounds.tasks
+  return nanos("keyed") - nanos("plain")
+}
+
+/** MiB by which the heap grows while so many keys pass through, each once. */
+const memoryOfKeys = async (keys: number): Promise<number> =>
+  (await runChild<{ readonly mebibytes: number }>("./keysProgram.ts", [String(keys)], ["--expose-gc"])).mebibytes
+
+const dividedTable = (runs: ReadonlyArray<Shared>): Table => ({
+  title: "Tasks that hold 50 MB under a limit of 2 GiB",
+  columns: ["", "tasks", "of it by each pool", "peak MB"],
+  rows: runs.map(({ peakMemory, pools, tasks }) => [
+    pools === 1 ? "one pool" : `${pools} pools under one governor`,
+    String(tasks.reduce((sum, each) => sum + each, 0)),
+    tasks.join(", "),
+    peakMemory.toFixed(0)
+  ])
+})
+
+const dividedGoals = ([one, four]: ReadonlyArray<Shared>): ReadonlyArray<Goal> => {
+  const total = four.tasks.reduce((sum, each) => sum + each, 0)
+  const strays = four.tasks.map((tasks) => Math.abs(tasks / total - 0.25) / 0.25)
+  return [
+    { what: "four pools: farthest from a quarter", bound: "<=", limit: 0.1, value: Math.max(...strays) },
+    { what: "four pools: tasks over those of one pool", bound: ">=", limit: 0.95, value: total / one.tasks[0] },
+    { what: "four pools: peak memory", bound: "<=", limit: 2147, unit: "MB", value: four.peakMemory }
+  ]
+}
+
+export const sharing: Question = {
+  key: "sharing",
+  title: "What do a shared budget and limits per key cost, and is the budget divided fairly?",
+  ask: async (effort) => {
+    const turns = effort === "Quick" ? 2_000 : 200_000
+    const costs = sizes.map((consumers) => [consumers, costOf(consumers, turns)] as const)
+    const ofKeys = await costOfKeys(effort)
+    const memory = await memoryOfKeys(effort === "Quick" ? 20_000 : 1_000_000)
+    const seconds = effort === "Quick" ? 4 : 60
+    const runs = effort === "Quick"
+      ? []
+      : [
+        await runChild<Shared>("./sharingProgram.ts", ["1", String(seconds)]),
+        await runChild<Shared>("./sharingProgram.ts", ["4", String(seconds)])
+      ]
+    return {
+      notes: [`Nanoseconds to release a permit, choose who is next and book it; ${keysInUse} keys in use.`],
+      tables: [
+        {
+          title: "A turn of a shared budget",
+          columns: ["consumers", ...sizes.map(String)],
+          rows: [["ns", ...costs.map(([, nanos]) => short(nanos))]]
+        },
+        ...(runs.length === 0 ? [] : [dividedTable(runs)])
+      ],
+      goals: [
+        ...costs.flatMap(([consumers, value]): ReadonlyArray<Goal> =>
+          limits[consumers] === undefined
+            ? []
+            : [{ what: `a turn among ${consumers}`, bound: "<=", limit: limits[consumers], unit: "ns", value }]
+        ),
+        { what: "limits per key add to a task", bound: "<=", limit: 500, unit: "ns", value: ofKeys },
+        { what: "1,000,000 keys that pass through", bound: "<=", limit: 5, unit: "MiB", value: memory },
+        ...(runs.length === 0 ? [] : dividedGoals(runs))
+      ]
+    }
+  }
+}

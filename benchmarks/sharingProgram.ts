@@ -1,0 +1,65 @@
+/**
+ * Adaptive pools of equal work under one governor, in a process of its own: `sharingProgram.ts POOLS SECONDS`. Each task
+ * holds 50 MB of touched memory for half a second, under a limit of 2 GiB for the process.
+ */
+import { AutoscaledPool, ConcurrencyGovernor, ScalingPolicy, TaskSource } from "@autoscaled-pool/core"
+import { NodeSystemStatus } from "@autoscaled-pool/platform-node"
+import { Effect } from "effect"
+
+/** What the pools did, and the most memory that the process had, in MB. */
+export interface Shared {
+  readonly pools: number
+  readonly tasks: ReadonlyArray<number>
+  readonly peakMemory: number
+}
+
+const bytes = 50_000_000
+const page = 4096
+const limit = 2 ** 31
+
+const touched = () => {
+  const held = new ArrayBuffer(bytes)
+  const view = new Uint8Array(held)
+  for (let i = 0; i < bytes; i += page) view[i] = 1
+  return held
+}
+
+const free = (held: ArrayBuffer) => void held.transfer(0)
+
+const hold = Effect.acquireUseRelease(
+  Effect.sync(touched),
+  () => Effect.sleep(500),
+  (held) => Effect.sync(() => free(held))
+)
+
+const endless = function*() {
+  for (let i = 0;; i++) yield i
+}
+
+const [pools, seconds] = process.argv.slice(2).map(Number)
+// A virtual machine whose free memory has gone to its host gets it back slowly, which says nothing of a policy.
+Array.from({ length: Math.floor(limit / bytes) }, touched).forEach(free)
+
+const program = Effect.gen(function*() {
+  let peakMemory = 0
+  const governor = yield* ConcurrencyGovernor.make({}, { policy: ScalingPolicy.adaptive() })
+  const watch = Effect.sync(() => (peakMemory = Math.max(peakMemory, process.memoryUsage.rss())))
+  yield* Effect.forkChild(Effect.repeat(watch, { while: () => Effect.as(Effect.sleep(20), true) }))
+  const run = Effect.gen(function*() {
+    const pool = yield* AutoscaledPool.fromSource(TaskSource.fromIterable(endless()), () => hold, {
+      governor,
+      loggingInterval: null
+    })
+    yield* Effect.forkChild(Effect.andThen(Effect.sleep(seconds * 1000), pool.abort))
+    return (yield* pool.run).succeeded
+  })
+  const tasks = yield* Effect.replicateEffect(run, pools, { concurrency: "unbounded" })
+  const shared: Shared = { pools, tasks, peakMemory: peakMemory / 1e6 }
+  process.stdout.write(`${JSON.stringify(shared)}\n`)
+})
+
+// Whoever else keeps the machine busy must not decide what this process is measured to bear.
+const status = NodeSystemStatus.layer({ cpu: false, memory: { limit } })
+
+await Effect.runPromise(Effect.scoped(Effect.provide(program, status)))
+process.exit(0)
