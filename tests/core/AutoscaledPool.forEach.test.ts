@@ -1,4 +1,4 @@
-import { AutoscaledPool, InvalidOptionsError, SystemStatus } from "@autoscaled-pool/core"
+import { AutoscaledPool, InvalidOptionsError, PoolRegistry, SystemStatus } from "@autoscaled-pool/core"
 import { assert, describe } from "@effect/vitest"
 import { Cause, Data, Effect, Exit, Fiber, pipe, Stream } from "effect"
 import type { NonEmptyArray, NonEmptyReadonlyArray } from "effect/Array"
@@ -20,6 +20,25 @@ class Torn extends Data.TaggedError("Torn")<{ readonly page: number }> {}
 const range = (count: number): ReadonlyArray<number> => Array.from({ length: count }, (_, index) => index)
 
 describe("AutoscaledPool.forEach", () => {
+  for (const control of ["abort", "drain"] as const) {
+    for (const discard of [false, true]) {
+      test(`a view's ${control}${discard ? ", without results" : ""}: interrupted, as there are not all results`, function*() {
+        const registry = yield* PoolRegistry.PoolRegistry
+        const options = { name: `forEach ${control}`, concurrencySettings: { maxConcurrency: 2 } }
+        const task = (item: number) => Effect.as(Effect.sleep("1 second"), item)
+        const run = yield* begin(
+          discard
+            ? AutoscaledPool.forEach(range(4), task, { ...options, discard })
+            : AutoscaledPool.forEach(range(4), task, options)
+        )
+        const { controls } = registry.find(options.name) ?? assert.fail("the pool is not registered")
+        yield* begin(controls?.[control] ?? Effect.die("no controls"))
+        yield* after("2 seconds")
+        assert.isTrue(Cause.hasInterruptsOnly(yield* causeOf(run)))
+      })
+    }
+  }
+
   test("results come in the order of the items, whatever the order of their ends", function*() {
     const run = yield* begin(
       AutoscaledPool.forEach(range(20), (item) => Effect.as(Effect.sleep(1000 - item * 37), `page ${item}`))

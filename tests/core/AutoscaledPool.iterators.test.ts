@@ -4,6 +4,7 @@
 import { AutoscaledPool, InvalidOptionsError, TaskSource } from "@autoscaled-pool/core"
 import { assert, describe } from "@effect/vitest"
 import { Cause, Effect, Fiber } from "effect"
+import { Readable } from "node:stream"
 import { begin, causeOf, failureOf, resultOf, settled, test } from "./stage.ts"
 
 const turns = Effect.andThen(Effect.promise(() => new Promise((resolve) => setImmediate(resolve))), settled)
@@ -71,6 +72,44 @@ describe("a run that ended before its iterable did", () => {
       assert.deepStrictEqual(done, [])
     })
 
+    const streams: Record<string, () => AsyncIterable<number>> = {
+      "a web stream": () => Readable.toWeb(Readable.from(ten)) as AsyncIterable<number>,
+      "a stream of Node.js": () => Readable.from(ten),
+      "a cursor": () => {
+        const cursor = {
+          closed: false,
+          *[Symbol.iterator]() {
+            if (!cursor.closed) yield* ten
+          },
+          async *[Symbol.asyncIterator]() {
+            try {
+              yield* cursor
+            } finally {
+              cursor.closed = true
+            }
+          }
+        }
+        return {
+          get closed() {
+            return cursor.closed
+          },
+          [Symbol.asyncIterator]: () => cursor[Symbol.asyncIterator]()
+        }
+      }
+    }
+    for (const [name, make] of Object.entries(streams)) {
+      test(`${name}, ${ending}: the next run dies and says why, though there is a new iterator each time`, function*() {
+        const { done, goOn, pool } = yield* workOn(make())
+        yield* end(pool)
+        for (let turn = 0; turn < 5; turn++) yield* turns
+        goOn()
+        const run = yield* begin(pool.run)
+        for (let turn = 0; turn < 5; turn++) yield* turns
+        assert.include(Cause.pretty(yield* causeOf(run)), "can be gone through only once")
+        assert.deepStrictEqual(done, [])
+      })
+    }
+
     test(`an async iterable that begins anew, ${ending}: the next run goes through all of it`, function*() {
       const { done, goOn, pool } = yield* workOn({
         [Symbol.asyncIterator]: async function*() {
@@ -94,6 +133,16 @@ describe("a run that ended before its iterable did", () => {
     for (const started of [1, 0]) {
       const run = yield* begin(pool.run)
       for (let turn = 0; turn < 5; turn++) yield* turns
+      assert.strictEqual((yield* resultOf(run)).started, started)
+    }
+  })
+
+  test("a web stream that a run has used up is no error: there is nothing left", function*() {
+    const { goOn, pool } = yield* workOn(Readable.toWeb(Readable.from([1])) as AsyncIterable<number>)
+    goOn()
+    for (const started of [1, 0]) {
+      const run = yield* begin(pool.run)
+      for (let turn = 0; turn < 10; turn++) yield* turns
       assert.strictEqual((yield* resultOf(run)).started, started)
     }
   })

@@ -244,7 +244,8 @@ type ForEachOptions<A, B, E, E2, R2> = PoolOptions<A, E2, R2, B, E | E2 | TaskTi
  *
  * Results come in the order of the items; `discard: true` keeps none. Items are asked for one at a time, as they can
  * start. The first failure interrupts the other tasks and is the failure of the whole. What `onTaskTimeout` succeeds with
- * stands in for the result. What is left of the items at the end is closed; what an iterable throws is a defect.
+ * stands in for the result. What is left of the items at the end is closed; what an iterable throws is a defect. Where a
+ * view aborts or drains the pool, the whole is interrupted: there are not all results.
  *
  * **Example** (Mapping over items)
  *
@@ -324,9 +325,11 @@ export const forEach: {
         // Tasks and what stands in for them after a timeout give a `B`.
         discard === true ? undefined : ({ index }, result) => void (results[index] = result as B)
       )
-      return Effect.map(
+      return Effect.flatMap(
         Effect.flatMap(pool, (pool) => neverTwice(pool.run)),
-        () => discard === true ? undefined : results
+        // Whoever finds the pool in the registry may end it before all results are there.
+        ({ outcome }) =>
+          outcome === "Finished" ? Effect.succeed(discard === true ? undefined : results) : Effect.interrupt
       )
     })
 )

@@ -3,6 +3,7 @@
  */
 import * as Duration from "effect/Duration"
 import * as Option from "effect/Option"
+import * as Predicate from "effect/Predicate"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import { InvalidOptionsError } from "../../InvalidOptionsError.ts"
@@ -32,6 +33,11 @@ export const positiveNumber: Rule<number> = fromGuard(
   "Use a number greater than 0; Infinity means no limit."
 )
 
+export const nonNegativeNumber: Rule<number> = fromGuard(
+  Schema.is(Schema.Number.check(Schema.isGreaterThanOrEqualTo(0))),
+  "Use a number of at least 0."
+)
+
 export const positiveRatio: Rule<number> = fromGuard(
   Schema.is(Schema.Number.check(Schema.isGreaterThan(0), Schema.isLessThanOrEqualTo(1))),
   "Use a ratio greater than 0 and at most 1."
@@ -53,6 +59,8 @@ export const aFunction: Rule<(...args: ReadonlyArray<never>) => unknown> = fromG
   (input: unknown): input is (...args: ReadonlyArray<never>) => unknown => typeof input === "function",
   "Use a function."
 )
+
+export const anObject: Rule<object> = fromGuard(Predicate.isObject, "Use an object with these options, or leave it out.")
 
 const isDurationInput = (input: unknown): input is Duration.Input =>
   !Number.isNaN(input) && Option.isSome(Duration.fromInput(input as Duration.Input)) // `fromInput` accepts and judges anything

@@ -7,21 +7,32 @@ import * as Schedule from "effect/Schedule"
 import { InvalidOptionsError } from "../../InvalidOptionsError.ts"
 import type { RetryOptions } from "../../PoolOptions.ts"
 import type { RetrySchedule } from "../feeds/retryFeed.ts"
+import * as rules from "../options/rules.ts"
 
 export const read = (
   options: RetryOptions<never, unknown, unknown> | undefined
-): Result.Result<RetrySchedule | undefined, InvalidOptionsError> => {
-  if (options === undefined) return Result.succeed(undefined)
-  const { schedule, times } = options
-  if (times !== undefined && !(times >= 0)) return refuse("times", times, "Use a number of at least 0.")
-  if (schedule !== undefined && !Schedule.isSchedule(schedule)) {
-    return refuse("schedule", schedule, "Use a Schedule, such as Schedule.exponential(\"1 second\").")
-  }
-  return Result.succeed(scheduleOf(options))
-}
+): Result.Result<RetrySchedule | undefined, InvalidOptionsError> =>
+  Result.gen(function*() {
+    if (options === undefined) return undefined
+    yield* rules.read(rules.anObject, "retry", options)
+    const { schedule, times, until, while: holds } = options
+    yield* rules.read(rules.nonNegativeNumber, "retry.times", times ?? 0)
+    yield* rules.read(rules.aFunction, "retry.while", holds ?? always)
+    yield* rules.read(rules.aFunction, "retry.until", until ?? always)
+    if (schedule !== undefined && !Schedule.isSchedule(schedule)) return yield* refuseSchedule(schedule)
+    return scheduleOf(options)
+  })
 
-const refuse = (field: string, value: unknown, remedy: string) =>
-  Result.fail(new InvalidOptionsError({ field: `retry.${field}`, value, remedy }))
+const always = () => true
+
+const refuseSchedule = (value: unknown) =>
+  Result.fail(
+    new InvalidOptionsError({
+      field: "retry.schedule",
+      value,
+      remedy: "Use a Schedule, such as Schedule.exponential(\"1 second\")."
+    })
+  )
 
 const scheduleOf = (options: RetryOptions<never, unknown, unknown>): RetrySchedule => {
   const { schedule = Schedule.forever, times, until, while: holds } = options as RetryOptions<unknown, unknown, unknown>

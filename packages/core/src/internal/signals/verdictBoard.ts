@@ -41,16 +41,20 @@ export class VerdictBoard<Info> {
   }
 
   private judge(now: number): Verdicts<Info> {
-    const current: Record<string, SignalInfo> = {}
-    const historical: Record<string, SignalInfo> = {}
+    const current: Array<[string, SignalInfo]> = []
+    const historical: Array<[string, SignalInfo]> = []
     let validUntil = Infinity
     for (const window of this.windows) {
       const verdict = window.judge(now)
-      current[window.signal.name] = verdict.current
-      historical[window.signal.name] = verdict.historical
+      current.push([window.signal.name, verdict.current])
+      historical.push([window.signal.name, verdict.historical])
       validUntil = Math.min(validUntil, window.validUntil(now))
     }
     this.validUntil = validUntil
-    return { current: this.describe(current, now), historical: this.describe(historical, now) }
+    // Not by assignment: a signal may have a name that objects mean something by.
+    return {
+      current: this.describe(Object.fromEntries(current), now),
+      historical: this.describe(Object.fromEntries(historical), now)
+    }
   }
 }

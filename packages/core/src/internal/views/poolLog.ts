@@ -19,6 +19,9 @@ export interface LogLine {
 /** How long something must hold the pool back before it is worth a line. */
 const worthALine = 1000
 
+/** How many decisions are kept for the next look: where nothing is to be logged there is none. */
+const mostDecisions = 100
+
 export class PoolLog {
   private readonly decisions: Array<DecisionRecord> = []
   private readonly told = new Map<string, number>()
@@ -29,6 +32,7 @@ export class PoolLog {
   /** A decision, to be told of at the next look. */
   note(decision: DecisionRecord): void {
     this.decisions.push(decision)
+    if (this.decisions.length > mostDecisions) this.decisions.shift()
   }
 
   began({ at, desired, policy, settings }: PoolSnapshot): LogLine {
