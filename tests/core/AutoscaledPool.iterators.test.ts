@@ -23,6 +23,19 @@ const workOn = Effect.fnUntraced(function*(items: Iterable<number> | AsyncIterab
 
 const ten = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]
 
+/** As those of databases: each iterator is a new one over the same rows, and whoever leaves it closes the cursor. */
+class Cursor implements AsyncIterable<number> {
+  closed = false
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<number> {
+    try {
+      if (!this.closed) yield* ten
+    } finally {
+      this.closed = true
+    }
+  }
+}
+
 const endings: Record<string, (pool: AutoscaledPool.AutoscaledPool<unknown>) => Effect.Effect<unknown>> = {
   abort: (pool) =>
     Effect.gen(function*() {
@@ -75,27 +88,7 @@ describe("a run that ended before its iterable did", () => {
     const streams: Record<string, () => AsyncIterable<number>> = {
       "a web stream": () => Readable.toWeb(Readable.from(ten)) as AsyncIterable<number>,
       "a stream of Node.js": () => Readable.from(ten),
-      "a cursor": () => {
-        const cursor = {
-          closed: false,
-          *[Symbol.iterator]() {
-            if (!cursor.closed) yield* ten
-          },
-          async *[Symbol.asyncIterator]() {
-            try {
-              yield* cursor
-            } finally {
-              cursor.closed = true
-            }
-          }
-        }
-        return {
-          get closed() {
-            return cursor.closed
-          },
-          [Symbol.asyncIterator]: () => cursor[Symbol.asyncIterator]()
-        }
-      }
+      "a cursor": () => new Cursor()
     }
     for (const [name, make] of Object.entries(streams)) {
       test(`${name}, ${ending}: the next run dies and says why, though there is a new iterator each time`, function*() {

@@ -347,6 +347,9 @@ describe("AutoscaledPool: retry", () => {
     const [field, retry] of [
       ["retry.times", { times: -1 }],
       ["retry.times", { times: NaN }],
+      ["retry.times", { times: "2" }],
+      ["retry.while", { while: true }],
+      ["retry.until", { until: "gone" }],
       ["retry.schedule", { schedule: "1 second" }]
     ] as const
   ) {

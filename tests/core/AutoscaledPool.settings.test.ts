@@ -403,6 +403,25 @@ describe("AutoscaledPool: options that cannot be", () => {
     })
   }
 
+  const objects = ["concurrencySettings", "retry", "rateLimit", "governor", "policy"]
+  for (const field of [...objects, "onTaskTimeout", "weight"]) {
+    for (const [name, value] of Object.entries({ "null": null, "a string": "adaptive", "true": true })) {
+      test(`${field}: ${name}`, function*() {
+        yield* refused(field, { [field]: value }, value)
+      })
+    }
+  }
+
+  for (const field of objects) {
+    test(`${field}: a number`, function*() {
+      yield* refused(field, { [field]: 3 }, 3)
+    })
+  }
+
+  test("policy: an object that is none", function*() {
+    yield* refused("policy", { policy: { name: "mine" } }, { name: "mine" })
+  })
+
   for (const field of ["autoscaleInterval", "desiredConcurrencyRatio", "scaleUpStepRatio", "scaleDownStepRatio"]) {
     test(`${field} together with policy`, function*() {
       yield* refused(field, { policy: ScalingPolicy.stepRatio(), [field]: 0.5 }, 0.5)

@@ -334,6 +334,19 @@ describe("SystemStatus.layer", () => {
     }
   })
 
+  for (const name of ["__proto__", "constructor", "toString", "Speicher 🙂", "a\nb"]) {
+    test(`a signal may be called ${JSON.stringify(name)}`, function*() {
+      const odd = yield* manual(name)
+      const status = yield* build({ signals: [odd.signal] })
+      yield* odd.report(0.95)
+      yield* after("1 second")
+      yield* odd.report(0.95)
+      const { isSystemIdle, signals } = yield* status.current
+      assert.isFalse(isSystemIdle)
+      assert.deepStrictEqual(Object.entries(signals).map(([name, { load }]) => [name, load]), [[name, 0.95]])
+    })
+  }
+
   test("is one for all pools of a program that share the layer", function*() {
     let built = 0
     const signal: LoadSignal.LoadSignal = {

@@ -60,7 +60,22 @@ export const aFunction: Rule<(...args: ReadonlyArray<never>) => unknown> = fromG
   "Use a function."
 )
 
-export const anObject: Rule<object> = fromGuard(Predicate.isObject, "Use an object with these options, or leave it out.")
+export const anObject: Rule<object> = fromGuard(
+  (input: unknown): input is object => Predicate.isObject(input),
+  "Use an object, or leave it out."
+)
+
+export const aPolicy: Rule<object> = fromGuard(
+  (input: unknown): input is object =>
+    Predicate.isObject(input) && Predicate.isFunction(input["initial"]) && Predicate.isFunction(input["decide"]),
+  "Use a policy, such as ScalingPolicy.adaptive(), or leave it out."
+)
+
+/** A number that another rule judges, or a function. */
+export const numberOrFunction: Rule<unknown> = {
+  read: Option.liftPredicate((input: unknown) => Predicate.isNumber(input) || Predicate.isFunction(input)),
+  remedy: "Use an integer of at least 1, or a function."
+}
 
 const isDurationInput = (input: unknown): input is Duration.Input =>
   !Number.isNaN(input) && Option.isSome(Duration.fromInput(input as Duration.Input)) // `fromInput` accepts and judges anything

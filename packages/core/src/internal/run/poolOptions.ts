@@ -44,10 +44,29 @@ export type BudgetPlan =
 type Options = PoolOptions<never, unknown, unknown, unknown, never>
 
 export const read = Effect.fnUntraced(function*(options: Options) {
+  yield* Effect.fromResult(readKinds(options))
   const name = yield* Effect.fromResult(rules.read(rules.name, "name", options.name ?? "pool"))
   const budget = yield* readBudget(options, name)
   return yield* Effect.fromResult(readRest(options, name, budget))
 })
+
+/** What kind of value an option is that is more than a number or a duration. */
+const kinds: ReadonlyArray<readonly [field: keyof Options, rule: rules.Rule<unknown>]> = [
+  ["concurrencySettings", rules.anObject],
+  ["onTaskTimeout", rules.aFunction],
+  ["retry", rules.anObject],
+  ["rateLimit", rules.anObject],
+  ["weight", rules.numberOrFunction],
+  ["governor", rules.anObject],
+  ["policy", rules.aPolicy]
+]
+
+const readKinds = (options: Options): Result.Result<void, InvalidOptionsError> =>
+  Result.gen(function*() {
+    for (const [field, rule] of kinds) {
+      if (options[field] !== undefined) yield* rules.read(rule, field, options[field])
+    }
+  })
 
 const readBudget = (options: Options, name: string): Effect.Effect<BudgetPlan, InvalidOptionsError> => {
   const ofSettings = nestedIn("concurrencySettings")

@@ -14,7 +14,6 @@ export const read = (
 ): Result.Result<RetrySchedule | undefined, InvalidOptionsError> =>
   Result.gen(function*() {
     if (options === undefined) return undefined
-    yield* rules.read(rules.anObject, "retry", options)
     const { schedule, times, until, while: holds } = options
     yield* rules.read(rules.nonNegativeNumber, "retry.times", times ?? 0)
     yield* rules.read(rules.aFunction, "retry.while", holds ?? always)
