@@ -66,7 +66,12 @@ const guarded = (
   send: (command, ...args) => availability.run(redis.send(command, ...args)),
   eval: (script) => {
     const evaluate = redis.eval(script)
-    if (!claims(script)) return (...params) => availability.run(evaluate(...params))
+    if (!claims(script)) {
+      return (...params) =>
+        script.numberOfKeys(...params) === 0
+          ? Effect.void as Effect.Effect<never> // the refresh of no leases; nobody reads what it answers
+          : availability.run(evaluate(...params))
+    }
     return (...params) => {
       const claim = Effect.catchIf(
         evaluate(...params),
