@@ -6,11 +6,13 @@ import * as PubSub from "effect/PubSub"
 import * as Stream from "effect/Stream"
 import type { Entered, Entrant, PoolRegistry, RegisteredPool, RegistryEvent } from "../../PoolRegistry.ts"
 import type { PoolSnapshot } from "../../PoolSnapshot.ts"
+import { PoolNames } from "./poolNames.ts"
 
 /** Names come from the program: one that makes up a new name for each run must not fill the memory with old ones. */
 const mostEnded = 100
 
 export class Registry implements PoolRegistry {
+  private readonly names = new PoolNames()
   private readonly running = new Map<string, RegisteredPool>()
   private readonly ended = new Map<string, PoolSnapshot>()
   private readonly listeners = new Set<(name: string) => void>()
@@ -33,12 +35,15 @@ export class Registry implements PoolRegistry {
   }
 
   enter({ controls, name: wanted, snapshot }: Entrant): Entered {
-    const name = this.freeName(wanted)
+    const { leave, name } = this.names.enter(wanted)
     const entered: Entered = {
       name,
       before: this.ended.get(name),
       tell: (event) => this.publish({ _tag: "Told", pool: name, event }),
-      leave: () => this.leave(name)
+      leave: () => {
+        this.leave(name)
+        leave()
+      }
     }
     this.ended.delete(name)
     this.running.set(name, { name, snapshot: () => snapshot(entered), controls })
@@ -58,13 +63,6 @@ export class Registry implements PoolRegistry {
       this.ended.delete(oldest)
     }
     this.publish({ _tag: "Left", pool: name })
-  }
-
-  private freeName(wanted: string): string {
-    if (!this.running.has(wanted)) return wanted
-    let number = 2
-    while (this.running.has(`${wanted}#${number}`)) number++
-    return `${wanted}#${number}`
   }
 
   private publish(event: RegistryEvent): void {
