@@ -5,6 +5,8 @@
  * - CONTENDER: `adaptive`, `stepRatio`, or a number: that concurrency, fixed.
  * - LIMIT: a number of tasks to run, or of seconds (`20s`) to run tasks for.
  *
+ * `HEAP_MAX` is the most in flight, `HEAP_EVERY` the milliseconds from one step of `stepRatio` to the next.
+ *
  * The memory signal alone holds back, so that nothing else keeps the heap from filling.
  */
 import { AutoscaledPool, ScalingPolicy, TaskSource } from "@autoscaled-pool/core"
@@ -73,7 +75,7 @@ const kinds: Readonly<Record<string, Effect.Effect<unknown>>> = {
 
 const fixed = Number(contender)
 const policy = contender === "adaptive" ? { policy: ScalingPolicy.adaptive() } : {
-  autoscaleInterval: "1 second",
+  autoscaleInterval: Number(process.env.HEAP_EVERY ?? 1000),
   scaleUpStepRatio: 0.2
 } as const
 const settings = Number.isNaN(fixed)

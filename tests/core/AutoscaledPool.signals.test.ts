@@ -5,7 +5,14 @@
  * clock that does (11), a missing feed or a failed reading that counts as healthy (12), an overload of the first moments
  * that stalls the first task (7), an outage that is silent or that floods the log (27).
  */
-import { AutoscaledPool, ClientErrors, LoadSignal, SystemStatus, TaskSource } from "@autoscaled-pool/core"
+import {
+  AutoscaledPool,
+  ClientErrors,
+  LoadSignal,
+  ScalingPolicy,
+  SystemStatus,
+  TaskSource
+} from "@autoscaled-pool/core"
 import { assert, describe, it } from "@effect/vitest"
 import { Clock, Duration, Effect, Layer, Queue, type Scope, Stream } from "effect"
 import { TestClock } from "effect/testing"
@@ -13,6 +20,16 @@ import { after, begin, hasEnded, jobs, log, resultOf, wallClock } from "./stage.
 
 const calm = Effect.succeed({ load: 0.1 })
 const busy = Effect.succeed({ load: 0.95 })
+const exhausted = Effect.succeed({ load: 1, isExhausted: true })
+
+/** Bounds starts by itself, and would let any number in. */
+const fixedAllowance = ScalingPolicy.makeUnsafe({
+  name: "a policy that bounds starts",
+  every: "1 second",
+  boundsStarts: true,
+  initial: () => undefined,
+  decide: (_, { desired }) => [{ desired, startAllowance: 100, reason: { summary: "as it is" } }, undefined]
+})
 
 /** A signal that measures what a test says, once a second. */
 const gauge = (name = "disk") => {
@@ -50,12 +67,14 @@ const signalTest = (
     ).pipe(Effect.provide(layer))
   })
 
-const busyPool = Effect.gen(function*() {
+const busyPoolOf = Effect.fnUntraced(function*(options: { readonly policy?: ScalingPolicy.ScalingPolicy }) {
   const { tally, work } = jobs(100_000)
-  const pool = yield* AutoscaledPool.make({ ...work, loggingInterval: null })
+  const pool = yield* AutoscaledPool.make({ ...work, loggingInterval: null, ...options })
   const run = yield* begin(pool.run)
   return { pool, run, tally }
 })
+
+const busyPool = busyPoolOf({})
 
 describe("AutoscaledPool on signals", () => {
   signalTest("a signal that measures calm lets the pool grow", function*() {
@@ -75,6 +94,41 @@ describe("AutoscaledPool on signals", () => {
     yield* after("4 seconds")
     assert.isAbove(tally.running, 8)
   })
+
+  for (const policy of [ScalingPolicy.stepRatio(), fixedAllowance]) {
+    signalTest(
+      `exhaustion closes the gate at the first report, up to the minimum, under ${policy.name}`,
+      function*({ reading }) {
+        const { pool, tally } = yield* busyPoolOf({ policy })
+        yield* after("8 seconds")
+        assert.strictEqual(tally.running, 10)
+        reading.now = exhausted
+        yield* after("1 second")
+        const { disk } = (yield* pool.state).system.signals
+        assert.isBelow(disk.actualRatio, disk.limitRatio)
+        assert.isTrue(disk.isOverloaded)
+        yield* after("1 second")
+        assert.strictEqual(tally.running, 1)
+        assert.deepStrictEqual((yield* pool.state).blocker, { _tag: "Overloaded", signals: ["disk"] })
+        reading.now = calm
+        yield* after("4 seconds")
+        assert.isAtLeast(tally.running, 9)
+      }
+    )
+  }
+
+  signalTest(
+    "what is desired does not grow while a resource is exhausted, and the reason says why",
+    function*({ reading }) {
+      const { pool } = yield* busyPool
+      yield* after("8 seconds")
+      reading.now = exhausted
+      yield* after("2500 millis")
+      const { lastDecision } = yield* pool.snapshot
+      assert.strictEqual(lastDecision?.to, 9)
+      assert.strictEqual(lastDecision?.reason.summary.includes("disk is exhausted"), true)
+    }
+  )
 
   for (
     const [what, broken] of [

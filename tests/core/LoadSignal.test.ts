@@ -37,6 +37,7 @@ describe("LoadSignal.evaluate", () => {
       limitRatio: 0.2,
       actualRatio: 0,
       isOverloaded: false,
+      isExhausted: false,
       isStale: true,
       load: 0,
       own: 0,
@@ -76,6 +77,23 @@ describe("LoadSignal.evaluate", () => {
     assert.isTrue(LoadSignal.evaluate(snapshots, 0.19999).isOverloaded)
     assert.isTrue(LoadSignal.evaluate([at(0), at(1, true)], 0).isOverloaded)
     assert.isFalse(LoadSignal.evaluate([at(0), at(1, true)], 1).isOverloaded)
+  })
+
+  it("a resource that is exhausted is overloaded at once, and until a report is not", () => {
+    const calm = Array.from({ length: 100 }, (_, i) => at(i))
+    const exhausted = { ...at(100, true, 1.1), isExhausted: true }
+    assert.deepInclude(LoadSignal.evaluate([...calm, exhausted], 0.5), {
+      actualRatio: 0.01,
+      isOverloaded: true,
+      isExhausted: true
+    })
+    assert.isTrue(LoadSignal.evaluate([...calm, exhausted, at(101, true), at(102, true)], 0.5).isOverloaded)
+    for (const after of [[at(101)], [at(101, true), at(102)], [at(101), at(102, true)]]) {
+      assert.deepInclude(LoadSignal.evaluate([...calm, exhausted, ...after], 0.5), {
+        isOverloaded: false,
+        isExhausted: false
+      })
+    }
   })
 
   it("compares the unrounded ratio", () => {

@@ -282,6 +282,52 @@ describe("NodeMemory", () => {
       }))
   })
 
+  describe("exhaustion", () => {
+    it.effect("a limit that kills is exhausted before all of it is used, and not at the target", () =>
+      Effect.gen(function*() {
+        const within = (percent: number) => Math.round(percent / 100 * 256) * MiB
+        const cases: Readonly<Record<string, (percent: number) => ReturnType<typeof start>>> = {
+          heap: (percent) =>
+            start(Machine.unlimited, {}, { heap: () => ({ used: within(percent), limit: 256 * MiB }) }),
+          group: (percent) =>
+            start(Machine.version2("/app", group2("/sys/fs/cgroup/app", `${256 * MiB}`, within(percent)))),
+          budget: (percent) =>
+            start(
+              { ...Machine.unlimited, "/proc/self/status": Machine.status({ anonymous: within(percent) }) },
+              { limit: 256 * MiB }
+            )
+        }
+        for (const [name, measure] of Object.entries(cases)) {
+          for (const [percent, expected] of [[80, false], [95, false], [97, false], [98, true], [120, true]] as const) {
+            const { first } = yield* measure(percent)
+            assert.strictEqual(first.isExhausted ?? false, expected, `${name} at ${percent} %`)
+          }
+        }
+      }))
+
+    it.effect("the machine is exhausted where it is full, not where it counts as all of a limit", () =>
+      Effect.gen(function*() {
+        for (const [available, expected] of [[0.05, false], [0.02, false], [0.005, true]] as const) {
+          const { first } = yield* start({
+            ...Machine.unlimited,
+            "/proc/meminfo": Machine.meminfo({ available: available * 16 * GiB })
+          })
+          assert.strictEqual(first.isExhausted ?? false, expected, `${available} available`)
+        }
+      }))
+
+    it.effect("any limit counts, not only the one that binds", () =>
+      Effect.gen(function*() {
+        const { first } = yield* start(
+          { ...Machine.unlimited, "/proc/meminfo": Machine.meminfo({ available: 0.001 * 16 * GiB }) },
+          { target: 0.5 },
+          { heap: () => ({ used: 80 * MiB, limit: 100 * MiB }) }
+        )
+        assert.deepInclude(first.measure, { of: "V8 heap" })
+        assert.isTrue(first.isExhausted)
+      }))
+  })
+
   describe("limits of the process", () => {
     it.effect("the V8 heap limit counts where it is the tightest", () =>
       Effect.gen(function*() {

@@ -9,7 +9,7 @@ import * as Result from "effect/Result"
 import type * as Stream from "effect/Stream"
 import * as rules from "./internal/options/rules.ts"
 import * as sampler from "./internal/signals/sampler.ts"
-import { infoOf, overloadedShare } from "./internal/signals/signalInfo.ts"
+import { infoOf, isExhausted, overloadedShare } from "./internal/signals/signalInfo.ts"
 import type { InvalidOptionsError } from "./InvalidOptionsError.ts"
 
 /**
@@ -21,6 +21,8 @@ import type { InvalidOptionsError } from "./InvalidOptionsError.ts"
  * - `load`: use as a fraction of the limit's resource: 0 is idle, 1 is all of it; it may exceed 1.
  * - `own`: the part of `load` that this process, children included, causes; left out where it cannot be told.
  * - `isOverloaded`: whether this report alone counts as overload.
+ * - `isExhausted`: whether next to nothing of the resource is left, and a task more may end the process. It makes the
+ *   verdict that of an overload at once, until a report is not overloaded; default `false`.
  * - `measure`: what `load` is a share of, in real units, for whoever wants to show it.
  *
  * @category models
@@ -31,6 +33,7 @@ export interface LoadSnapshot {
   readonly load: number
   readonly own?: number
   readonly isOverloaded: boolean
+  readonly isExhausted?: boolean | undefined
   readonly measure?: Measure | undefined
 }
 
@@ -82,7 +85,8 @@ export interface LoadSignal {
  * **Details**
  *
  * - `limitRatio`, `actualRatio`: the share of overloaded time that is allowed, and that there was.
- * - `isOverloaded`: `actualRatio > limitRatio`, on the unrounded number.
+ * - `isExhausted`: a report has said so, and all since were overloaded.
+ * - `isOverloaded`: `actualRatio > limitRatio`, on the unrounded number, or `isExhausted`.
  * - `isStale`: the signal has stopped reporting, or has not begun.
  * - `load`, `own`: the latest report's. `own` equals `load` where the signal cannot tell them apart.
  * - `target`: the signal's.
@@ -97,6 +101,7 @@ export interface SignalInfo {
   readonly limitRatio: number
   readonly actualRatio: number
   readonly isOverloaded: boolean
+  readonly isExhausted?: boolean | undefined
   readonly isStale: boolean
   readonly load: number
   readonly own: number
@@ -107,7 +112,8 @@ export interface SignalInfo {
 }
 
 /**
- * What a sample tells, in the words of a {@link LoadSnapshot}; `isOverloaded` is `load > target` where it is left out.
+ * What a sample tells, in the words of a {@link LoadSnapshot}; `isOverloaded` is `load > target` where it is left out, and
+ * true where `isExhausted` is.
  *
  * @category models
  * @since 0.1.0
@@ -116,6 +122,7 @@ export interface Sample {
   readonly load: number
   readonly own?: number | undefined
   readonly isOverloaded?: boolean | undefined
+  readonly isExhausted?: boolean | undefined
   readonly measure?: Measure | undefined
 }
 
@@ -216,7 +223,8 @@ const fromOptions = <E>(options: SampledOptions<E>): Result.Result<LoadSignal, I
  *
  * The actual ratio is overloaded time over total time, each gap between two reports charged to the report that ends it.
  * No report gives 0, a single one its own flag; where all gaps are zero each counts as one. The law is Crawlee's
- * (apify/crawlee, `system_status.ts`), compared unrounded.
+ * (apify/crawlee, `system_status.ts`), compared unrounded. A report that says `isExhausted` counts at once, whatever the
+ * ratio, and until one is not overloaded.
  *
  * **Example** (Judging a window)
  *
@@ -240,6 +248,7 @@ export const evaluate = (snapshots: ReadonlyArray<LoadSnapshot>, limitRatio: num
   infoOf({
     limitRatio,
     actualRatio: overloadedShare(snapshots),
+    isExhausted: isExhausted(snapshots),
     target,
     latest: snapshots.at(-1),
     isStale: snapshots.length === 0

@@ -260,7 +260,8 @@ const parse = (options: Parameters<typeof layer>[0]): Result.Result<Windows, Inv
  * - `load`: default 0.
  * - `own`: default `load`.
  * - `target`: default 1.
- * - `isOverloaded`: default `load > target`.
+ * - `isExhausted`: default `false`.
+ * - `isOverloaded`: default `load > target`, and true where `isExhausted` is.
  * - `isStale`: default `false`.
  * - `measure`: default none.
  * - `overloadedSince`: default none.
@@ -273,6 +274,7 @@ export interface TestLoad {
   readonly own?: number | undefined
   readonly target?: number | undefined
   readonly isOverloaded?: boolean | undefined
+  readonly isExhausted?: boolean | undefined
   readonly isStale?: boolean | undefined
   readonly measure?: Measure | undefined
   readonly overloadedSince?: number | undefined
@@ -328,12 +330,21 @@ export const layerTest: Layer.Layer<SystemStatus | TestSystemStatus> = Layer.eff
 }))
 
 const testSignalInfo = (
-  { load = 0, own = load, target = 1, isOverloaded = load > target, isStale = false, measure, overloadedSince }:
-    TestLoad
+  {
+    load = 0,
+    own = load,
+    target = 1,
+    isOverloaded = load > target,
+    isExhausted = false,
+    isStale = false,
+    measure,
+    overloadedSince
+  }: TestLoad
 ): SignalInfo =>
   signalInfo.infoOf({
     limitRatio: 0,
     actualRatio: isOverloaded ? 1 : 0,
+    isExhausted,
     target,
     latest: { load, own, measure },
     isStale,

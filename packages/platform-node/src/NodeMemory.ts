@@ -57,6 +57,9 @@ export interface Options {
  *   that are set aside are no part of the machine.
  * - `limit`: what this process and its children hold counts.
  *
+ * A limit is exhausted where more than three quarters are used of what `target` leaves free, at 97.5 % by default: as it
+ * kills, the gate closes at once, and until the load is at the target again. The machine is from 99.25 % on.
+ *
  * Of several control groups, one inside the other, the smallest limit and the smallest headroom count. A limit of the
  * machine's size or more is none. `measure.of` names the limit that binds.
  *
@@ -134,21 +137,32 @@ const machineOf = (node: Host.Node, own: number): MachineMemory => {
   return { total, available: node.platform === "darwin" ? total - own : node.freeMemory() }
 }
 
-/** One limit, and what counts against it, in bytes; `own` is this process's part. */
+/** One limit, and what counts against it, in bytes; `own` is this process's part, `most` what may be used safely. */
 interface Limit {
   readonly of: string
   readonly limit: number
+  readonly most: number
   readonly used: number
   readonly own: number
 }
 
+/** As a share of the limit: three quarters of what the target leaves free. Who waits longer is killed first. */
+const mostOf = (target: number): number => 1 - (1 - target) / 4
+
 const limitsOf = ({ groups, heap, machine, own }: Reading, target: number, budget: number | undefined) => {
   const bound = tightest(groups)
+  const ofProcess = (of: string, limit: number, used: number, own: number): Limit => ({
+    of,
+    limit,
+    most: mostOf(target) * limit,
+    used,
+    own
+  })
   const limits: ReadonlyArray<Limit | undefined> = [
     machine.total > 0 ? ofMachine(machine, own, target) : undefined,
-    bound && { of: `cgroup ${nearest(groups).name}`, limit: bound.limit, used: bound.limit - bound.headroom, own },
-    budget === undefined ? undefined : { of: "memory.limit", limit: budget, used: own, own },
-    { of: "V8 heap", limit: heap.limit, used: heap.used, own: heap.used }
+    bound && ofProcess(`cgroup ${nearest(groups).name}`, bound.limit, bound.limit - bound.headroom, own),
+    budget === undefined ? undefined : ofProcess("memory.limit", budget, own, own),
+    ofProcess("V8 heap", heap.limit, heap.used, heap.used)
   ]
   return limits.filter((limit) => limit !== undefined)
 }
@@ -160,6 +174,7 @@ const machineTarget = 0.97
 const ofMachine = ({ available, total }: MachineMemory, own: number, target: number): Limit => ({
   of: "machine",
   limit: total * machineTarget / target,
+  most: mostOf(machineTarget) * total,
   used: total - available,
   own
 })
@@ -169,9 +184,15 @@ const nearest = (groups: ReadonlyArray<GroupLevel>): GroupLevel =>
   groups.reduce((a, b) => b.limit - b.used < a.limit - a.used ? b : a)
 
 const measure = (reading: Reading, target: number, budget: number | undefined): LoadSignal.Sample => {
-  const { limit, of, own, used } = limitsOf(reading, target, budget).reduce((a, b) => loadOf(b) > loadOf(a) ? b : a)
+  const limits = limitsOf(reading, target, budget)
+  const { limit, of, own, used } = limits.reduce((a, b) => loadOf(b) > loadOf(a) ? b : a)
   const load = Math.max(0, used / limit)
-  return { load, own: Math.min(own / limit, load), measure: { used, limit, unit: "By", of } }
+  return {
+    load,
+    own: Math.min(own / limit, load),
+    isExhausted: limits.some(({ most, used }) => used > most),
+    measure: { used, limit, unit: "By", of }
+  }
 }
 
 const loadOf = ({ limit, used }: Limit): number => used / limit

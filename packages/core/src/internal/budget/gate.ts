@@ -17,7 +17,8 @@ export class Gate {
   cap: number
   settings: ConcurrencySettings.ConcurrencySettings
   private allowance = Infinity
-  private isHeldBack = false
+  /** Whether only the minimum may start. */
+  isHeldBack = false
   private readonly pace: StartPace
 
   constructor(settings: ConcurrencySettings.ConcurrencySettings) {

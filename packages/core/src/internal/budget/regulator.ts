@@ -176,17 +176,21 @@ export class Regulator {
   private follow(info: SystemInfo): void {
     const before = this.verdict
     this.verdict = info
-    if (before.isSystemIdle === info.isSystemIdle) return
-    this.gate.holdBack(this.holdsBack(info))
-    this.dispatching.report(
-      info.isSystemIdle ? { _tag: "OverloadEnded" } : { _tag: "OverloadBegan", signals: overloadedIn(info) }
-    )
+    const isHeldBack = this.holdsBack(info)
+    if (before.isSystemIdle === info.isSystemIdle && isHeldBack === this.gate.isHeldBack) return
+    this.gate.holdBack(isHeldBack)
+    if (before.isSystemIdle !== info.isSystemIdle) {
+      this.dispatching.report(
+        info.isSystemIdle ? { _tag: "OverloadEnded" } : { _tag: "OverloadBegan", signals: overloadedIn(info) }
+      )
+    }
     this.dispatching.wake()
   }
 
-  /** Whether an overloaded signal keeps all but the minimum from starting. */
+  /** Whether an overloaded signal keeps all but the minimum from starting, which an exhausted one does in any policy. */
   private holdsBack(info: SystemInfo): boolean {
-    return !info.isSystemIdle && this.policy.boundsStarts !== true
+    if (info.isSystemIdle) return false
+    return this.policy.boundsStarts !== true || Object.values(info.signals).some(({ isExhausted }) => isExhausted)
   }
 
   private setSaturation(): void {

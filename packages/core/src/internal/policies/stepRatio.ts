@@ -78,9 +78,11 @@ export const make = (options: StepRatioOptions): Result.Result<ScalingPolicy<und
 
 const overloadIn = (info: SystemInfo): ScalingReason => {
   const overloaded = Object.entries(info.signals).filter(([, { isOverloaded }]) => isOverloaded)
-  const shares = overloaded.map(([name, { actualRatio, limitRatio }]) =>
-    `${name} was overloaded for ${format.percent(actualRatio)} of the recent time (` +
-    `${format.percent(limitRatio)} is allowed)`
+  const shares = overloaded.map(([name, { actualRatio, isExhausted, limitRatio }]) =>
+    isExhausted === true && actualRatio <= limitRatio
+      ? `${name} is exhausted`
+      : `${name} was overloaded for ${format.percent(actualRatio)} of the recent time (` +
+        `${format.percent(limitRatio)} is allowed)`
   )
   return { summary: `${format.list(shares)}, ${summaries.fewer}`, bindingSignal: overloaded[0]?.[0] }
 }

@@ -58,10 +58,15 @@ const within = <A, E>(
       fiber.pollUnsafe() ?? Fiber.join(fiber).pipe(Effect.timeout(limit), Effect.ensuring(Fiber.interrupt(fiber)))
   )
 
-const snapshotOf = ({ isOverloaded, load, measure, own }: Sample, target: number, at: number): LoadSnapshot => ({
+const snapshotOf = (
+  { isExhausted = false, isOverloaded, load, measure, own }: Sample,
+  target: number,
+  at: number
+): LoadSnapshot => ({
   at,
   load,
-  isOverloaded: isOverloaded ?? load > target,
+  isOverloaded: isExhausted || (isOverloaded ?? load > target),
+  ...isExhausted ? { isExhausted } : {},
   ...own === undefined ? {} : { own },
   ...measure === undefined ? {} : { measure }
 })

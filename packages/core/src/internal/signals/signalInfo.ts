@@ -18,21 +18,34 @@ export const overloadedShare = (snapshots: ReadonlyArray<LoadSnapshot>): number 
   return total === 0 ? overloadedGaps / (snapshots.length - 1) : overloaded / total
 }
 
+/** A report said so, and none has told since that there is room again. */
+export const isExhausted = (snapshots: ReadonlyArray<LoadSnapshot>): boolean => {
+  for (let i = snapshots.length - 1; i >= 0; i--) {
+    if (snapshots[i].isExhausted === true) return true
+    if (!snapshots[i].isOverloaded) return false
+  }
+  return false
+}
+
 export const infoOf = (options: {
   readonly limitRatio: number
   readonly actualRatio: number
+  readonly isExhausted: boolean
   readonly target: number
   /** The latest snapshot there is, in the window or before it. */
-  readonly latest: Omit<LoadSnapshot, "at" | "isOverloaded"> & { readonly at?: number | undefined } | undefined
+  readonly latest:
+    | Omit<LoadSnapshot, "at" | "isOverloaded" | "isExhausted"> & { readonly at?: number | undefined }
+    | undefined
   readonly isStale: boolean
   readonly overloadedSince?: number | undefined
 }): SignalInfo => {
-  const { actualRatio, isStale, latest, limitRatio, overloadedSince, target } = options
+  const { actualRatio, isExhausted, isStale, latest, limitRatio, overloadedSince, target } = options
   const load = latest?.load ?? 0
   return {
     limitRatio,
     actualRatio,
-    isOverloaded: actualRatio > limitRatio,
+    isOverloaded: isExhausted || actualRatio > limitRatio,
+    isExhausted,
     isStale,
     load,
     own: latest?.own ?? load,

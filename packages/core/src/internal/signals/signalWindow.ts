@@ -3,7 +3,7 @@
  */
 import type { LoadSignal, LoadSnapshot, SignalInfo } from "../../LoadSignal.ts"
 import type { Report } from "./report.ts"
-import { infoOf, overloadedShare } from "./signalInfo.ts"
+import { infoOf, isExhausted, overloadedShare } from "./signalInfo.ts"
 
 export interface Windows {
   readonly current: number
@@ -65,18 +65,18 @@ export class SignalWindow {
 
   private judgeWindow(span: Span, now: number): SignalInfo {
     const { overloadedRatio, target } = this.signal
-    const actualRatio = overloadedShare(this.snapshots.filter(({ at }) => at >= now - span.length))
+    const snapshots = this.snapshots.filter(({ at }) => at >= now - span.length)
     const latest = this.snapshots.at(-1)
-    if (actualRatio <= overloadedRatio) span.overloadedSince = undefined
-    else span.overloadedSince ??= latest?.at
-    return infoOf({
+    const info = infoOf({
       limitRatio: overloadedRatio,
-      actualRatio,
+      actualRatio: overloadedShare(snapshots),
+      isExhausted: isExhausted(snapshots),
       target,
       latest,
-      isStale: this.isOut || latest === undefined || this.isSilent(now),
-      overloadedSince: span.overloadedSince
+      isStale: this.isOut || latest === undefined || this.isSilent(now)
     })
+    span.overloadedSince = info.isOverloaded ? span.overloadedSince ?? latest?.at : undefined
+    return { ...info, overloadedSince: span.overloadedSince }
   }
 
   private forgetBefore(from: number): void {
