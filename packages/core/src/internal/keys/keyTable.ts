@@ -18,6 +18,8 @@ export interface KeyEntry<K> {
   parked: number
   /** When the pace lets the next task start. */
   nextStart: number
+  /** Whether it is remembered beyond its use, and has been used since that was last looked at. */
+  memory: "None" | "Kept" | "Used"
   /** In the order in which they are told. */
   readonly listeners: Set<KeyListener<K>>
 }
@@ -26,8 +28,8 @@ export class KeyTable<K> {
   plan: KeyPlan<K>
   private readonly random: () => number
   private readonly entries = new Map<K, KeyEntry<K>>()
-  /** Entries that nothing runs for, the one that has been so for longest first. */
-  private readonly idle = new Map<K, KeyEntry<K>>()
+  /** Entries that are remembered beyond their use: those that were used again go behind the others when one must go. */
+  private readonly kept = new Set<KeyEntry<K>>()
 
   constructor(plan: KeyPlan<K>, random: () => number) {
     this.plan = plan
@@ -39,22 +41,22 @@ export class KeyTable<K> {
     return this.entries.size
   }
 
-  get idleKeys(): number {
-    return this.idle.size
-  }
-
   all(): Iterable<KeyEntry<K>> {
     return this.entries.values()
   }
 
   entryOf(key: K): KeyEntry<K> {
     const known = this.entries.get(key)
-    if (known !== undefined) {
-      if (known.inFlight === 0) this.idle.delete(key)
-      return known
+    if (known !== undefined) return known
+    const entry: KeyEntry<K> = {
+      key,
+      limit: new KeyLimit(this.random),
+      inFlight: 0,
+      parked: 0,
+      nextStart: -Infinity,
+      memory: "None",
+      listeners: new Set()
     }
-    const limit = new KeyLimit(this.random)
-    const entry = { key, limit, inFlight: 0, parked: 0, nextStart: -Infinity, listeners: new Set<KeyListener<K>>() }
     this.entries.set(key, entry)
     return entry
   }
@@ -86,6 +88,7 @@ export class KeyTable<K> {
 
   /** The key may have opened: whoever holds items back looks, one after the other by turns. */
   tell(entry: KeyEntry<K>): void {
+    if (entry.listeners.size === 0) return
     for (const listener of [...entry.listeners]) {
       entry.listeners.delete(listener)
       entry.listeners.add(listener)
@@ -98,15 +101,26 @@ export class KeyTable<K> {
     if (entry.inFlight > 0 || entry.parked > 0) return
     if (entry.nextStart <= now && !entry.limit.hasMemory(now)) {
       this.entries.delete(entry.key)
-      this.idle.delete(entry.key)
+      if (entry.memory !== "None") this.kept.delete(entry)
       return
     }
-    this.idle.set(entry.key, entry)
-    if (this.idle.size <= this.plan.maxKeys) return
-    for (const [oldest] of this.idle) {
-      this.idle.delete(oldest)
-      this.entries.delete(oldest)
+    if (entry.memory !== "None") {
+      entry.memory = "Used"
       return
+    }
+    entry.memory = "Kept"
+    this.kept.add(entry)
+    if (this.kept.size > this.plan.maxKeys) this.dropOldest()
+  }
+
+  /** Forgets the entry that was used least lately, of those that are not in use. */
+  private dropOldest(): void {
+    for (const entry of this.kept) {
+      this.kept.delete(entry)
+      const isInUse = entry.inFlight > 0 || entry.parked > 0
+      if (!isInUse && entry.memory === "Kept") return void this.entries.delete(entry.key)
+      entry.memory = isInUse ? "None" : "Kept"
+      if (!isInUse) this.kept.add(entry)
     }
   }
 }

@@ -1,0 +1,90 @@
+/**
+ * Random programs over several pools and effects under one governor: whatever is done to them, no permit is lost, none is
+ * overdrawn, and every item is worked on.
+ */
+import { AutoscaledPool, ConcurrencyGovernor, KeyedLimits, SystemStatus, TaskSource } from "@autoscaled-pool/core"
+import { assert, describe } from "@effect/vitest"
+import { Effect, Fiber } from "effect"
+import { after, begin, settled, test } from "../stage.ts"
+import { randomFrom } from "./world.ts"
+
+const programs = 30
+const steps = 40
+
+describe("ConcurrencyGovernor, shared: random programs", () => {
+  for (let seed = 1; seed <= programs; seed++) {
+    test(`number ${seed}`, function*() {
+      const random = randomFrom(seed)
+      const below = (count: number) => Math.floor(random() * count)
+      const governor = yield* ConcurrencyGovernor.make({ desiredConcurrency: 1 + below(8), maxConcurrency: 8 })
+      const keys = yield* KeyedLimits.make({ key: (n: number) => n % 3, concurrency: 2 })
+      const status = yield* SystemStatus.TestSystemStatus
+      let permits = 0
+      let done = 0
+      const held = (weight: number, body: Effect.Effect<unknown>) =>
+        Effect.acquireUseRelease(
+          Effect.sync(() => permits += weight),
+          () => body,
+          () => Effect.sync(() => permits -= weight)
+        )
+      const items = 60
+      const makePool = (number: number) => {
+        const weight = 1 + below(3)
+        const durations = Array.from({ length: 7 }, () => below(3) * 300 + 20)
+        const task = (n: number) =>
+          Effect.andThen(
+            held(weight, Effect.uninterruptible(Effect.sleep(durations[n % durations.length]))),
+            Effect.sync(() => done++)
+          )
+        return AutoscaledPool.fromSource(TaskSource.fromIterable(Array.from({ length: items }, (_, n) => n)), task, {
+          name: `pool ${number}`,
+          governor,
+          weight,
+          share: 1 + below(4),
+          ...(below(2) === 0 ? { keys } : {}),
+          concurrencySettings: { minConcurrency: below(2), maxConcurrency: 2 + below(6) },
+          loggingInterval: null
+        })
+      }
+      const pools = yield* Effect.forEach([1, 2, 3], makePool)
+      const runs: Array<Fiber.Fiber<unknown, unknown>> = []
+      const run = (pool: (typeof pools)[number]) =>
+        Effect.map(begin(Effect.ignore(pool.run)), (fiber) => void runs.push(fiber))
+      for (const pool of pools) yield* run(pool)
+      const effects: Array<Fiber.Fiber<unknown>> = []
+      for (let step = 0; step < steps; step++) {
+        const pool = pools[below(pools.length)]
+        const action = below(10)
+        if (action === 0) yield* begin(pool.abort)
+        else if (action === 1) yield* run(pool)
+        else if (action === 2) yield* pool.pause
+        else if (action === 3) yield* pool.resume
+        else if (action === 4) yield* governor.configure({ desiredConcurrency: 1 + below(8) })
+        else if (action === 5) yield* pool.configure({ maxConcurrency: 2 + below(6) })
+        else if (action === 6) yield* status.set("cpu", { isOverloaded: below(2) === 0 })
+        else if (action === 7) {
+          effects.push(yield* begin(governor.withPermits(1 + below(2))(held(1, Effect.sleep(below(900))))))
+        } else if (action === 8) effects.at(-1)?.interruptUnsafe()
+        yield* after(below(700))
+        const { consumers, inUse } = yield* governor.state
+        assert.strictEqual(inUse, consumers.reduce((sum, { permits }) => sum + permits, 0))
+        assert.isAtLeast(inUse, permits)
+        // A heavy task that takes more than there are runs alone; desired may have been lowered under what runs.
+        assert.isAtMost(inUse, 8)
+      }
+      yield* status.set("cpu", {})
+      for (const pool of pools) {
+        yield* pool.resume
+        yield* run(pool)
+      }
+      yield* after("10 minutes")
+      yield* settled
+      for (const pool of pools) yield* run(pool) // what an abort gave back
+      yield* after("10 minutes")
+      assert.strictEqual(done, 3 * items)
+      assert.strictEqual(permits, 0)
+      assert.deepInclude(yield* governor.state, { inUse: 0, consumers: [] })
+      assert.strictEqual((yield* keys.state).keys, 0)
+    })
+  }
+})
