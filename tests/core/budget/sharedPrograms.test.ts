@@ -4,7 +4,7 @@
  */
 import { AutoscaledPool, ConcurrencyGovernor, KeyedLimits, SystemStatus, TaskSource } from "@autoscaled-pool/core"
 import { assert, describe } from "@effect/vitest"
-import { Effect, Fiber } from "effect"
+import { Effect, type Fiber } from "effect"
 import { after, begin, settled, test } from "../stage.ts"
 import { randomFrom } from "./world.ts"
 

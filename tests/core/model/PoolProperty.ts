@@ -83,7 +83,7 @@ export const check = Effect.fnUntraced(function*({ budget, programs, seed, wrap 
   const programsOf = budget === undefined
     ? arbitrary
     : Arbitrary.map(arbitrary, (program) => ({ ...program, patience: 0 }))
-  const result = yield* Arbitrary.checkEffect(programsOf, (program) => verify(program, tally, wrap, budget), {
+  const result = yield* Arbitrary.checkEffect(arbitrary, (program) => verify(program, tally, wrap, budget), {
     runs: programs,
     seed,
     size: 40,
