@@ -80,9 +80,6 @@ export interface CheckOptions {
 /** Random programs, until one is wrong: that one is then made as small as can be. */
 export const check = Effect.fnUntraced(function*({ budget, programs, seed, wrap }: CheckOptions) {
   const tally: Tally = new Map()
-  const programsOf = budget === undefined
-    ? arbitrary
-    : Arbitrary.map(arbitrary, (program) => ({ ...program, patience: 0 }))
   const result = yield* Arbitrary.checkEffect(arbitrary, (program) => verify(program, tally, wrap, budget), {
     runs: programs,
     seed,
