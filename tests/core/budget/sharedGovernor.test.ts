@@ -381,7 +381,7 @@ describe("ConcurrencyGovernor, shared: effects", () => {
     assert.isTrue(Exit.hasDies(yield* exitOf(invalid)))
   })
 
-  test("a hundred thousand that do nothing pass through", function*() {
+  test("twenty thousand that do nothing pass through", function*() {
     const governor = yield* fixedAt(3)
     let count = 0
     const one = governor.withPermit(Effect.sync(() => count++))
