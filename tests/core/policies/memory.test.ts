@@ -1,15 +1,10 @@
 /**
- * What a task costs in memory once it has grown, and how many may start.
+ * What a task costs in memory once it has grown.
  */
-import { ConcurrencySettings } from "@autoscaled-pool/core"
 import { assert, describe, it } from "@effect/vitest"
-import * as allowance from "../../../packages/core/src/internal/adaptive/allowance.ts"
-import * as decision from "../../../packages/core/src/internal/adaptive/decision.ts"
 import * as memory from "../../../packages/core/src/internal/adaptive/memory.ts"
 import * as pace from "../../../packages/core/src/internal/adaptive/pace.ts"
-import * as state from "../../../packages/core/src/internal/adaptive/state.ts"
-import * as view from "../../../packages/core/src/internal/adaptive/view.ts"
-import { between, known, observation, signal } from "./support.ts"
+import { known, signal } from "./support.ts"
 
 const ages = (count: number, age: (i: number) => number) => Array.from({ length: count }, (_, i) => age(i))
 
@@ -386,203 +381,18 @@ describe("memory", () => {
     assert.deepInclude(empty.seen, { used, grown, perTask, variance })
     assert.strictEqual(empty.unrest, model.unrest)
   })
-})
 
-describe("allowance", () => {
-  const seen: memory.Seen = {
-    used: 0.4,
-    grown: 20,
-    strayed: 0,
-    known: 60_000,
-    growth: 1000,
-    lag: 0,
-    present: 20,
-    usual: 1,
-    perTask: 0.02,
-    variance: 0
-  }
-
-  const modelOf = (options: Partial<memory.Seen> = {}, rise = 0): memory.MemoryModel => ({
-    ...memory.initial,
-    at: 0,
-    base: 0.1,
-    rise,
-    seen: { ...seen, ...options }
+  it("is learned for each limit by itself, for they are of different scales", () => {
+    const tasks = steady(4, 2000)
+    const measured = (of: string, own: number, at: number) =>
+      signal(own, { at, measure: { used: own, limit: 1, unit: "By", of } })
+    const heard = (memories: memory.Memories, of: string, own: number, at: number) =>
+      memory.observeLimit(memories, measured(of, own, at), tasks, at, 0, known(2000))
+    const machine = heard(heard({}, "machine", 0.003, 250), "machine", 0.004, 500)
+    const both = heard(machine, "V8 heap", 0.47, 750)
+    assert.deepStrictEqual(Object.keys(both), ["machine", "V8 heap"])
+    assert.strictEqual(both["machine"], machine["machine"])
+    assert.strictEqual(memory.of(both, measured("V8 heap", 0.5, 1000)).own, 0.47)
+    assert.strictEqual(memory.of(both, signal(0.5)), memory.initial)
   })
-
-  const limits = { most: 0.925, peak: 0, highest: 1 }
-
-  const starts = (
-    load: number,
-    current: number,
-    desired: number,
-    ended: number,
-    model = modelOf({ present: current })
-  ) =>
-    allowance.memoryBound({ ...limits, model: { ...model, own: load }, signal: signal(load) }, current, desired, ended)
-
-  it("lets start as many as there are free slots and tasks to end", () => {
-    assert.strictEqual(allowance.paceBound(10, 10, 0, 0), 2)
-    assert.strictEqual(allowance.paceBound(10, 4, 0, 0), 8)
-    assert.isAtLeast(allowance.paceBound(10, 10, 0, 25), 50)
-    assert.strictEqual(allowance.expectedCompletions(known(500), 20, 250), 10)
-    assert.strictEqual(allowance.expectedCompletions(pace.initial, 20, 250), 0)
-  })
-
-  it("keeps the slots of rejected tasks empty, and starts no more than end", () => {
-    assert.strictEqual(allowance.paceBound(10, 6, 3, 5), 1 + 5)
-    assert.strictEqual(allowance.paceBound(10, 8, 5, 5), 5)
-  })
-
-  it("does not bound while memory is plenty", () => {
-    assert.strictEqual(starts(0.3, 10, 20, 5), Infinity)
-    assert.strictEqual(starts(0.1, 0, 20, 0, idle), Infinity)
-    // It is not where tasks differ so much that as many may use far more.
-    assert.isBelow(starts(0.3, 10, 20, 5, modelOf({ present: 10, variance: 0.03 ** 2 })), 20)
-  })
-
-  it("does not count starts where as many tasks as are desired fit, and all use about the same", () => {
-    // To count starts then would keep places empty in which tasks ended together that had begun together.
-    const nearly = (deviation: number) => starts(0.8, 35, 38, 2, modelOf({ present: 35, variance: deviation ** 2 }))
-    assert.strictEqual(nearly(0.004), Infinity)
-    assert.strictEqual(nearly(0.006), 4 + 2)
-  })
-
-  it("starts nothing past the limit, and ever less on the way there", () => {
-    assert.strictEqual(starts(0.93, 40, 45, 20), 0)
-    assert.strictEqual(starts(0.93, 0, 45, 0, idle), 0)
-    const strayed = modelOf({ present: 38, variance: 0.01 ** 2 })
-    const [far, near, nearer, nearest] = [0.7, 0.86, 0.9, 0.92].map((load) => starts(load, 35, 45, 20, strayed))
-    assert.isAbove(far, near)
-    assert.isAbove(near, nearer)
-    assert.isAbove(nearer, nearest)
-  })
-
-  it("grows by what there is room for, beside the tasks that take the place of others", () => {
-    assert.strictEqual(starts(0.89, 38, 45, 0), 1)
-    assert.strictEqual(starts(0.89, 38, 45, 4.5), 6)
-    // As much as is grown past the limit already: no place of a task that has ended is free.
-    assert.strictEqual(starts(0.9, 45, 45, 20), 0)
-  })
-
-  it("grows by no more than 15 % of what is desired at a time, or by two tasks", () => {
-    assert.strictEqual(starts(0.5, 20, 45, 0), 6)
-    assert.strictEqual(starts(0.5, 20, 45, 3.5), 10)
-    const budget = { ...limits, model: { ...modelOf({ present: 5 }), own: 0.2 }, signal: signal(0.8, { own: 0.2 }) }
-    assert.strictEqual(allowance.memoryBound(budget, 5, 12, 0), 2)
-  })
-
-  it("replaces only some of the tasks that have ended where chance may use up the room", () => {
-    const strayed = modelOf({ present: 38, variance: 0.01 ** 2 })
-    const [none, some, more] = [0, 10, 20].map((ended) => starts(0.9, 38, 45, ended, strayed))
-    assert.strictEqual(none, 0)
-    assert.isTrue(some > 0 && some < 5, String(some))
-    assert.approximately(more, 2 * some, 1)
-  })
-
-  it("leaves room for what young tasks still owe", () => {
-    assert.strictEqual(starts(0.5, 20, 45, 0, modelOf({ present: 20 })), 6)
-    assert.strictEqual(starts(0.5, 20, 45, 0, modelOf({ present: 10 })), 1)
-    // Half grown is what tasks are on average: these owe nothing.
-    assert.strictEqual(starts(0.5, 20, 45, 0, modelOf({ present: 10, usual: 0.5 })), 6)
-  })
-
-  it("counts what the tasks owe that were measured, and not what those do that started since", () => {
-    // Nine tasks were grown when use was 0.28; now it is of 20, which is no more for each.
-    const passed = { ...modelOf({ present: 9 }), own: 0.28 }
-    assert.strictEqual(allowance.memoryBound({ ...limits, model: passed, signal: signal(0.5) }, 20, 45, 0), 6)
-  })
-
-  it("follows a rise of use, as far as dear tasks could lead it", () => {
-    const strayed = (current: number, rise: number) => modelOf({ present: current, variance: 0.01 ** 2 }, rise)
-    assert.strictEqual(starts(0.5, 20, 45, 0, strayed(20, 0)), 6)
-    assert.strictEqual(starts(0.5, 20, 45, 0, strayed(20, 0.000145)), 4)
-    assert.strictEqual(starts(0.5, 20, 45, 0, strayed(20, -0.01)), 6)
-    assert.strictEqual(starts(0.18, 4, 45, 0, strayed(4, 0.01)), 6)
-  })
-
-  it("starts nothing where tasks in flight alone lead too high, however low the load is", () => {
-    const bound = (peak: number, model: memory.MemoryModel) =>
-      allowance.memoryBound({ ...limits, model, signal: signal(0.15), peak, highest: 0.94 }, 2, 20, 5)
-    for (const model of [{ ...modelOf({ present: 2 }), own: 0.15 }, idle]) {
-      assert.strictEqual(bound(0.94, model), Infinity)
-      assert.strictEqual(bound(0.9401, model), 0)
-    }
-  })
-
-  it("starts up to 0.38 of the way from the aim to the limit", () => {
-    assert.approximately(view.memoryMost(0.8), 0.876, 1e-9)
-    assert.strictEqual(view.memoryMost(1.1), 1.1)
-  })
-
-  it("leaves more room below the limit, whatever comes, where more of the target is to stay free", () => {
-    const aim = view.memoryAim({ every: 250, memoryHeadroom: 0.25 }, 0.8)
-    assert.approximately(view.memoryMost(aim), 0.752, 1e-9)
-    assert.approximately(view.memoryHighest(aim), 0.832, 1e-9)
-    // So does what a decision lets start.
-    const allowed = (memoryHeadroom: number) => {
-      const parameters = { every: 250, memoryHeadroom }
-      const before = { ...state.initial(ConcurrencySettings.defaults), level: 45, memory: modelOf(), pace: known(500) }
-      const now = observation({ current: 20, desired: 45, signals: { memory: signal(0.8) } })
-      return decision.describe(parameters, before, view.look(parameters, before, now, 250)).startAllowance
-    }
-    assert.isAbove(allowed(0.05) ?? 0, 0)
-    assert.strictEqual(allowed(0.3), 0)
-  })
-
-  it("lets tasks in flight lead 0.58 of the way from the aim to the limit", () => {
-    // They have begun just now: of 0.82 that they will use, a fifth shows.
-    const allowed = (others: number) => {
-      const candidate = { ...seen, present: 8.2, usual: 0.2, perTask: 0.004 }
-      const before: state.State = {
-        ...state.initial(ConcurrencySettings.defaults),
-        level: 45,
-        memory: { ...modelOf(), own: 0.264, candidates: [candidate], seen: candidate },
-        pace: known(100_000)
-      }
-      const now = observation({
-        current: 41,
-        desired: 45,
-        inFlightAges: ages(41, () => 0),
-        signals: { memory: signal(0.264 + others, { own: 0.264 }) }
-      })
-      const parameters = { every: 250, memoryHeadroom: 0 }
-      return decision.describe(parameters, before, view.look(parameters, before, now, 250)).startAllowance
-    }
-    assert.strictEqual(allowed(0.037), allowance.paceBound(45, 41, 0, 45 * 250 / 100_000))
-    assert.strictEqual(allowed(0.039), 0)
-    assert.strictEqual(view.memoryHighest(1.1), 1.1)
-  })
-
-  it("counts the tasks that have ended lately, and a few more where more are expected to", () => {
-    const parameters = { every: 250, memoryHeadroom: 0 }
-    const now = observation({ current: 20, desired: 45, signals: { memory: signal(0.5) } })
-    const allowed = (rate: number, elapsed = 250) => {
-      const before: state.State = {
-        ...state.initial(ConcurrencySettings.defaults),
-        level: 45,
-        memory: modelOf(),
-        pace: { ...known(500), rate }
-      }
-      return decision.describe(parameters, before, view.look(parameters, before, now, elapsed)).startAllowance
-    }
-    assert.strictEqual(allowed(0), 6)
-    assert.strictEqual(allowed(0.02), Math.floor(6.75 + 1.3 * 5))
-    assert.strictEqual(allowed(0.02, 50), Math.floor(6.75 + 1.3 * 5))
-    // As many as are desired would end no faster.
-    assert.strictEqual(allowed(0.08), Math.floor(6.75 + 22.5))
-    assert.strictEqual(allowed(0.1), Math.floor(6.75 + 25))
-    // Where the event loop is blocked, decisions are fewer.
-    assert.strictEqual(allowed(0.02, 500), Math.floor(6.75 + 1.3 * 10))
-  })
-
-  it.prop(
-    "is a whole number of starts or no bound",
-    [between(0, 100), between(0, 200), between(1, 200), between(0, 50), between(0, 20)],
-    ([percent, current, desired, ended, deviation]) => {
-      const model = modelOf({ present: Math.max(0.2, current / 2), variance: (deviation / 1000) ** 2 }, 0.0001)
-      const bound = starts(percent / 100, current, desired, ended, model)
-      assert.isTrue(bound === Infinity || (Number.isInteger(bound) && bound >= 0))
-    }
-  )
 })

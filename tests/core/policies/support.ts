@@ -1,5 +1,6 @@
 import { ConcurrencySettings, type LoadSignal, type ScalingPolicy } from "@autoscaled-pool/core"
 import { Duration, Schema } from "effect"
+import type { Reading } from "../../../packages/core/src/internal/adaptive/measurement.ts"
 import * as pace from "../../../packages/core/src/internal/adaptive/pace.ts"
 
 export const between = (minimum: number, maximum: number) => Schema.Int.check(Schema.isBetween({ minimum, maximum }))
@@ -153,3 +154,10 @@ export const meanDesired = (steps: ReadonlyArray<Step>, from: number, to: number
   const those = steps.filter(({ at }) => at >= from && at <= to)
   return those.reduce((sum, { decision }) => sum + decision.desired, 0) / those.length
 }
+
+/** What a service with a knee answers at a level. */
+export const readingAt = (concurrency: number, knee: number, count = 100, duration = 300): Reading => ({
+  concurrency,
+  duration: duration * Math.max(1, concurrency / knee),
+  count
+})

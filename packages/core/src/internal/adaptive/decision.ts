@@ -7,6 +7,7 @@ import { expectedCompletions, memoryBound, paceBound, replaceable } from "./allo
 import type { Bound } from "./ceilings.ts"
 import { peak } from "./foresight.ts"
 import * as losses from "./losses.ts"
+import * as memory from "./memory.ts"
 import { reasonOf } from "./reason.ts"
 import type { Parameters, State } from "./state.ts"
 import { binding, memoryAim, memoryHighest, memoryMost, type View } from "./view.ts"
@@ -47,11 +48,12 @@ const startsByMemory = (
   const signal = observation.currentInfo.signals["memory"]
   if (signal === undefined || signal.isStale) return Infinity
   const aim = memoryAim(parameters, signal.target)
+  const model = memory.of(state.memories, signal)
   const budget = {
-    model: state.memory,
+    model,
     signal,
     most: memoryMost(aim),
-    peak: peak(state.memory, signal, observation.inFlightAges, state.pace),
+    peak: peak(model, signal, observation.inFlightAges, state.pace),
     highest: memoryHighest(aim)
   }
   return memoryBound(budget, observation.current, desired, replaced)

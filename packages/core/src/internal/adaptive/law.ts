@@ -202,7 +202,7 @@ const measure = (state: State, phase: slowStart.SlowStart | probing.Probing, vie
       view.time,
       view.variation,
       phase.readings.length === 0,
-      memory.unseenFor(state.memory),
+      memory.unseenFor(memory.of(state.memories, view.observation.currentInfo.signals["memory"])),
       view.isShaken
     )
     : planOfProbe(view.turnover, view.variation)

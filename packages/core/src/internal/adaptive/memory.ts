@@ -75,6 +75,27 @@ export const initial: MemoryModel = {
   seen: null
 }
 
+/**
+ * A model for each limit that memory may be measured by: use of the heap and of the machine are of different scales, so
+ * that what was learned by the one is wrong by orders of magnitude for the other.
+ */
+export type Memories = Readonly<Record<string, MemoryModel>>
+
+const limitOf = (signal: SignalInfo | undefined): string => signal?.measure?.of ?? ""
+
+/** The model of the limit that memory is measured by now. */
+export const of = (memories: Memories, signal: SignalInfo | undefined): MemoryModel =>
+  memories[limitOf(signal)] ?? initial
+
+export const observeLimit = (
+  memories: Memories,
+  signal: SignalInfo,
+  ages: ReadonlyArray<number>,
+  now: number,
+  late: number,
+  pace: Pace
+): Memories => ({ ...memories, [limitOf(signal)]: observe(of(memories, signal), signal, ages, now, late, pace) })
+
 const newborn = 0.2
 
 /** How far a task of this age has grown. */

@@ -7,7 +7,7 @@ import * as coldStart from "./coldStart.ts"
 import * as collapse from "./collapse.ts"
 import * as losses from "./losses.ts"
 import type { Measurement } from "./measurement.ts"
-import * as memory from "./memory.ts"
+import type * as memory from "./memory.ts"
 import * as pace from "./pace.ts"
 import type { Probing } from "./probing.ts"
 import type { SlowStart } from "./slowStart.ts"
@@ -29,7 +29,7 @@ export interface State {
   readonly phase: Phase
   readonly pace: pace.Pace
   readonly uses: ceilings.Uses
-  readonly memory: memory.MemoryModel
+  readonly memories: memory.Memories
   readonly losses: losses.Losses
   readonly watch: collapse.Watch
   readonly measurement: Measurement | null
@@ -43,7 +43,7 @@ export const initial = (settings: ConcurrencySettings): State => ({
   phase: coldStart.initial,
   pace: pace.initial,
   uses: {},
-  memory: memory.initial,
+  memories: {},
   losses: losses.initial(0),
   watch: collapse.initial,
   measurement: null

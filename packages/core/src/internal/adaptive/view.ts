@@ -51,9 +51,9 @@ export const perceive = (
     blocked: perTime(elapsed, Math.max(1000, known.duration))(state.blocked, late),
     pace: known,
     uses: ceilings.observe(state.uses, observation, elapsed, known.duration),
-    memory: signal === undefined
-      ? state.memory
-      : memory.observe(state.memory, signal, inFlightAges, now, late, known),
+    memories: signal === undefined
+      ? state.memories
+      : memory.observeLimit(state.memories, signal, inFlightAges, now, late, known),
     losses: losses.observe(state.losses, completions, now, known.duration),
     watch: collapse.observe(state.watch, observation, elapsed, known)
   }
@@ -68,7 +68,12 @@ export const look = (parameters: Parameters, state: State, observation: Observat
     const signal = observation.currentInfo.signals[name]
     if (signal === undefined || signal.isStale) continue
     const ceiling = name === "memory"
-      ? memory.ceiling(state.memory, signal, memoryAim(parameters, signal.target), observation.current)
+      ? memory.ceiling(
+        memory.of(state.memories, signal),
+        signal,
+        memoryAim(parameters, signal.target),
+        observation.current
+      )
       : ceilings.ceiling(use, { target: ceilings.aimOf(name, signal) }, state.level, isSaturated)
     if (ceiling !== undefined) found[name] = ceiling
   }
