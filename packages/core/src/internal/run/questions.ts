@@ -4,8 +4,9 @@
 import type * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
-import * as FiberSet from "effect/FiberSet"
+import type * as FiberSet from "effect/FiberSet"
 import { isEnded } from "./ended.ts"
+import * as supervision from "./supervision.ts"
 
 export class Questions {
   private readonly out = new Set<Fiber.Fiber<unknown, unknown>>()
@@ -45,8 +46,9 @@ export class Questions {
       return undefined
     }
     this.out.add(fiber)
-    FiberSet.addUnsafe(this.fibers, fiber)
+    supervision.add(this.fibers, fiber)
     fiber.addObserver((exit) => {
+      supervision.remove(this.fibers, fiber)
       if (!this.out.delete(fiber)) return // nobody waits for the answer any more
       onExit(exit)
       this.onAnswer()

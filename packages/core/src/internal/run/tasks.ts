@@ -8,7 +8,7 @@ import * as Cause from "effect/Cause"
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import * as FiberSet from "effect/FiberSet"
+import type * as FiberSet from "effect/FiberSet"
 import type { TaskOutcome } from "../budget/completionTally.ts"
 import type { BudgetConsumer } from "../budget/consumer.ts"
 import type { Feed } from "../feeds/feed.ts"
@@ -17,6 +17,7 @@ import type { TurnClock } from "../time/turnClock.ts"
 import { isEnded } from "./ended.ts"
 import type { RunCourse } from "./runCourse.ts"
 import type { RunLedger } from "./runLedger.ts"
+import * as supervision from "./supervision.ts"
 import { TaskSlot, type TaskSurroundings } from "./taskSlot.ts"
 import { TaskSlots } from "./taskSlots.ts"
 import { type Limits, TimeLimits } from "./timeLimits.ts"
@@ -129,7 +130,7 @@ export class Tasks<A> {
     }
     clock.fallBehind()
     slot.fiber = fiber
-    FiberSet.addUnsafe(fibers, fiber)
+    supervision.add(fibers, fiber)
     fiber.addObserver(slot.observe)
     const isUnwanted = course.ending !== undefined || this.feed.isRevoked(slot.item as A)
     if (isUnwanted) return this.interrupt(slot, clock.time)
@@ -156,13 +157,14 @@ export class Tasks<A> {
     ledger.abandoned++
     this.finalizing--
     this.slots.abandon(slot)
-    if (fibers.state._tag === "Open" && slot.fiber !== undefined) fibers.state.backing.delete(slot.fiber)
+    if (slot.fiber !== undefined) supervision.remove(fibers, slot.fiber)
     if (isTimeout) this.absorb(this.slots.replace(slot))
     else this.conclude(slot, item, Exit.interrupt(), "Abandoned", now)
   }
 
   private readonly onExit = (slot: TaskSlot<A>, exit: Exit.Exit<unknown, unknown>): void => {
     if (slot.stage === "Abandoned") return // it has been settled
+    if (slot.fiber !== undefined) supervision.remove(this.host.fibers, slot.fiber)
     this.host.clock.read()
     this.settle(slot, exit)
     this.host.onEnd()

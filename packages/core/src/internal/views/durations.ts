@@ -12,9 +12,9 @@ const decades = [1, 10, 100, 1_000, 10_000, 100_000]
  */
 export const bounds: ReadonlyArray<number> = decades.flatMap((decade) => perDecade.map((step) => step * decade))
 
-/** By the power of two that a duration of whole microseconds has: the first bucket that it can be in. */
-const firstBucket = Array.from({ length: 32 }, (_, power) => {
-  const index = bounds.findIndex((bound) => bound * 1000 >= 2 ** power)
+/** By the number of binary digits that a duration of whole microseconds has: the first bucket that it can be in. */
+const firstBucket = Array.from({ length: 33 }, (_, digits) => {
+  const index = bounds.findIndex((bound) => bound * 1000 >= 2 ** (digits - 1))
   return index < 0 ? bounds.length : index
 })
 
@@ -28,7 +28,8 @@ export class Durations {
   private max = 0
 
   record(millis: number): void {
-    let bucket = firstBucket[31 - Math.clz32(Math.min(millis, longest) * 1000)] ?? 0 // less than a microsecond has no power
+    const micros = millis < longest ? (millis * 1000) | 0 : longest * 1000
+    let bucket = firstBucket[32 - Math.clz32(micros)]
     while (bucket < bounds.length && millis > bounds[bucket]) bucket++
     this.counts[bucket]++
     this.count++
