@@ -17,6 +17,8 @@ export const whyNone: string | undefined = (() => {
 export interface Terminal {
   /** What is on the screen. */
   readonly screen: Effect.Effect<ReadonlyArray<string>>
+  /** The same with colours, as escape sequences. */
+  readonly painted: Effect.Effect<ReadonlyArray<string>>
   /** What has scrolled out of it, and then what is on it. */
   readonly everything: Effect.Effect<ReadonlyArray<string>>
   readonly resize: (columns: number, rows: number) => Effect.Effect<void>
@@ -42,6 +44,7 @@ export const open = Effect.fnUntraced(function*(columns: number, rows: number) {
   const screen = capture()
   const terminal: Terminal = {
     screen,
+    painted: capture("-e"),
     everything: capture("-S", "-"),
     resize: (columns, rows) => Effect.asVoid(tmux("resize-window", "-x", String(columns), "-y", String(rows))),
     type: (...keys) => Effect.asVoid(tmux("send-keys", ...keys)),
