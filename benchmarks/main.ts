@@ -24,6 +24,7 @@ import { type Answer, showGoal, showTable } from "./report.ts"
 import { sharing } from "./sharing.ts"
 import { sleeping } from "./sleeping.ts"
 import { showSummary, updatePage } from "./summary.ts"
+import { views } from "./views.ts"
 import { wakeup } from "./wakeup.ts"
 
 const questions: ReadonlyArray<Question> = [
@@ -36,6 +37,7 @@ const questions: ReadonlyArray<Question> = [
   decisions,
   idle,
   bundle,
+  views,
   pressure,
   heap,
   sharing

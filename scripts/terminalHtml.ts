@@ -11,6 +11,8 @@ const foregrounds: Readonly<Record<string, string>> = {
   36: "#56c8d8"
 }
 
+const colours = new RegExp(`${String.fromCharCode(27)}\\[([\\d;]*)m`)
+
 const escaped = (text: string): string => text.replace(/&/g, "&amp;").replace(/</g, "&lt;")
 
 interface Style {
@@ -45,7 +47,7 @@ const cssOf = ({ color, isBold, isDim }: Style): string =>
 export const htmlOf = (lines: ReadonlyArray<string>): string => {
   let style = plain
   // Every second part is the codes of an escape sequence.
-  const parts = lines.join("\n").split(/\x1b\[([\d;]*)m/)
+  const parts = lines.join("\n").split(colours)
   const spans = parts.map((part, index) => {
     if (index % 2 === 0) return `<span style="${cssOf(style)}">${escaped(part)}</span>`
     style = part.split(";").reduce(styled, style)
