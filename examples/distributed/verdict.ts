@@ -39,7 +39,7 @@ export const verdictOf = (entries: ReadonlyArray<Entry>, jobs: number, endings: 
   const timesDone = (job: number) => histories.get(job)?.filter(({ event }) => event === "done").length ?? 0
   const doubled = numbers.filter((job) => timesDone(job) > 1)
   const killed = endings.filter(({ signal }) => signal !== "SIGTERM")
-  const isExplained = (job: number) => killed.some((ending) => inHandOf(ending, histories.get(job) ?? []) !== undefined)
+  const isExplained = (job: number) => killed.some((ending) => hasLapsed(ending, histories.get(job) ?? []))
   return {
     jobs,
     missing: numbers.filter((job) => timesDone(job) === 0),
@@ -50,6 +50,16 @@ export const verdictOf = (entries: ReadonlyArray<Entry>, jobs: number, endings: 
     handedOver: endings.map((ending) => handedOver(ending, [...histories.values()]))
   }
 }
+
+/** Longer than the lease, and than a stop or an outage in a test. */
+const lapseMillis = 6000
+
+/** Whether a lease on a job lapsed with its worker: the job was in hand, or it had been claimed and was begun afterwards. */
+const hasLapsed = (ending: Ending, history: ReadonlyArray<Entry>): boolean =>
+  inHandOf(ending, history) !== undefined ||
+  history.some(({ at, event, worker }) =>
+    event === "started" && worker === ending.worker && at > ending.at && at < ending.at + lapseMillis
+  )
 
 /** The start of a job that a worker had in hand when it ended: it has no end of its own before that. */
 const inHandOf = ({ at, worker }: Ending, history: ReadonlyArray<Entry>): Entry | undefined => {

@@ -76,7 +76,7 @@ const measure = async (together: ReadonlyArray<Name>, seconds: number) => {
   const file = path.join(folder, "queue.db")
   const offer = Effect.gen(function*() {
     const queue = yield* pages
-    yield* Effect.forEach(Array.from({ length: 12_000 }, (_, n) => n), (n) => queue.offer(n), { concurrency: 64 })
+    yield* Effect.forEach(Array.from({ length: 25_000 }, (_, n) => n), (n) => queue.offer(n), { concurrency: 64 })
   })
   await Effect.runPromise(Effect.provide(offer, layer(file)))
   const output = (name: Name) => path.join(folder, name)
@@ -84,10 +84,11 @@ const measure = async (together: ReadonlyArray<Name>, seconds: number) => {
     fs.existsSync(output(name))
       ? fs.readFileSync(output(name), "utf8").trimEnd().split("\n").map((line) => JSON.parse(line))
       : []
-  const children = together.map((name) => start(name, file, output(name)))
-  // One with a twentieth of a core takes long to start.
-  for (let tries = 0; tries < 600 && !together.every((name) => (read(name).at(-1)?.done ?? 0) > 0); tries++) {
-    await sleep(100)
+  const children: Array<ChildProcess> = []
+  // The slowest first, so that it has started before the others have done everything.
+  for (const name of together.toSorted((a, b) => cores[a] - cores[b])) {
+    children.push(start(name, file, output(name)))
+    for (let tries = 0; tries < 600 && (read(name).at(-1)?.done ?? 0) === 0; tries++) await sleep(100)
   }
   await sleep(10_000)
   const begin = together.map((name) => read(name).at(-1)?.done ?? 0)
