@@ -29,7 +29,7 @@ import * as lease from "./internal/queueStore/lease.ts"
  *   `lockRefreshInterval` where that is shorter.
  * - `settleTimeout`: how long the worker still tries to acknowledge and to give back what it holds once it was told to
  *   stop and the store does not answer, default 5 seconds.
- * - `onUnavailable`: what happens at the start where the store cannot be reached: `"fail"`, the default, or `"wait"`
+ * - `onUnavailable`: what happens at the start where the store cannot be reached, default `"fail"`; `"wait"` waits
  *   until it can.
  *
  * @category models
