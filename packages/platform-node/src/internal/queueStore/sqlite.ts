@@ -20,7 +20,8 @@ export const make = Effect.fnUntraced(function*({ filename, tableName = "effect_
   const sql = yield* start.open(
     name,
     lease,
-    sqliteClient.make({ filename, patience: lease.commandTimeout }),
+    // Less than a command may take, so that the reason is told.
+    sqliteClient.make({ filename, patience: lease.commandTimeout * 0.8 }),
     sqlQueue.prepare(options)
   )
   const availability = yield* Availability.make({
