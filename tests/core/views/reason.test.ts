@@ -87,7 +87,8 @@ describe("reasons", () => {
       StartAllowanceSpent:
         "Nothing has started for 12 s because the policy \"adaptive\" waits to see what the 12 tasks in " +
         "flight use; it lets more start at its next decision.",
-      RateLimited: "Tasks start 500 ms apart because maxTasksPerMinute is 120; raise it to start more.",
+      RateLimited:
+        "Tasks start at an even pace, 120 in a minute, because maxTasksPerMinute says so; raise it to start more.",
       SharedRateLimited:
         "Nothing has started for 12 s because the rate that is shared with other pools (rateLimit) has no token; the " +
         "next task starts when it has one.",

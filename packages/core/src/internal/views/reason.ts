@@ -49,10 +49,8 @@ const sentences: Sentences = {
       format.count(current, "task")
     } in flight use; it lets more start at its next decision.`,
   RateLimited: ({ settings: { maxTasksPerMinute } }) =>
-    `Tasks start ${
-      format.millis(60_000 / maxTasksPerMinute)
-    } apart because maxTasksPerMinute is ${maxTasksPerMinute}; ` +
-    `raise it to start more.`,
+    `Tasks start at an even pace, ${maxTasksPerMinute} in a minute, because maxTasksPerMinute says so; raise it to start ` +
+    "more.",
   SharedRateLimited: (_facts, _, held) =>
     `Nothing has started for ${held} because the rate that is shared with other pools (rateLimit) has no token; the next ` +
     "task starts when it has one.",
