@@ -5,7 +5,7 @@
 import { spawnSync } from "node:child_process"
 import * as path from "node:path"
 import { addressProblems } from "./check/addresses.ts"
-import { againstLayers, cycles, importsOf, undeclared } from "./check/imports.ts"
+import { againstLayers, againstRooms, cycles, importsOf, undeclared } from "./check/imports.ts"
 import { barrelProblems, unknownPackages } from "./check/packages.ts"
 import { packed } from "./check/packed.ts"
 import { outdated, unfoundedDefaults, withoutComments } from "./options-table.ts"
@@ -35,6 +35,7 @@ const checkImports = (): Outcome => {
     problems: [
       ...valueCycles.map((group) => `these modules import each other in a circle: ${show(group)}`),
       ...againstLayers(imports),
+      ...againstRooms(imports),
       ...packages().flatMap((each) => undeclared(each, imports))
     ],
     note: typeCycles.length === 0 ?

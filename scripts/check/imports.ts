@@ -29,6 +29,25 @@ export const layers: ReadonlyArray<ReadonlyArray<string>> = [
   ["AutoscaledPool", "PoolMetrics"]
 ]
 
+/**
+ * The rooms of the core package's private modules, lowest first. A room may use values of lower ones only; types may look
+ * up, where a private module implements a public interface.
+ */
+export const rooms: ReadonlyArray<string> = [
+  "time",
+  "options",
+  "task",
+  "signals",
+  "sources",
+  "adaptive",
+  "views",
+  "policies",
+  "budget",
+  "feeds",
+  "keys",
+  "run"
+]
+
 export const importsOf = (file: SourceFile): Array<Import> => {
   const { module } = parseSync(file.path, file.text)
   const imports = module.staticImports.map((statement) => ({
@@ -96,6 +115,18 @@ export const againstLayers = (imports: ReadonlyArray<Import>): Array<string> => 
       )
   )
 }
+
+const roomOf = (file: string): string | undefined => /^packages\/core\/src\/internal\/([^/]+)\//.exec(file)?.[1]
+
+/** What the rooms of the core package use of each other against the order of {@link rooms}. */
+export const againstRooms = (imports: ReadonlyArray<Import>): Array<string> =>
+  imports.flatMap(({ from, isTypeOnly, to }) => {
+    const [room, other] = [roomOf(from), roomOf(to)]
+    if (room === undefined) return []
+    if (!rooms.includes(room)) return [`${from} is in a room that the order does not know: ${rooms.join(" < ")}`]
+    if (isTypeOnly || other === undefined || other === room || rooms.indexOf(other) < rooms.indexOf(room)) return []
+    return [`${from} must not use ${to}: the order of the rooms is ${rooms.join(" < ")}`]
+  })
 
 /** Imports of what the package does not declare, so that whoever installs it would miss it. */
 export const undeclared = (

@@ -4,7 +4,7 @@
 import { AutoscaledPool, SystemStatus, TaskSource } from "@autoscaled-pool/core"
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Data, type Duration, Effect, Fiber, Option, Queue, Ref, Schedule } from "effect"
-import { CurrentTask } from "../../packages/core/src/internal/run/currentTask.ts"
+import { CurrentTask } from "../../packages/core/src/internal/task/currentTask.ts"
 import { after, begin, causeOf, failureOf, hasEnded, resultOf, settled, test } from "./stage.ts"
 
 class Flaky extends Data.TaggedError("Flaky")<{ readonly item: number }> {}

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { addressProblems } from "../../scripts/check/addresses.ts"
-import { againstLayers, cycles, type Import, importsOf, undeclared } from "../../scripts/check/imports.ts"
+import { againstLayers, againstRooms, cycles, type Import, importsOf, undeclared } from "../../scripts/check/imports.ts"
 import { barrelProblems, publicModules, unknownPackages } from "../../scripts/check/packages.ts"
 
 const lines = (...text: ReadonlyArray<string>) => text.join("\n")
@@ -53,6 +53,18 @@ describe("imports", () => {
     assert.lengthOf(problems, 2)
     assert.include(problems[0], `${core("LoadSignal")} must not know ${core("SystemStatus")}`)
     assert.include(problems[1], `${core("TaskSource")} must not know ${core("ConcurrencyGovernor")}`)
+  })
+
+  it("refuses a value that a room takes from a higher one, and a room that the order does not know", () => {
+    const problems = againstRooms([
+      edge(core("internal/run/pool"), core("internal/budget/gate")),
+      edge(core("internal/budget/gate"), core("internal/run/pool"), true),
+      edge(core("internal/budget/gate"), core("internal/run/pool")),
+      edge(core("internal/attic/a"), core("internal/time/alarm"))
+    ])
+    assert.lengthOf(problems, 2)
+    assert.include(problems[0], `${core("internal/budget/gate")} must not use ${core("internal/run/pool")}`)
+    assert.include(problems[1], `${core("internal/attic/a")} is in a room`)
   })
 
   it("refuses what the manifest does not declare", () => {

@@ -13,7 +13,7 @@ import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import { Holding } from "../budget/holding.ts"
-import { CurrentTask, type TaskHandle } from "./currentTask.ts"
+import { CurrentTask, type TaskHandle } from "../task/currentTask.ts"
 
 type Task = Effect.Effect<unknown, unknown>
 
