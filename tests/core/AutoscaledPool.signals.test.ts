@@ -130,6 +130,25 @@ describe("AutoscaledPool on signals", () => {
     }
   )
 
+  signalTest("after exhaustion no more start at once than ran when it began", function*({ reading }) {
+    const queue = yield* Queue.unbounded<number>()
+    const pool = yield* AutoscaledPool.fromSource(TaskSource.fromQueue(queue), () => Effect.sleep("1 minute"), {
+      concurrencySettings: { desiredConcurrency: 10 },
+      loggingInterval: null
+    })
+    yield* begin(pool.run)
+    yield* Queue.offerAll(queue, [1, 2, 3, 4])
+    yield* after("2 seconds")
+    reading.now = exhausted
+    yield* after("1 second")
+    assert.strictEqual(yield* pool.desiredConcurrency, 4)
+    assert.include((yield* pool.snapshot).lastDecision?.reason.summary, "disk is exhausted with 4 in flight")
+    reading.now = calm
+    yield* Queue.offerAll(queue, Array.from({ length: 50 }, (_, i) => i))
+    yield* after("5 seconds")
+    assert.strictEqual(yield* pool.currentConcurrency, 4)
+  })
+
   for (
     const [what, broken] of [
       ["fails", Effect.fail("no such disk")],

@@ -11,6 +11,7 @@ import type { InvalidOptionsError } from "../../InvalidOptionsError.ts"
 import type { SystemInfo, SystemStatus } from "../../SystemStatus.ts"
 import type { DecisionRecord, Observation, ScalingDecision, ScalingPolicy } from "../policies/scalingModel.ts"
 import { afterBeats } from "../time/steadyPace.ts"
+import * as format from "../views/format.ts"
 import { DecisionTally } from "./decisionTally.ts"
 import type { Dispatching } from "./dispatching.ts"
 import type { Gate } from "./gate.ts"
@@ -176,6 +177,7 @@ export class Regulator {
   private follow(info: SystemInfo): void {
     const before = this.verdict
     this.verdict = info
+    if (exhaustedIn(info).length > 0 && exhaustedIn(before).length === 0) this.retreat(info)
     const isHeldBack = this.holdsBack(info)
     if (before.isSystemIdle === info.isSystemIdle && isHeldBack === this.gate.isHeldBack) return
     this.gate.holdBack(isHeldBack)
@@ -187,10 +189,24 @@ export class Regulator {
     this.dispatching.wake()
   }
 
+  /**
+   * What was in flight was too much: as many must not start at once beside it when there is room again. A policy that
+   * bounds starts lets them in by and by.
+   */
+  private retreat(info: SystemInfo): void {
+    if (this.policy.boundsStarts === true || this.gate.current >= this.gate.desired) return
+    const names = exhaustedIn(info)
+    const summary =
+      `${format.list(names)} ${names.length === 1 ? "is" : "are"} exhausted with ${this.gate.current} in ` +
+      `flight, and no more are desired`
+    const desired = this.gate.current
+    this.lastDecision = this.desire(desired, { desired, reason: { summary, bindingSignal: names[0] } })
+  }
+
   /** Whether an overloaded signal keeps all but the minimum from starting, which an exhausted one does in any policy. */
   private holdsBack(info: SystemInfo): boolean {
     if (info.isSystemIdle) return false
-    return this.policy.boundsStarts !== true || Object.values(info.signals).some(({ isExhausted }) => isExhausted)
+    return this.policy.boundsStarts !== true || exhaustedIn(info).length > 0
   }
 
   private setSaturation(): void {
@@ -205,6 +221,9 @@ const paceOf = ({ boundsStarts, every }: ScalingPolicy): Schedule.Schedule<unkno
 /** The signals that are overloaded by a verdict. */
 export const overloadedIn = (info: SystemInfo): ReadonlyArray<string> =>
   Object.keys(info.signals).filter((name) => info.signals[name].isOverloaded)
+
+const exhaustedIn = ({ signals }: SystemInfo): ReadonlyArray<string> =>
+  Object.keys(signals).filter((name) => signals[name].isExhausted === true)
 
 const loadsIn = ({ signals }: SystemInfo): DecisionRecord["loads"] =>
   Object.fromEntries(Object.entries(signals).map(([name, { load, target }]) => [name, { load, target }]))
