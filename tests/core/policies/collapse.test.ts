@@ -40,14 +40,6 @@ const run = (periods: ReadonlyArray<Period>, from = collapse.initial) => {
 const good: Period = { seconds: 20, perSecond: 40, inFlight: 20 }
 
 describe("collapse", () => {
-  it("keeps the best as a reading, by Little's law, and none while nothing is known", () => {
-    assert.deepStrictEqual(collapse.best(collapse.initial), [])
-    const [best, ...others] = collapse.best(run([good]).watch)
-    assert.deepStrictEqual(others, [])
-    assert.deepInclude(best, { concurrency: 20, count: 20 })
-    assert.approximately(best.duration, 500, 1e-9)
-  })
-
   it("is seen where as many tasks get far less done, in the second window and not in the first", () => {
     const { collapsed, watch } = run([good, { ...good, seconds: 2, perSecond: 10 }])
     assert.deepStrictEqual(collapsed, [22])

@@ -44,7 +44,7 @@ describe("steady state", () => {
       const first = slowStart.step(slowStart.initial, ten, 0.5)
       const second = first._tag === "Grow" ? slowStart.step(first.next, twenty, 0.5) : assert.fail("ten is no knee")
       if (second._tag !== "Descend") return assert.fail("twenty is too much")
-      const outcome = probing.step(probing.descendFrom(second.from, false, [second.above]), readingAt(6.7, 10), bounds)
+      const outcome = probing.step(probing.descendFrom(second.from, [second.above]), readingAt(6.7, 10), bounds)
       return outcome._tag === "Restart" ? outcome : assert.fail("fewer are no better")
     })()
     const resumed = slowStart.resume(retried.known, retried.tried)

@@ -5,7 +5,7 @@
  * takes as long as tasks do, comes too late. How much is done per time shows it sooner than how long tasks take.
  */
 import type { Observation } from "../policies/scalingModel.ts"
-import { add, begin, isSaturated, type Measurement, type Reading } from "./measurement.ts"
+import { add, begin, isSaturated, type Measurement } from "./measurement.ts"
 import { clamp } from "./numbers.ts"
 import { type Pace, variation } from "./pace.ts"
 
@@ -44,12 +44,6 @@ const peakOf = ({ count, elapsed, taskTime }: Measurement): Peak => ({
   throughput: count / elapsed,
   concurrency: taskTime / elapsed
 })
-
-/** The best there was as a reading, by Little's law, if anything is known. */
-export const best = ({ peak }: Watch): ReadonlyArray<Reading> =>
-  peak === null
-    ? []
-    : [{ concurrency: peak.concurrency, duration: peak.concurrency / peak.throughput, count: fewestEnds }]
 
 /** Tasks that must end in a window for it to count. */
 const fewestEnds = 20

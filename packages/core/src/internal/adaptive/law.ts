@@ -97,7 +97,6 @@ const comeDown = (state: State, view: View): State => {
   const { elapsed, now, time } = view
   const { concurrency, name } = binding(state, view)
   const isUrgent = ceilings.isUrgent(name)
-  if (!isUrgent && now - state.since < Math.min(time / 2, 3000)) return state
   const level = tracking.comeDown(state.level, concurrency, elapsed, time, isUrgent)
   const { phase } = state
   // Only a first guess at what tasks use stands in the way: that is better known as soon as some have ended.
@@ -158,8 +157,8 @@ const warmUp = (state: State, phase: coldStart.ColdStart, view: View): State => 
 const follow = (state: State, phase: tracking.Tracking, view: View): State => {
   const { lowest } = view
   if ((view.ceilings[phase.signal] ?? Infinity) > 1.6 * state.level) {
-    const next = lowest.concurrency > 1.6 * state.level ? growFromBest(state) : settle(state, view)
-    return resume(state, phase, view) ?? { ...state, phase: next, since: view.now, measurement: null }
+    const next = lowest.concurrency > 1.6 * state.level ? slowStart.initial : settle(state, view)
+    return { ...state, phase: next, since: view.now, measurement: null }
   }
   const outcome = tracking.follow(phase, {
     now: view.now,
@@ -172,20 +171,9 @@ const follow = (state: State, phase: tracking.Tracking, view: View): State => {
     ceiling: lowest.concurrency
   })
   if (outcome._tag === "Refuted") {
-    return resume(state, phase, view) ?? at({ ...state, phase: probing.initial(outcome.level) }, outcome.level, view)
+    return at({ ...state, phase: probing.initial(outcome.level) }, outcome.level, view)
   }
   return drift({ ...state, phase: outcome.next }, outcome.level, view)
-}
-
-/** What was served best at fewer tasks tells whether more of them pay. */
-const growFromBest = ({ level, watch }: State): slowStart.SlowStart =>
-  slowStart.resume(collapse.best(watch).filter(({ concurrency }) => concurrency < level), null)
-
-/** A resource that only seemed to bind, while many tasks were at their first step, is none to leave off growing for. */
-const resume = (state: State, { brokenOff }: tracking.Tracking, view: View): State | undefined => {
-  if (brokenOff === null || !tracking.isRecent(brokenOff, view.now, view.time)) return undefined
-  const level = Math.min(view.lowest.concurrency, brokenOff.level)
-  return at({ ...state, phase: brokenOff.growth, measurement: null }, level, view)
 }
 
 /** What to do where slow start has ended: follow the resource that is used up, if one is, else probe. */
@@ -258,26 +246,17 @@ const grow = (state: State, outcome: slowStart.Outcome, view: View): State => {
     return { ...landed, phase: settle(landed, view) }
   }
   if (outcome._tag === "Descend") {
-    const phase = probing.descendFrom(outcome.from, false, [outcome.above])
+    const phase = probing.descendFrom(outcome.from, [outcome.above])
     return at({ ...state, phase }, probing.levelBelow(phase.center, view.least), view)
   }
   const { concurrency } = view.lowest
-  if (concurrency < Math.max(state.level + 1, 1.05 * state.level)) return settleBelow(state, outcome.next, view)
+  if (concurrency < Math.max(state.level + 1, 1.05 * state.level)) return settleBelow(state, view)
   const level = Math.min(concurrency, Math.max(state.level + 1, 2 * state.level))
   return at({ ...state, phase: outcome.next }, level, view)
 }
 
-/** A bound stands in the way of growth, which has paid. Where nothing lower was read, it may not have: that is tried. */
-const settleBelow = (state: State, growth: slowStart.SlowStart, view: View): State => {
+/** A bound stands in the way of growth, which has paid. */
+const settleBelow = (state: State, view: View): State => {
   const phase = settle(state, view, true)
-  if (phase._tag === "Tracking") {
-    return { ...state, phase: { ...phase, brokenOff: { growth, level: state.level, at: view.now } } }
-  }
-  const { readings } = growth
-  const latest = readings[readings.length - 1]
-  if (readings[0].concurrency < 0.85 * latest.concurrency) {
-    return { ...state, phase: probing.prove(phase, boundsOf(view)) }
-  }
-  const descent = probing.descendFrom(latest, true)
-  return at({ ...state, phase: descent }, probing.levelBelow(descent.center, view.least), view)
+  return { ...state, phase: phase._tag === "Tracking" ? phase : probing.prove(phase, boundsOf(view)) }
 }

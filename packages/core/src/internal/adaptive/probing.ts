@@ -13,7 +13,6 @@ import { approach, clamp } from "./numbers.ts"
  * - `ups`, `downs`: moves in one direction so far.
  * - `surprises`: readings in a row that the samples did not foretell.
  * - `wantsMore`: whether more gained throughput when it was tried last, so that only a bound stands in the way.
- * - `proven`: the center when that was seen.
  * - `samples`: readings, the latest last.
  */
 export interface Probing {
@@ -26,7 +25,6 @@ export interface Probing {
   readonly downs: number
   readonly surprises: number
   readonly wantsMore: boolean
-  readonly proven: number
   readonly samples: ReadonlyArray<Sample>
 }
 
@@ -40,15 +38,14 @@ export const initial = (center: number, wantsMore = false): Probing => ({
   downs: 0,
   surprises: 0,
   wantsMore,
-  proven: center,
   samples: []
 })
 
 const far = 1.5
 
 /** To seek far below a reading that may be congested; `above`: what was read above it, if anything. */
-export const descendFrom = (reading: Reading, wantsMore = false, above: ReadonlyArray<Reading> = []): Probing => ({
-  ...initial(reading.concurrency, wantsMore),
+export const descendFrom = (reading: Reading, above: ReadonlyArray<Reading> = []): Probing => ({
+  ...initial(reading.concurrency),
   stage: "Descend",
   samples: [...above, reading].map(sampleOf)
 })
@@ -89,10 +86,7 @@ export const step = (probing: Probing, reading: Reading, bounds: Bounds): Outcom
   const error = surprise(probing, sample, reading.count, bounds.variation)
   if (error === 0) return proceed({ ...probing, surprises: 0, samples: recall(probing, sample) }, reading, bounds)
   if (probing.surprises === 0) {
-    const next = { ...probing, surprises: 1 }
-    return Math.abs(error) > 0.7
-      ? { _tag: "Probe", next, level: levelOf(next, bounds, reading) }
-      : proceed({ ...next, samples: recall(probing, sample) }, reading, bounds)
+    return proceed({ ...probing, surprises: 1, samples: recall(probing, sample) }, reading, bounds)
   }
   if (error < 0) return restart(probing.center)
   return startDescent(probing, sample, bounds)
@@ -138,9 +132,9 @@ const descend = (probing: Probing, sample: Sample, bounds: Bounds): Outcome => {
     return { _tag: "Probe", next, level: levelBelow(center, bounds.least) }
   }
   // What was begun upon an unfinished or a mixed reading is not gone on with where nothing confirms it.
-  if (slope < 0.3 && probing.downs <= 1 && !probing.wantsMore) return retry(probing, sample)
+  if (slope < 0.3 && probing.downs <= 1) return retry(probing, sample)
   // Unclear: to be read again, and measured against the lower one.
-  if (probing.downs === 0 && !probing.wantsMore) return restart(probing.center, [sample], before)
+  if (probing.downs === 0) return restart(probing.center, [sample], before)
   const next = { ...moved(probing, probing.center), samples }
   return { _tag: "Probe", next, level: probing.center }
 }
@@ -160,12 +154,11 @@ const retry = ({ center, samples }: Probing, below: Sample): Restart => {
     : restart(Math.exp(tried.x), [below, samples[samples.length - 1]], tried)
 }
 
-/** The center after a bound rose that stood in its way. Far from where more was seen to pay, that is tried anew. */
+/** The center after a bound rose that stood in its way. */
 export const follow = (probing: Probing, most: number, elapsed: number, time: number): Probing => {
-  const { center, hold, proven, stage, wantsMore } = probing
+  const { center, stage, wantsMore } = probing
   if (!wantsMore || stage !== "Hold" || most <= 1.03 * center) return probing
   if (most > 1.6 * center) return { ...probing, wantsMore: false }
-  if (center > 1.25 * proven) return hold === 0 ? probing : { ...probing, hold: 0 }
   const rise = (most - center) * approach(elapsed, clamp(10 * time, 5000, 30_000))
   return { ...probing, center: center + Math.min(rise, 0.25 * center) }
 }
@@ -174,17 +167,15 @@ export const follow = (probing: Probing, most: number, elapsed: number, time: nu
 export const giveWay = (probing: Probing, level: number): Probing => ({
   ...probing,
   center: Math.min(probing.center, level),
-  proven: Math.min(probing.proven, level),
   stage: "Hold",
   wantsMore: true
 })
 
-/** The same around another center, which losses have set: that they would come back is known without a probe. */
+/** The same around another center, which losses have set. */
 export const recenter = (probing: Probing, center: number): Probing => ({
   ...probing,
   center,
-  stage: "Hold",
-  hold: Math.max(probing.hold, Math.round(probing.interval))
+  stage: "Hold"
 })
 
 const distance = (reading: Reading, variation: number): number =>
@@ -206,14 +197,11 @@ const proceed = (probing: Probing, reading: Reading, bounds: Bounds): Outcome =>
     return at({ ...probing, stage: hasRoomAbove ? "Above" : "Below" })
   }
   const { error, slope } = fit(probing.samples, probing.center, bounds.variation)
-  if (probing.stage === "Above") {
-    const isFree = slope + error < 0.35 && probing.ups > 0
-    return at(isFree ? raise(probing, slope, bounds) : { ...probing, stage: "Below" })
-  }
+  if (probing.stage === "Above") return at({ ...probing, stage: "Below" })
   if (probing.ups >= 2 && slope + error < 0.35 && bounds.most > 2 * probing.center) {
     return restart(probing.center)
   }
-  if (slope + 1.2 * error < 0.6 || slope < 0.4) return at(raise(probing, slope, bounds))
+  if (slope + 1.2 * error < 0.6 || slope < 0.4) return at(raise(probing, bounds))
   if (slope > 0.8 && slope - error > 0.4) return at(lower(probing, bounds))
   return at({
     ...probing,
@@ -226,11 +214,11 @@ const proceed = (probing: Probing, reading: Reading, bounds: Bounds): Outcome =>
   })
 }
 
-const raise = (probing: Probing, slope: number, bounds: Bounds): Probing => {
+const raise = (probing: Probing, bounds: Bounds): Probing => {
   const { most } = bounds
   const ups = probing.ups + 1
-  const center = Math.min(most, Math.max(probing.center + 1, probing.center * (ups >= 2 && slope < 0.15 ? 1.5 : 1.2)))
-  const next = { ...moved(probing, center), ups, downs: 0, wantsMore: center >= 0.98 * most, proven: center }
+  const center = Math.min(most, Math.max(probing.center + 1, 1.2 * probing.center))
+  const next = { ...moved(probing, center), ups, downs: 0, wantsMore: center >= 0.98 * most }
   return center < 0.98 * most ? next : prove(next, bounds)
 }
 

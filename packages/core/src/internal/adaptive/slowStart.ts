@@ -47,15 +47,15 @@ export const step = (phase: SlowStart, latest: Reading, variation: number, isSha
   const times = (unsure?.times ?? 0) + 1
   const lower = readings.filter(({ concurrency }) => reading.concurrency > 1.15 * concurrency)
   if (lower.length > 0) {
-    const signs = signsOfCongestion(lower, reading, variation)
-    const areClear = (errors: number) => signs.some(({ error, value }) => value > errors * error)
-    if (signs.length > 0 && isShaken && doubted < mostDoubted) {
+    const { error, value } = elasticity(lower.reduce(longer), reading, variation)
+    const isCongested = value > congested
+    if (isCongested && isShaken && doubted < mostDoubted) {
       return { _tag: "Wait", next: { ...phase, doubted: doubted + 1 } }
     }
-    if (signs.length > 0 && !areClear(2.5) && times < mostUnsure) {
+    if (isCongested && value <= 2.5 * error && times < mostUnsure) {
       return { _tag: "Wait", next: { ...phase, unsure: { reading, times } } }
     }
-    if (areClear(1.8)) {
+    if (isCongested && value > 1.8 * error) {
       return lower.length > 1
         ? { _tag: "Land", level: landing(lower, reading) }
         : { _tag: "Descend", from: lower[0], above: reading }
@@ -64,29 +64,13 @@ export const step = (phase: SlowStart, latest: Reading, variation: number, isSha
   return { _tag: "Grow", next: resume([...readings, reading], null) }
 }
 
-// All lower levels together are the surer measure. The one of the longest duration shows a knee first: the level just
-// below it, unless that was read before any of the long tasks had ended.
-const signsOfCongestion = (lower: ReadonlyArray<Reading>, reading: Reading, variation: number) =>
-  [lower.reduce(pool), lower.reduce(longer)]
-    .map((base) => elasticity(base, reading, variation))
-    .filter(({ value }) => value > congested)
-
+// The level of the longest duration shows a knee first: the level just below it, unless that was read before any of the
+// long tasks had ended.
 const longer = (a: Reading, b: Reading): Reading => b.duration < a.duration ? a : b
-
-// Between the last two levels throughput has ceased to grow: what either shows beyond the other is as much chance.
-const bestThroughput = (before: Reading, last: Reading): number => {
-  const both = (before.count * throughput(before) + last.count * throughput(last)) / (before.count + last.count)
-  return Math.max(throughput(last), both)
-}
 
 /** The bandwidth-delay product, with a little to spare: throughput at its best times duration without congestion. */
 const landing = (lower: ReadonlyArray<Reading>, highest: Reading): number => {
-  const best = bestThroughput(lower[lower.length - 1], highest)
-  let product = best * Math.min(...lower.map(({ duration }) => duration))
-  // One reading may be low by chance: all that lie well below the product share its word on duration.
-  for (let i = 0; i < lower.length; i++) {
-    const free = lower.filter(({ concurrency }) => concurrency < 0.7 * product)
-    if (free.length > 0) product = best * free.reduce(pool).duration
-  }
-  return clamp(1.15 * product, lower[0].concurrency, highest.concurrency)
+  const best = Math.max(throughput(highest), throughput(lower[lower.length - 1]))
+  const free = Math.min(...lower.map(({ duration }) => duration))
+  return clamp(1.15 * best * free, lower[0].concurrency, highest.concurrency)
 }

@@ -3,7 +3,6 @@
  * step by step, and only while the resource's use does rise with the tasks. Where it does not, something else binds.
  */
 import { approach, clamp } from "./numbers.ts"
-import type { SlowStart } from "./slowStart.ts"
 
 /** Level, tasks in flight and use of the resource when the last step up was checked. */
 export interface Check {
@@ -13,35 +12,22 @@ export interface Check {
   readonly at: number
 }
 
-/** Growth that was broken off for a resource, at which level, and when. */
-export interface BrokenOff {
-  readonly growth: SlowStart
-  readonly level: number
-  readonly at: number
-}
-
 /**
  * - `slackSince`: since when the resource has been far below its target, which is none of a resource that binds.
- * - `brokenOff`: what goes on where that soon turns out not to bind.
  */
 export interface Tracking {
   readonly _tag: "Tracking"
   readonly signal: string
   readonly check: Check | null
   readonly slackSince: number | null
-  readonly brokenOff: BrokenOff | null
 }
 
 export const initial = (signal: string): Tracking => ({
   _tag: "Tracking",
   signal,
   check: null,
-  slackSince: null,
-  brokenOff: null
+  slackSince: null
 })
-
-/** Tasks that began together may use a resource together for some times as long as a task takes. */
-export const isRecent = ({ at }: BrokenOff, now: number, time: number): boolean => now - at < 5 * time
 
 /** Whether the ceiling is low enough to come down to. */
 export const isExceeded = (ceiling: number, level: number): boolean => ceiling < 0.97 * level
