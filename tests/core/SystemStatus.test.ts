@@ -305,16 +305,27 @@ describe("SystemStatus.layer", () => {
       assert.deepInclude(yield* status.current, { isStale: false, isSystemIdle: true })
     }).pipe(Effect.provide(brokenLogger)))
 
-  test("a snapshot that is no number is an outage, not health", function*() {
-    const disk = yield* manual("disk")
-    const status = yield* build({ signals: [disk.signal] })
-    yield* disk.report(0.1)
-    yield* disk.report(NaN)
-    assert.isTrue((yield* status.current).isStale)
-    yield* after("1 second")
-    yield* disk.report(0.1)
-    assert.isFalse((yield* status.current).isStale)
-  })
+  const noLoads: Record<string, Partial<LoadSignal.LoadSnapshot>> = {
+    "NaN": { load: NaN },
+    "infinite": { load: Infinity },
+    "minus infinity": { load: -Infinity },
+    "of its own NaN": { load: 0.1, own: NaN },
+    "of its own infinite": { load: 0.1, own: Infinity }
+  }
+  for (const [name, noLoad] of Object.entries(noLoads)) {
+    test(`a snapshot whose load is ${name} is an outage, not health`, function*() {
+      const disk = yield* manual("disk")
+      const load = { current: noLoad }
+      const snapshots = Stream.map(disk.signal.snapshots, (snapshot) => ({ ...snapshot, ...load.current }))
+      const status = yield* build({ signals: [{ ...disk.signal, snapshots }] })
+      yield* disk.report(0.1)
+      assert.isTrue((yield* status.current).isStale)
+      yield* after("1 second")
+      load.current = {}
+      yield* disk.report(0.1)
+      assert.isFalse((yield* status.current).isStale)
+    })
+  }
 
   test("options that cannot be are an InvalidOptionsError of field, value and remedy", function*() {
     const disk = yield* manual("disk")

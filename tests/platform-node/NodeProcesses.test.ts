@@ -69,6 +69,13 @@ describe("NodeProcesses", () => {
       assert.strictEqual((yield* sample).load, 0)
     }))
 
+  it.effect("a limit of 0, which lets no process start, is a load like others", () =>
+    Effect.gen(function*() {
+      const { first } = yield* start(Machine.version2("/app", group("/sys/fs/cgroup/app", "0", 5)))
+      assert.strictEqual(first.load, 6)
+      assert.isAtMost(first.own ?? NaN, 11)
+    }))
+
   it.effect("the tightest limit and the smallest rest count, wherever they are; version 1 too", () =>
     Effect.gen(function*() {
       for (

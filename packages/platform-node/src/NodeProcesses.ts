@@ -98,8 +98,9 @@ const levelsOf = ({ cgroups, files, userProcesses }: Host.Host, at: number) => {
 
 const measure = (host: Host.Host, at: number): LoadSignal.Sample => {
   const levels = levelsOf(host, at)
-  const bound = tightest(levels)
-  if (bound === undefined) return { load: 0, own: 0 }
+  const narrowest = tightest(levels)
+  if (narrowest === undefined) return { load: 0, own: 0 }
+  const bound = { ...narrowest, limit: Math.max(1, narrowest.limit) } // a limit of 0 allows what there is, and no more
   const load = loadOf(bound)
   const threads = (host.files.optional("/proc/self/stat", parseStat)?.threads ?? 1) + host.tree.children(at).threads
   const { limit, of, used } = fullest(levels)

@@ -11,11 +11,11 @@ export type Report =
 
 export const outage = (cause: Cause.Cause<unknown>): Report => ({ _tag: "Outage", cause })
 
-/** What was measured, unless it is no number: compared with any limit it would look healthy. */
+/** What was measured, unless it is no finite number: compared with a limit it would look healthy, and no mean would bear it. */
 export const measured = (snapshot: LoadSnapshot): Report =>
-  Number.isNaN(snapshot.load) || Number.isNaN(snapshot.own)
-    ? outage(Cause.die("its load is not a number"))
-    : { _tag: "Snapshot", snapshot }
+  Number.isFinite(snapshot.load) && Number.isFinite(snapshot.own ?? 0)
+    ? { _tag: "Snapshot", snapshot }
+    : outage(Cause.die("its load is not a finite number"))
 
 /** The reports of a signal that its caller wrote: it has snapshots only, and an outage where its stream ends. */
 export const reportsOf = ({ snapshots }: LoadSignal): Stream.Stream<Report> =>
