@@ -35,7 +35,7 @@ export interface Work<E1 = never, R1 = never, E2 = never, R2 = never, E3 = never
 }
 
 /**
- * Options that every pool has. `A` is what a task works on, `void` for {@link make}.
+ * Options that every pool has. `A` is what a task works on, `void` for `AutoscaledPool.make`.
  *
  * **Details**
  *
