@@ -4,7 +4,7 @@ import { defineConfig } from "vitest/config"
 export default defineConfig({
   test: {
     include: ["tests/stores/**/*.stores.ts"],
-    testTimeout: 60_000,
+    testTimeout: 120_000, // on a busy machine a worker may take long to start
     hookTimeout: 360_000, // servers that are not there are installed
     maxWorkers: 2 // they wait most of the time, and what they wait for has its limits
   }

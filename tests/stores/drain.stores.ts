@@ -29,7 +29,7 @@ const worker = (...args: Parameters<typeof startWorker>): Worker => {
   return started
 }
 
-const until = async (condition: () => boolean, millis = 20_000): Promise<void> => {
+const until = async (condition: () => boolean, millis = 50_000): Promise<void> => {
   for (const start = Date.now(); !condition() && Date.now() - start < millis;) await sleep(50)
   assert.isTrue(condition())
 }
