@@ -310,7 +310,8 @@ describe("SystemStatus.layer", () => {
     "infinite": { load: Infinity },
     "minus infinity": { load: -Infinity },
     "of its own NaN": { load: 0.1, own: NaN },
-    "of its own infinite": { load: 0.1, own: Infinity }
+    "of its own infinite": { load: 0.1, own: Infinity },
+    "of no time": { load: 0.1, at: NaN }
   }
   for (const [name, noLoad] of Object.entries(noLoads)) {
     test(`a snapshot whose load is ${name} is an outage, not health`, function*() {
@@ -343,6 +344,20 @@ describe("SystemStatus.layer", () => {
       assert.deepInclude(error, { field, value })
       assert.match(error.remedy, /^(Use|Give) .+\.$/)
     }
+  })
+
+  test("snapshots with the time of another clock leave the window and age out as others do", function*() {
+    const disk = yield* manual("disk")
+    const snapshots = Stream.map(disk.signal.snapshots, (snapshot) => ({ ...snapshot, at: snapshot.at + 1.7e12 }))
+    const status = yield* build({ signals: [{ ...disk.signal, snapshots }] })
+    yield* disk.report(0.95)
+    assert.isFalse((yield* status.current).isSystemIdle)
+    yield* after("1 second")
+    yield* disk.report(0.1)
+    yield* after("5 seconds")
+    assert.deepInclude(yield* status.current, { isSystemIdle: true, isStale: false })
+    yield* after("1 minute")
+    assert.deepInclude(yield* status.current, { isSystemIdle: true, isStale: true })
   })
 
   for (const name of ["__proto__", "constructor", "toString", "Speicher 🙂", "a\nb"]) {

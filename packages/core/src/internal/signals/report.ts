@@ -13,9 +13,9 @@ export const outage = (cause: Cause.Cause<unknown>): Report => ({ _tag: "Outage"
 
 /** What was measured, unless it is no finite number: compared with a limit it would look healthy, and no mean would bear it. */
 export const measured = (snapshot: LoadSnapshot): Report =>
-  Number.isFinite(snapshot.load) && Number.isFinite(snapshot.own ?? 0)
+  Number.isFinite(snapshot.load) && Number.isFinite(snapshot.own ?? 0) && Number.isFinite(snapshot.at)
     ? { _tag: "Snapshot", snapshot }
-    : outage(Cause.die("its load is not a finite number"))
+    : outage(Cause.die("its load, or the time of it, is not a finite number"))
 
 /** The reports of a signal that its caller wrote: it has snapshots only, and an outage where its stream ends. */
 export const reportsOf = ({ snapshots }: LoadSignal): Stream.Stream<Report> =>

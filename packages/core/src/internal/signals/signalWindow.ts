@@ -34,11 +34,12 @@ export class SignalWindow {
     }
   }
 
-  record(report: Report): void {
+  record(report: Report, now: number): void {
     this.isOut = report._tag === "Outage"
     if (report._tag === "Outage") return
     const { snapshot } = report
-    this.snapshots.push(snapshot)
+    // What is told now happened by now: a time of another clock, as of the epoch, would never leave the window.
+    this.snapshots.push(snapshot.at > now ? { ...snapshot, at: now } : snapshot)
     if (this.snapshots.length > 1 && snapshot.at < this.snapshots[this.snapshots.length - 2].at) {
       this.snapshots.sort((a, b) => a.at - b.at)
     }

@@ -31,7 +31,7 @@ export class VerdictBoard<Info> {
   }
 
   record(window: SignalWindow, report: Report): void {
-    window.record(report)
+    window.record(report, this.now())
     this.verdicts = undefined
   }
 
