@@ -79,7 +79,7 @@ export const signalOf = Effect.fnUntraced(function*(
   const sample = between.make({
     every,
     warnings,
-    read: () => readingOf(node),
+    read: reader(node),
     measure: (before, after, due) => {
       const delay = idle.above(Math.max(0, after.at - due))
       return {
@@ -98,9 +98,18 @@ interface Reading {
   readonly idle: number | undefined
 }
 
-const readingOf = ({ blocked, eventLoop, threadCpuUsage }: Host.Node): Reading => {
-  const { active, idle } = eventLoop()
-  return active + idle > 0 ? { any: [active], idle } : { any: [threadCpuUsage(), blocked()], idle: undefined }
+/**
+ * Before the loop has turned once, nothing has been measured on any runtime: only later does that tell that this one does
+ * not measure at all.
+ */
+const reader = ({ blocked, eventLoop, threadCpuUsage }: Host.Node): () => Reading => {
+  let isFirst = true
+  return () => {
+    const { active, idle } = eventLoop()
+    const isMeasured = active + idle > 0 || isFirst
+    isFirst = false
+    return isMeasured ? { any: [active], idle } : { any: [threadCpuUsage(), blocked()], idle: undefined }
+  }
 }
 
 const share = (before: between.At<Reading>, after: between.At<Reading>): number => {
