@@ -7,7 +7,7 @@
  * to every neighbour ends with nothing.
  */
 import type { SignalInfo } from "../../LoadSignal.ts"
-import type { Observation } from "../policies/scalingModel.ts"
+import type { Observation } from "../../ScalingPolicy.ts"
 import { clamp, smoothing } from "./numbers.ts"
 
 /**

@@ -1,7 +1,7 @@
 /**
  * Nothing is known yet: a few tasks are let in, then twice as many, until some have ended.
  */
-import type { Observation } from "../policies/scalingModel.ts"
+import type { Observation } from "../../ScalingPolicy.ts"
 import { add, begin, byEnded, type Measurement, type Reading, shortest } from "./measurement.ts"
 import { clamp } from "./numbers.ts"
 import { isKnown, type Pace } from "./pace.ts"

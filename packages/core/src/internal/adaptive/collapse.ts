@@ -4,7 +4,7 @@
  * A service that is asked too much may serve less the longer its queue grows, so that a comparison of two levels, which
  * takes as long as tasks do, comes too late. How much is done per time shows it sooner than how long tasks take.
  */
-import type { Observation } from "../policies/scalingModel.ts"
+import type { Observation } from "../../ScalingPolicy.ts"
 import { add, begin, isSaturated, type Measurement } from "./measurement.ts"
 import { clamp } from "./numbers.ts"
 import { type Pace, variation } from "./pace.ts"

@@ -2,7 +2,7 @@
  * The decision that a state amounts to: how many may run, how many may start until the next one, and why.
  */
 import { clamp as clampInto } from "../../ConcurrencySettings.ts"
-import type { ScalingDecision } from "../policies/scalingModel.ts"
+import type { ScalingDecision } from "../../ScalingPolicy.ts"
 import { expectedCompletions, memoryBound, paceBound, replaceable } from "./allowance.ts"
 import type { Bound } from "./ceilings.ts"
 import { peak } from "./foresight.ts"

@@ -1,7 +1,7 @@
 /**
  * The whole law: which of its parts speaks when.
  */
-import type { Observation, ScalingDecision } from "../policies/scalingModel.ts"
+import type { Observation, ScalingDecision } from "../../ScalingPolicy.ts"
 import * as ceilings from "./ceilings.ts"
 import * as coldStart from "./coldStart.ts"
 import * as collapse from "./collapse.ts"

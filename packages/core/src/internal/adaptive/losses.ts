@@ -7,7 +7,7 @@
  * Not every loss is one of concurrency: a service may fail a part of all calls, and no cut cures that. Where a cut has cost
  * more served tasks than it has saved lost ones, so large a share of losses is put up with.
  */
-import type { CompletionStats } from "../policies/scalingModel.ts"
+import type { CompletionStats } from "../../ScalingPolicy.ts"
 import { clamp } from "./numbers.ts"
 import { lostCount, servedCount } from "./pace.ts"
 

@@ -2,7 +2,7 @@
  * A measurement of one level of concurrency: how many tasks ran, and how long they took, once the level has settled.
  * It counts only while the limit was binding: a pool that has too little to do says nothing about its limit.
  */
-import type { Observation } from "../policies/scalingModel.ts"
+import type { Observation } from "../../ScalingPolicy.ts"
 import { clamp } from "./numbers.ts"
 import { servedCount } from "./pace.ts"
 

@@ -2,7 +2,7 @@
  * How long tasks take: the clock of the law. Every wait of the law is a multiple of a task's duration, because nothing
  * that a change of concurrency does is visible sooner.
  */
-import type { CompletionStats } from "../policies/scalingModel.ts"
+import type { CompletionStats } from "../../ScalingPolicy.ts"
 import { clamp, perTime } from "./numbers.ts"
 
 /**

@@ -1,7 +1,7 @@
 /**
  * Says in a sentence what the law is doing, and why.
  */
-import type { ScalingReason } from "../policies/scalingModel.ts"
+import type { ScalingReason } from "../../ScalingPolicy.ts"
 import type { Phase } from "./state.ts"
 
 /**

@@ -1,7 +1,7 @@
 /**
  * What a decision rests on: the observation taken into the state, and what follows from both.
  */
-import type { Observation } from "../policies/scalingModel.ts"
+import type { Observation } from "../../ScalingPolicy.ts"
 import * as ceilings from "./ceilings.ts"
 import * as collapse from "./collapse.ts"
 import * as losses from "./losses.ts"

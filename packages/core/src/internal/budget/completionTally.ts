@@ -1,7 +1,7 @@
 /**
  * Sums over ended tasks, and the statistics a policy reads from them.
  */
-import type { CompletionStats } from "../policies/scalingModel.ts"
+import type { CompletionStats } from "../../ScalingPolicy.ts"
 
 export type TaskOutcome = "Succeeded" | "Failed" | "TimedOut" | "Interrupted" | "Abandoned"
 

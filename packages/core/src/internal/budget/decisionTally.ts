@@ -1,7 +1,7 @@
 /**
  * How many decisions a policy made, by what they did.
  */
-import type { DecisionCounts, DecisionRecord } from "../policies/scalingModel.ts"
+import type { DecisionCounts, DecisionRecord } from "../../ScalingPolicy.ts"
 
 export class DecisionTally {
   private readonly up: Record<string, number> = {}

@@ -1,7 +1,7 @@
 /**
  * What has been observed since the last decision: concurrency over time, and what has ended.
  */
-import type { CompletionStats, Observation } from "../policies/scalingModel.ts"
+import type { CompletionStats, Observation } from "../../ScalingPolicy.ts"
 import { CompletionTally, type TaskOutcome } from "./completionTally.ts"
 import { ConcurrencyMeter, type ConcurrencyTotals } from "./concurrencyMeter.ts"
 import { TaskMix } from "./taskMix.ts"

@@ -5,7 +5,7 @@
  * each consumer's mean counts by the share that its tasks have of all that end over a longer time (direct
  * standardisation).
  */
-import type { CompletionStats } from "../policies/scalingModel.ts"
+import type { CompletionStats } from "../../ScalingPolicy.ts"
 
 /** Milliseconds in which what is known of the mix loses most of its weight. */
 const memory = 60_000

@@ -4,10 +4,10 @@
 import * as Duration from "effect/Duration"
 import * as Result from "effect/Result"
 import type { InvalidOptionsError } from "../../InvalidOptionsError.ts"
+import type { ScalingPolicy } from "../../ScalingPolicy.ts"
 import * as law from "../adaptive/law.ts"
 import { initial, type State } from "../adaptive/state.ts"
 import * as rules from "../options/rules.ts"
-import type { ScalingPolicy } from "./scalingModel.ts"
 
 /**
  * Options of `ScalingPolicy.adaptive`. What to aim at is no option of the law but the `target` of each signal.

@@ -5,9 +5,9 @@ import type * as Duration from "effect/Duration"
 import * as Result from "effect/Result"
 import { clamp } from "../../ConcurrencySettings.ts"
 import type { InvalidOptionsError } from "../../InvalidOptionsError.ts"
+import type { ScalingPolicy } from "../../ScalingPolicy.ts"
 import { lostCount } from "../adaptive/pace.ts"
 import * as rules from "../options/rules.ts"
-import type { ScalingPolicy } from "./scalingModel.ts"
 import * as summaries from "./summaries.ts"
 
 /**

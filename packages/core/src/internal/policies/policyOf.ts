@@ -4,9 +4,9 @@
 import * as Duration from "effect/Duration"
 import * as Result from "effect/Result"
 import type { InvalidOptionsError } from "../../InvalidOptionsError.ts"
+import type { PolicyOptions, ScalingPolicy } from "../../ScalingPolicy.ts"
 import { refusing } from "../options/refusal.ts"
 import * as rules from "../options/rules.ts"
-import type { PolicyOptions, ScalingPolicy } from "./scalingModel.ts"
 
 /** The policy; or, where an option is invalid, one from which no pool can be built and which cannot be asked. */
 export const policyOf = <S>(

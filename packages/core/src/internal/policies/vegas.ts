@@ -5,10 +5,10 @@ import type * as Duration from "effect/Duration"
 import * as Result from "effect/Result"
 import { clamp } from "../../ConcurrencySettings.ts"
 import type { InvalidOptionsError } from "../../InvalidOptionsError.ts"
+import type { ScalingPolicy } from "../../ScalingPolicy.ts"
 import * as rules from "../options/rules.ts"
 import * as format from "../views/format.ts"
 import { add, type DurationSample, empty, enough, isEnough, meanOf } from "./durationSample.ts"
-import type { ScalingPolicy } from "./scalingModel.ts"
 import * as summaries from "./summaries.ts"
 
 /**

@@ -5,7 +5,7 @@
 import * as Duration from "effect/Duration"
 import type { PoolSnapshot, SignalReading } from "../../PoolSnapshot.ts"
 import type { Blocker } from "../../PoolState.ts"
-import type { DecisionRecord } from "../policies/scalingModel.ts"
+import type { DecisionRecord } from "../../ScalingPolicy.ts"
 import * as format from "./format.ts"
 
 /** What a sentence may refer to: a snapshot that has no sentences yet. */

@@ -4,7 +4,7 @@
 import type * as Clock from "effect/Clock"
 import type * as Tracer from "effect/Tracer"
 import type { RunOutcome } from "../../PoolSnapshot.ts"
-import type { DecisionRecord } from "../policies/scalingModel.ts"
+import type { DecisionRecord } from "../../ScalingPolicy.ts"
 import type { RunFacts } from "./snapshots.ts"
 
 /** As many as OpenTelemetry keeps by default: a run may last for months, and its span is kept until its end. */

@@ -4,8 +4,8 @@
 import type { ConcurrencySettings } from "../../ConcurrencySettings.ts"
 import type { PoolSnapshot, RunOutcome, RunProgress, Totals } from "../../PoolSnapshot.ts"
 import type { Blocker } from "../../PoolState.ts"
+import type { DecisionCounts, DecisionRecord } from "../../ScalingPolicy.ts"
 import type { SystemInfo } from "../../SystemStatus.ts"
-import type { DecisionCounts, DecisionRecord } from "../policies/scalingModel.ts"
 import { type Durations, none, sumOf } from "./durations.ts"
 import { isAtMaximum, words } from "./reason.ts"
 
