@@ -88,7 +88,7 @@ export class World {
 
   rest(consumer: Consumer): void {
     consumer.isBacklogged = false
-    this.shares.pass(consumer.share, "Idle", this.now)
+    this.shares.pass(consumer.share, "Content", this.now)
     this.grant()
   }
 

@@ -121,7 +121,7 @@ export class Budget {
   }
 
   /** It waits for no permit; `Answering`: it will as soon as it has found something to start. */
-  pass(member: Member, state: "Idle" | "Answering", now: number): void {
+  pass(member: Member, state: "Content" | "Answering", now: number): void {
     const { share } = member
     if (this.roused === member) this.roused = undefined
     if (this.shares === undefined || share === undefined || share.state === state) return

@@ -144,7 +144,7 @@ export class BudgetConsumer implements Member, Borrower {
     const ofOwn = this.own?.closedBy(now, this.held, permits)
     this.isAtOwnMaximum = ofOwn === "AtOwnMaximum"
     if (ofOwn !== undefined) {
-      budget.pass(this, "Idle", now)
+      budget.pass(this, "Content", now)
       return ofOwn
     }
     const more = this.needFor(permits)
@@ -192,9 +192,9 @@ export class BudgetConsumer implements Member, Borrower {
   }
 
   /** It wants no permit: it has nothing to start, or will know soon (`Answering`), or is `Retired` for this run. */
-  passUnsafe(now: number, why: "Idle" | "Answering" | "Retired"): void {
+  passUnsafe(now: number, why: "Content" | "Answering" | "Retired"): void {
     if (why === "Retired") this.isRetired = true
-    this.budget.pass(this, why === "Answering" ? why : "Idle", now)
+    this.budget.pass(this, why === "Answering" ? why : "Content", now)
   }
 
   /** When to look again where the rate cap is against a start; Infinity where another consumer is to look first. */

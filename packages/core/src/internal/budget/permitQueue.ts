@@ -106,7 +106,7 @@ export class PermitQueue {
       if (this.consumer.isOpenUnsafe(now, permits)) this.begin(request, now)
       else return this.waitFor(permits, now)
     }
-    this.consumer.passUnsafe(now, "Idle")
+    this.consumer.passUnsafe(now, "Content")
   }
 
   private waitFor(permits: number, now: number): void {

@@ -73,8 +73,8 @@ export class SharedBudget {
         if (queue.inUse === 0) consumer.joinUnsafe(undefined)
         queue.inUse++
         const state = this.active.begin()
-        const idle = this.budget.now() - this.active.idleSince
-        return state === "First" && idle >= this.every ? this.restart : this.goOn
+        const unused = this.budget.now() - this.active.unusedSince
+        return state === "First" && unused >= this.every ? this.restart : this.goOn
       }),
       end: Effect.suspend(() => {
         queue.inUse--
@@ -112,7 +112,7 @@ export class SharedBudget {
 
 /** How many runs and effects take part, and since when none does. */
 export class ActiveCount {
-  idleSince = -Infinity
+  unusedSince = -Infinity
   private count = 0
   private readonly latch = Latch.makeUnsafe(false)
 
@@ -122,7 +122,7 @@ export class ActiveCount {
 
   end(now: number): "Last" | "NotLast" {
     if (--this.count > 0) return "NotLast"
-    this.idleSince = now
+    this.unusedSince = now
     this.latch.closeUnsafe()
     return "Last"
   }

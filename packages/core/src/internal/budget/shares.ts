@@ -17,14 +17,14 @@ import { WeightSum } from "./weightSum.ts"
  * - `minimum`: permits that it gets before anyone gets more than this.
  * - `permits`: those in use.
  * - `request`: permits that its next request is for.
- * - `state`: `Answering` where it looks for work, and wants a permit as soon as there is some.
+ * - `state`: `Content` where it wants no permit, `Answering` where it looks for work, and wants a permit as soon as there is some.
  */
 export interface Share extends Row {
   weight: number
   minimum: number
   permits: number
   request: number
-  state: "Idle" | "Answering" | "Waiting"
+  state: "Content" | "Answering" | "Waiting"
 }
 
 /** Differences below this are those of rounding. */
@@ -55,7 +55,7 @@ export class Shares {
   }
 
   join(weight: number, minimum: number): Share {
-    const share: Share = { weight, minimum, permits: 0, request: 1, state: "Idle", row: -1 }
+    const share: Share = { weight, minimum, permits: 0, request: 1, state: "Content", row: -1 }
     this.rows.add(share)
     if (minimum > 0) this.minimums++
     return share
@@ -63,7 +63,7 @@ export class Shares {
 
   /** Call it when its last permit has been released. */
   leave(share: Share, now: number): void {
-    this.turn(share, "Idle", now)
+    this.turn(share, "Content", now)
     if (share.minimum > 0) this.minimums--
     this.rows.remove(share)
   }
@@ -71,7 +71,7 @@ export class Shares {
   /** Sets what a consumer is owed. */
   adjust(share: Share, weight: number, minimum: number, now: number): void {
     const { state } = share
-    this.turn(share, "Idle", now)
+    this.turn(share, "Content", now)
     if (share.permits > 0) {
       this.activeWeight.remove(share.weight)
       this.activeWeight.add(weight)
@@ -99,7 +99,7 @@ export class Shares {
   }
 
   /** It waits for no permit any more. */
-  pass(share: Share, state: "Idle" | "Answering", now: number): void {
+  pass(share: Share, state: "Content" | "Answering", now: number): void {
     if (share.state !== state) this.turn(share, state, now)
   }
 
@@ -152,7 +152,7 @@ export class Shares {
 
   /** The level of those that wait, with others and, if it is not among them, with this one. */
   private levelWith(share: Share, permits: number, weight: number): number {
-    const counts = share.state === "Idle" || (share.state === "Answering" && weight === 0) ? 1 : 0
+    const counts = share.state === "Content" || (share.state === "Answering" && weight === 0) ? 1 : 0
     const held = this.waitingPermits + permits + counts * share.permits
     return Math.max(0, this.capacity - this.inUse + held) / (this.waitingWeight.value + weight + counts * share.weight)
   }

@@ -27,7 +27,7 @@ import { type Finalizing, Tasks } from "./tasks.ts"
 import type { Limits } from "./timeLimits.ts"
 
 /** Why nothing starts at the moment; `undefined` while tasks start. */
-export type Idle = Closed | Lack | "Paused" | "Draining" | "Finalizing" | undefined
+export type BlockerTag = Closed | Lack | "Paused" | "Draining" | "Finalizing" | undefined
 
 /** How many tasks may start before timers and input get their turn, and for how many milliseconds. */
 const startsPerTurn = 512
@@ -55,7 +55,7 @@ export interface DispatcherOptions<A> {
 }
 
 export class Dispatcher<A> implements FeedHost<A> {
-  readonly ledger: RunLedger<NonNullable<Idle>>
+  readonly ledger: RunLedger<NonNullable<BlockerTag>>
   readonly course = new RunCourse()
   private readonly governor: BudgetConsumer
   private readonly clock: TurnClock
@@ -261,7 +261,7 @@ export class Dispatcher<A> implements FeedHost<A> {
     return false
   }
 
-  private closedBy(): NonNullable<Idle> | undefined {
+  private closedBy(): NonNullable<BlockerTag> | undefined {
     const now = this.clock.time
     if (this.hold.closes(now)) return "Paused"
     const permits = this.permitsOfHeld()
@@ -274,7 +274,7 @@ export class Dispatcher<A> implements FeedHost<A> {
   }
 
   /** A run with nothing left must not wait for a token, or for the end of a hold, to find out. */
-  private mayLookAhead(closed: NonNullable<Idle>): boolean {
+  private mayLookAhead(closed: NonNullable<BlockerTag>): boolean {
     if (this.tasks.inFlight > 0) return false
     return closed === "RateLimited" || (closed === "Paused" && !this.hold.isPaused)
   }
@@ -285,15 +285,15 @@ export class Dispatcher<A> implements FeedHost<A> {
     return item
   }
 
-  private rest(idle: NonNullable<Idle>): void {
-    this.ledger.rest(this.clock.time, this.blameFinalizers(idle))
+  private rest(blocker: NonNullable<BlockerTag>): void {
+    this.ledger.rest(this.clock.time, this.blameFinalizers(blocker))
     this.feed.keep("None")
-    if (idle === "Paused") this.governor.passUnsafe(this.clock.time, "Idle")
-    this.awaitTime(idle)
+    if (blocker === "Paused") this.governor.passUnsafe(this.clock.time, "Content")
+    this.awaitTime(blocker)
   }
 
   /** Wakes when the time alone has opened the gate. */
-  private awaitTime(closed: NonNullable<Idle>): void {
+  private awaitTime(closed: NonNullable<BlockerTag>): void {
     const now = this.clock.time
     if (closed === "RateLimited") this.alarm.setAt(this.governor.nextTokenAtUnsafe(), now)
     if (closed === "Paused" && !this.hold.isPaused) this.alarm.setAt(this.hold.until, now)
@@ -303,14 +303,14 @@ export class Dispatcher<A> implements FeedHost<A> {
     if (pulled !== "Waiting" && this.tasks.inFlight === 0 && this.feed.mayEnd()) return this.end("Finished")
     this.ledger.rest(this.clock.time, this.blameFinalizers(this.feed.lack))
     this.feed.keep(room)
-    this.governor.passUnsafe(this.clock.time, pulled === "Waiting" ? "Answering" : "Idle")
+    this.governor.passUnsafe(this.clock.time, pulled === "Waiting" ? "Answering" : "Content")
   }
 
   /** Where all that is in flight are finalizers, it is they that nothing starts for, or ends. */
-  private blameFinalizers(idle: NonNullable<Idle>): NonNullable<Idle> {
+  private blameFinalizers(blocker: NonNullable<BlockerTag>): NonNullable<BlockerTag> {
     const { finalizing, inFlight } = this.tasks
-    const mayBeTheirs = idle !== "Paused" && idle !== "RateLimited"
-    return mayBeTheirs && finalizing > 0 && finalizing === inFlight ? "Finalizing" : idle
+    const mayBeTheirs = blocker !== "Paused" && blocker !== "RateLimited"
+    return mayBeTheirs && finalizing > 0 && finalizing === inFlight ? "Finalizing" : blocker
   }
 
   private yieldTurn(): void {

@@ -356,7 +356,7 @@ const drained = <A>(dispatcher: Dispatcher<A>): Effect.Effect<void> =>
 const reportOf = <A>(dispatcher: Dispatcher<A>, now: number): RunReport => {
   const { course, ledger } = dispatcher
   const millis = now - ledger.startedAt
-  const share = (idle: number) => millis > 0 ? idle / millis : 0
+  const share = (time: number) => millis > 0 ? time / millis : 0
   return {
     outcome: course.ending === "Aborted" || course.ending === "Drained" ? course.ending : "Finished",
     started: dispatcher.started,
@@ -370,6 +370,6 @@ const reportOf = <A>(dispatcher: Dispatcher<A>, now: number): RunReport => {
     duration: Duration.millis(millis),
     meanConcurrency: dispatcher.meanConcurrency(now),
     peakConcurrency: dispatcher.peakConcurrency,
-    blockedShare: Object.fromEntries([...ledger.idleTimes(now)].map(([idle, time]) => [idle, share(time)]))
+    blockedShare: Object.fromEntries([...ledger.blockedTimes(now)].map(([tag, time]) => [tag, share(time)]))
   }
 }

@@ -5,7 +5,7 @@ import * as Effect from "effect/Effect"
 import type { TaskOutcome } from "../budget/completionTally.ts"
 import { Durations } from "../views/durations.ts"
 
-export class RunLedger<Idle extends string> {
+export class RunLedger<Reason extends string> {
   readonly startedAt: number
   started = 0
   succeeded = 0
@@ -16,17 +16,17 @@ export class RunLedger<Idle extends string> {
   retried = 0
   /** Tasks whose finalizers were not waited for. */
   abandoned = 0
-  idle: Idle | undefined
+  blocker: Reason | undefined
   /** Since when nothing starts for that reason; tasks that replace each other meanwhile do not count. */
-  idleSince: number
+  blockedSince: number
   /** How long tasks took that were not interrupted. */
   readonly durations = new Durations()
   private onChange: (() => void) | undefined
-  private readonly idleMillis = new Map<Idle, number>()
+  private readonly blockedMillis = new Map<Reason, number>()
 
   constructor(now: number) {
     this.startedAt = now
-    this.idleSince = now
+    this.blockedSince = now
   }
 
   end(outcome: TaskOutcome, duration: number): void {
@@ -38,11 +38,11 @@ export class RunLedger<Idle extends string> {
   }
 
   /** From now on nothing starts for this reason; `undefined` where tasks start. */
-  rest(now: number, idle: Idle | undefined): void {
-    if (idle === this.idle) return
-    if (this.idle !== undefined) this.idleMillis.set(this.idle, this.idleTime(this.idle, now))
-    this.idle = idle
-    this.idleSince = now
+  rest(now: number, blocker: Reason | undefined): void {
+    if (blocker === this.blocker) return
+    if (this.blocker !== undefined) this.blockedMillis.set(this.blocker, this.blockedTime(this.blocker, now))
+    this.blocker = blocker
+    this.blockedSince = now
     this.onChange?.()
   }
 
@@ -56,12 +56,12 @@ export class RunLedger<Idle extends string> {
   })
 
   /** Milliseconds in which nothing started, by reason. */
-  idleTimes(now: number): ReadonlyMap<Idle, number> {
-    const times = new Map(this.idleMillis)
-    return this.idle === undefined ? times : times.set(this.idle, this.idleTime(this.idle, now))
+  blockedTimes(now: number): ReadonlyMap<Reason, number> {
+    const times = new Map(this.blockedMillis)
+    return this.blocker === undefined ? times : times.set(this.blocker, this.blockedTime(this.blocker, now))
   }
 
-  private idleTime(idle: Idle, now: number): number {
-    return (this.idleMillis.get(idle) ?? 0) + (idle === this.idle ? now - this.idleSince : 0)
+  private blockedTime(blocker: Reason, now: number): number {
+    return (this.blockedMillis.get(blocker) ?? 0) + (blocker === this.blocker ? now - this.blockedSince : 0)
   }
 }

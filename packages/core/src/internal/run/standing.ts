@@ -6,7 +6,7 @@ import * as Duration from "effect/Duration"
 import type { Blocker, PoolState } from "../../PoolState.ts"
 import type { BudgetConsumer } from "../budget/consumer.ts"
 import * as monotonic from "../time/monotonic.ts"
-import type { Dispatcher, Idle } from "./dispatcher.ts"
+import type { BlockerTag, Dispatcher } from "./dispatcher.ts"
 import type { Hold } from "./hold.ts"
 import type { RunCourse } from "./runCourse.ts"
 import type { Finalizing } from "./tasks.ts"
@@ -32,22 +32,22 @@ export interface Facts {
 }
 
 export const blockerOf = (facts: Facts, moment: Moment): Blocker | undefined => {
-  const idle: Idle = facts.run?.ledger.idle
-  switch (idle) {
+  const tag: BlockerTag = facts.run?.ledger.blocker
+  switch (tag) {
     case undefined:
       return undefined
     case "Overloaded":
-      return { _tag: idle, signals: facts.budget.overloadedUnsafe() }
+      return { _tag: tag, signals: facts.budget.overloadedUnsafe() }
     case "Paused":
-      return facts.hold.isPaused ? { _tag: idle } : { _tag: idle, until: moment.wallTimeOf(facts.hold.until) }
+      return facts.hold.isPaused ? { _tag: tag } : { _tag: tag, until: moment.wallTimeOf(facts.hold.until) }
     case "Delayed":
-      return { _tag: idle, ...(delayedOf(facts, moment) ?? { tasks: 0, next: moment.wallTimeOf(moment.monotonic) }) }
+      return { _tag: tag, ...(delayedOf(facts, moment) ?? { tasks: 0, next: moment.wallTimeOf(moment.monotonic) }) }
     case "KeysFull":
-      return { _tag: idle, ...(facts.run?.heldByKeys() ?? { key: "", tasks: 0 }) }
+      return { _tag: tag, ...(facts.run?.heldByKeys() ?? { key: "", tasks: 0 }) }
     case "Finalizing":
-      return { _tag: idle, ...durationOf(facts.run?.finalizingAt(moment.monotonic) ?? { tasks: 0, oldest: 0 }) }
+      return { _tag: tag, ...durationOf(facts.run?.finalizingAt(moment.monotonic) ?? { tasks: 0, oldest: 0 }) }
     default:
-      return { _tag: idle }
+      return { _tag: tag }
   }
 }
 

@@ -31,8 +31,8 @@ export interface RunFacts {
     readonly rejected: number
     readonly retried: number
     readonly durations: Durations
-    readonly idleSince: number
-    readonly idleTimes: (now: number) => ReadonlyMap<Blocker["_tag"], number>
+    readonly blockedSince: number
+    readonly blockedTimes: (now: number) => ReadonlyMap<Blocker["_tag"], number>
   }
   readonly started: number
   readonly ages: (now: number) => ReadonlyArray<number>
@@ -83,7 +83,7 @@ export const take = (moment: Moment): PoolSnapshot => {
     run: run === undefined ? before?.run : progressOf(run, moment.total)
   }
   if (blocker === undefined || run === undefined) return { ...facts, holding: undefined }
-  const since = run.ledger.idleSince
+  const since = run.ledger.blockedSince
   return {
     ...facts,
     holding: {
@@ -121,7 +121,7 @@ const totalsOf = ({ at, before, decisions, outcome, run }: Moment): Totals => {
     interrupted: earlier.interrupted + ledger.interrupted,
     abandoned: earlier.abandoned + ledger.abandoned,
     rejected: earlier.rejected + ledger.rejected,
-    blockedMillis: added(earlier.blockedMillis, Object.fromEntries(ledger.idleTimes(at))),
+    blockedMillis: added(earlier.blockedMillis, Object.fromEntries(ledger.blockedTimes(at))),
     decisions: {
       up: added(earlier.decisions.up, decisions.up),
       down: added(earlier.decisions.down, decisions.down),
