@@ -127,7 +127,8 @@ describe("PoolMetrics over OTLP", () => {
         assert.deepStrictEqual([durations.explicitBounds?.[0], durations.explicitBounds?.at(-1)], [0.001, 300])
         // A load that is no number, or infinite, is no reason to lose the whole export.
         assert.strictEqual(valueOf(first, "autoscaled_pool.signal.utilization", { signal: "nan" }), 0)
-        assert.isAbove(valueOf(first, "autoscaled_pool.signal.utilization", { signal: "infinite" }) ?? 0, 1e300)
+        assert.strictEqual(valueOf(first, "autoscaled_pool.signal.utilization", { signal: "infinite" }), 0)
+        assert.strictEqual(valueOf(first, "autoscaled_pool.signal.stale", { signal: "infinite" }), 1)
 
         // A second pool enters between two exports, and the first one leaves.
         const others = yield* Queue.unbounded<number>()

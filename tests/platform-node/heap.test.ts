@@ -169,7 +169,7 @@ describe("real heap", () => {
       assert.isAbove(Math.max(...lines.map(({ old }) => old)), 125)
       assert.deepStrictEqual(lines.filter(({ isOverloaded }) => isOverloaded), [])
       const later = lines.slice(15).map(({ load }) => load)
-      assert.isBelow(Math.max(...later), 0.85)
+      assert.isBelow(Math.max(...later), 0.9) // what is above that is overload
       assert.isAbove(Math.min(...later), 0.45)
     }))
 })
