@@ -21,7 +21,8 @@ import { InvalidOptionsError } from "./InvalidOptionsError.ts"
  *
  * **Details**
  *
- * - `concurrency`: tasks of a key at once, an integer of at least 1 or a function of the key, default no limit.
+ * - `concurrency`: tasks of a key at once, an integer of at least 1 or a function of the key, default no limit. A function
+ *   that gives anything else, here or in `rate`, ends the run with an `InvalidOptionsError` as its defect; no item is lost.
  * - `rate`: starts of a key per window, evenly paced, default no limit. `limit` is a number above 0 or a function of the key,
  *   `window` a duration.
  * - `adapt`: each key finds its own limit from what its service says, between `min` (default 1) and `max` (default 100); default
@@ -174,11 +175,15 @@ const stateOf = <K>(table: KeyTable<K>, now: number): KeysState<K> => {
 const keyStateOf = <K>(table: KeyTable<K>, entry: KeyEntry<K>, now: number): KeyState<K> => ({
   key: entry.key,
   inFlight: entry.inFlight,
-  limit: table.limitOf(entry),
+  limit: limitSeen(table, entry),
   parked: entry.parked,
   closedFor: Duration.millis(Math.max(0, entry.limit.closedUntil - now, entry.nextStart - now)),
   refusals: entry.limit.refusals
 })
+
+/** Whoever only looks is not failed by a function that gives no valid limit: nothing of the key may start. */
+const limitSeen = <K>(table: KeyTable<K>, entry: KeyEntry<K>): number =>
+  Result.getOrElse(Result.try(() => table.limitOf(entry)), () => 0)
 
 const readPlan = <K>(options: KeyOptions<K>): Result.Result<KeyPlan<K>, InvalidOptionsError> =>
   Result.gen(function*() {
@@ -194,16 +199,35 @@ const readConcurrency = <K>(
   concurrency: KeyOptions<K>["concurrency"]
 ): Result.Result<(key: K) => number, InvalidOptionsError> => {
   if (concurrency === undefined || concurrency === Infinity) return Result.succeed(() => Infinity)
-  if (typeof concurrency === "function") return Result.succeed(concurrency)
+  if (typeof concurrency === "function") {
+    return Result.succeed((key) => {
+      const limit = concurrency(key)
+      return limit === Infinity ? limit : validFor(key, rules.positiveInteger, "concurrency", limit)
+    })
+  }
   return Result.map(rules.read(rules.positiveInteger, "concurrency", concurrency), (limit) => () => limit)
 }
+
+/** What a function of the key has given; throws where it is no valid limit, which becomes a defect of the run. */
+const validFor = (key: unknown, rule: rules.Rule<number>, field: string, value: unknown): number =>
+  Result.getOrThrow(Result.mapError(
+    rules.read(rule, field, value),
+    ({ remedy }) =>
+      new InvalidOptionsError({
+        field,
+        value,
+        remedy: `${remedy} It is what the function gave for the key "${String(key)}".`
+      })
+  ))
 
 const readRate = <K>(rate: KeyOptions<K>["rate"]): Result.Result<(key: K) => number, InvalidOptionsError> =>
   Result.gen(function*() {
     if (rate === undefined) return () => 0
     const window = Duration.toMillis(yield* rules.read(rules.interval, "rate.window", rate.window))
     const { limit } = rate
-    if (typeof limit === "function") return (key: K) => window / limit(key)
+    if (typeof limit === "function") {
+      return (key: K) => window / validFor(key, rules.positiveNumber, "rate.limit", limit(key))
+    }
     const fixed = window / (yield* rules.read(rules.positiveNumber, "rate.limit", limit))
     return () => fixed
   })

@@ -309,6 +309,16 @@ describe("ConcurrencyGovernor, shared: weights", () => {
     const run = yield* begin(AutoscaledPool.forEach([1], () => Effect.void, { weight: () => -1 }))
     assert.isTrue(Cause.hasDies(yield* causeOf(run)))
   })
+
+  test("a weight that is none loses no item", function*() {
+    for (const value of [0, NaN, -1, 1.5, "two" as never]) {
+      const source = TaskSource.fromIterable([1, 2, 3])
+      const pool = yield* AutoscaledPool.fromSource(source, () => Effect.void, { weight: () => value })
+      assert.isTrue(Cause.hasDies(yield* causeOf(yield* begin(pool.run))))
+      const other = yield* AutoscaledPool.fromSource(source, () => Effect.void)
+      assert.strictEqual((yield* resultOf(yield* begin(other.run))).succeeded, 3)
+    }
+  })
 })
 
 describe("ConcurrencyGovernor, shared: effects", () => {

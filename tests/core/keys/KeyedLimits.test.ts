@@ -396,6 +396,41 @@ describe("KeyedLimits: options and memory", () => {
     }
   })
 
+  test("a function that gives no valid limit is a defect of the run that names the key, and loses no item", function*() {
+    const wrong = [0, -1, NaN, "two" as never]
+    const cases: ReadonlyArray<readonly [KeyedLimits.KeyOptions<string>, string]> = [
+      ...[...wrong, 1.5].map((value) => [{ concurrency: () => value }, "concurrency"] as const),
+      ...wrong.map((value) => [{ rate: { limit: () => value, window: "1 second" } }, "rate.limit"] as const)
+    ]
+    for (const [options, field] of cases) {
+      const source = TaskSource.fromIterable(pages("a", 3))
+      const keys = yield* KeyedLimits.make({ ...options, key: hostOf })
+      const pool = yield* AutoscaledPool.fromSource(source, () => Effect.void, { keys })
+      const error = Cause.squash(yield* causeOf(yield* begin(pool.run)))
+      assert.instanceOf(error, InvalidOptionsError.InvalidOptionsError)
+      assert.strictEqual(error.field, field)
+      assert.include(error.message, "\"a\"")
+      assert.strictEqual((yield* keys.state).keys, 0)
+      const other = yield* AutoscaledPool.fromSource(source, () => Effect.void)
+      assert.strictEqual((yield* resultOf(yield* begin(other.run))).succeeded, 3)
+    }
+  })
+
+  test("a function that fails later gives back what is parked", function*() {
+    let allowed = 1
+    const source = TaskSource.fromIterable(pages("a", 4))
+    const keys = yield* KeyedLimits.make({ key: hostOf, concurrency: () => allowed })
+    const pool = yield* AutoscaledPool.fromSource(source, () => Effect.sleep("1 second"), { keys })
+    const run = yield* begin(pool.run)
+    allowed = 0
+    assert.strictEqual((yield* limit(keys, "a"))?.limit, 0)
+    yield* after("1 second")
+    assert.isTrue(Cause.hasDies(yield* causeOf(run)))
+    assert.strictEqual((yield* keys.state).keys, 0)
+    const other = yield* AutoscaledPool.fromSource(source, () => Effect.void)
+    assert.strictEqual((yield* resultOf(yield* begin(other.run))).succeeded, 3)
+  })
+
   test("a hundred thousand keys pass through, and none is left", function*() {
     const keys = yield* KeyedLimits.make({ key: (n: number) => n, concurrency: 1 })
     let most = 0

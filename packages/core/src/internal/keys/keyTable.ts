@@ -74,8 +74,8 @@ export class KeyTable<K> {
 
   /** Books a start. */
   book(entry: KeyEntry<K>, now: number): void {
+    const interval = this.plan.interval(entry.key) // a function of the caller, which may throw: nothing is booked then
     entry.inFlight++
-    const interval = this.plan.interval(entry.key)
     if (interval > 0) entry.nextStart = Math.max(entry.nextStart, now - lateness) + interval
   }
 

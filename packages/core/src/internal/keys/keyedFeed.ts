@@ -80,18 +80,13 @@ export class KeyedFeed<A, K> implements Feed<Keyed<A, K>>, KeyListener<K> {
     const now = this.host.now()
     if (this.ready.size > 0 || this.nextOpening <= now) {
       const opened = this.pullParked(now)
-      if (opened !== undefined) return this.give(opened.items.shift() as A, opened, now) // who is ready has an item
+      if (opened !== undefined) return this.give(opened, now)
     }
     while (this.count < this.table.plan.lookAhead) {
       const pulled = this.inner.pull(room)
       if (pulled !== "Item") return this.lackOf(pulled)
       const item = this.inner.item
-      const entry = this.entryOf(item)
-      if (!this.parked.has(entry) && this.table.opensAt(entry) <= now) {
-        this.start(item, entry, now)
-        return "Item"
-      }
-      this.park(item, entry, now)
+      if (this.place(item, now) === "Started") return "Item"
     }
     this.warn()
     this.lack = "KeysFull"
@@ -173,8 +168,9 @@ export class KeyedFeed<A, K> implements Feed<Keyed<A, K>>, KeyListener<K> {
     return undefined
   }
 
-  private give(item: A, parked: Parked<A, K>, now: number): Pulled {
-    this.start(item, parked.entry, now)
+  private give(parked: Parked<A, K>, now: number): Pulled {
+    this.start(parked.items[0], parked.entry, now) // it stays parked where its key turns out to have no valid limit
+    parked.items.shift()
     this.forget(parked)
     return "Item"
   }
@@ -184,14 +180,32 @@ export class KeyedFeed<A, K> implements Feed<Keyed<A, K>>, KeyListener<K> {
     this.item = { item, entry, startedAt: now, wasRefused: false }
   }
 
-  private park(item: A, entry: KeyEntry<K>, now: number): void {
+  /** Starts or parks an item; a function of the caller that throws, or gives no valid limit, leaves it to its source. */
+  private place(item: A, now: number): "Started" | "Parked" {
+    let entry: KeyEntry<K> | undefined
+    try {
+      entry = this.table.entryOf(this.keyOf(item))
+      const opensAt = this.table.opensAt(entry)
+      if (opensAt <= now && !this.parked.has(entry)) {
+        this.start(item, entry, now)
+        return "Started"
+      }
+      this.park(item, entry, opensAt, now)
+      return "Parked"
+    } catch (defect) {
+      if (entry !== undefined) this.table.letGo(entry, now)
+      this.inner.settle(item, Exit.interrupt(), true, 0)
+      throw defect
+    }
+  }
+
+  private park(item: A, entry: KeyEntry<K>, opensAt: number, now: number): void {
     const parked = this.parked.get(entry) ?? { entry, items: [] }
     this.parked.set(entry, parked)
     parked.items.push(item)
     entry.parked++
     entry.listeners.add(this)
     this.count++
-    const opensAt = this.table.opensAt(entry)
     if (opensAt <= now) this.ready.add(parked)
     else this.await(opensAt)
   }
@@ -219,16 +233,6 @@ export class KeyedFeed<A, K> implements Feed<Keyed<A, K>>, KeyListener<K> {
     if (this.count === 0) return pulled
     if (this.nextOpening < Infinity) this.host.wakeAt(this.nextOpening)
     return "Waiting"
-  }
-
-  /** What is known of the key of an item; a function that throws leaves the item to its source. */
-  private entryOf(item: A): KeyEntry<K> {
-    try {
-      return this.table.entryOf(this.keyOf(item))
-    } catch (defect) {
-      this.inner.settle(item, Exit.interrupt(), true, 0)
-      throw defect
-    }
   }
 
   private warn(): void {

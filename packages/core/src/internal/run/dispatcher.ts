@@ -221,9 +221,17 @@ export class Dispatcher<A> implements FeedHost<A> {
   }
 
   private round(): void {
-    try {
+    this.orFail(() => {
       if (this.course.stage === "Running") this.startWhatMay()
+    })
+    this.orFail(() => {
       if (this.course.stage !== "Running") this.giveBack()
+    })
+  }
+
+  private orFail(step: () => void): void {
+    try {
+      step()
     } catch (defect) {
       this.fail(Cause.die(defect))
     }
