@@ -39,7 +39,9 @@ const series = seriesOf({
     target: 0.9
   }],
   lastDecision: undefined,
-  run: undefined
+  run: undefined,
+  share: undefined,
+  heldBackKeys: []
 }).map(({ key }): { readonly id: string; readonly attributes: Readonly<Record<string, string>> } => {
   const [id, attributes] = JSON.parse(key)
   return { id, attributes }

@@ -522,6 +522,7 @@ const keyed = <A>(
     ...work,
     // The item is one that the keys are for: the constructors of a pool see to that.
     makeFeed: (host) => keys.makeFeed(host, (item: A) => itemOf(item) as never, work.makeFeed),
+    heldBackKeys: keys.heldBackUnsafe,
     onTimeLimit: ({ item }) => work.onTimeLimit(item),
     weightOf: weightOf && (({ item }) => weightOf(item))
   }

@@ -83,6 +83,25 @@ export interface KeysState<K> {
 }
 
 /**
+ * A key that items wait for.
+ *
+ * **Details**
+ *
+ * - `key`: as text.
+ * - `parked`: items that wait for it, of all pools that share the limits.
+ * - `inFlight`, `limit`: its tasks in flight, and how many there may be.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface HeldBackKey {
+  readonly key: string
+  readonly parked: number
+  readonly inFlight: number
+  readonly limit: number
+}
+
+/**
  * Limits per key, for items of `A`. A pool takes them as its option `keys`; two pools may share them.
  *
  * **Details**
@@ -96,6 +115,8 @@ export interface KeysState<K> {
 export interface KeyedLimits<in A, K = unknown> {
   readonly configure: (change: KeyOptions<K>) => Effect.Effect<void, InvalidOptionsError>
   readonly state: Effect.Effect<KeysState<K>>
+  /** @internal */
+  readonly heldBackUnsafe: () => ReadonlyArray<HeldBackKey>
   /** @internal */
   readonly makeFeed: <B>(
     host: FeedHost<Keyed<B, unknown>>,
@@ -156,6 +177,7 @@ export const make = <A, K>(
           })
         }),
       state: Effect.map(monotonicMillis, (now) => stateOf(table, now)),
+      heldBackUnsafe: () => heldBackIn(table),
       makeFeed: (host, itemOf, makeInner) =>
         // Whoever holds the feed knows nothing of the keys, and only hands them back.
         new KeyedFeed(host as FeedHost<Keyed<never, K>>, table, (item) => options.key(itemOf(item)), makeInner) as never
@@ -171,6 +193,18 @@ const stateOf = <K>(table: KeyTable<K>, now: number): KeysState<K> => {
     heldBack: most.map((entry) => keyStateOf(table, entry, now))
   }
 }
+
+const heldBackIn = <K>(table: KeyTable<K>): ReadonlyArray<HeldBackKey> =>
+  [...table.all()]
+    .filter(({ parked }) => parked > 0)
+    .toSorted((a, b) => b.parked - a.parked)
+    .slice(0, 10)
+    .map((entry) => ({
+      key: String(entry.key),
+      parked: entry.parked,
+      inFlight: entry.inFlight,
+      limit: limitSeen(table, entry)
+    }))
 
 const keyStateOf = <K>(table: KeyTable<K>, entry: KeyEntry<K>, now: number): KeyState<K> => ({
   key: entry.key,

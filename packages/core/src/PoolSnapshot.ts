@@ -10,6 +10,7 @@
 import type { ConcurrencySettings } from "./ConcurrencySettings.ts"
 import * as format from "./internal/views/format.ts"
 import * as words from "./internal/views/reason.ts"
+import type { HeldBackKey } from "./KeyedLimits.ts"
 import type { Measure, SignalInfo } from "./LoadSignal.ts"
 import type { Blocker } from "./PoolState.ts"
 import type { DecisionCounts, DecisionRecord } from "./ScalingPolicy.ts"
@@ -138,6 +139,8 @@ export interface RunProgress {
  * - `oldestAges`: milliseconds since the start of the tasks that have run longest, oldest first, ten at most.
  * - `signals`: of the `SystemStatus`, in its order.
  * - `lastDecision`: what the policy decided last.
+ * - `share`: permits that are the pool's due, where it shares a governor and takes part.
+ * - `heldBackKeys`: where the pool has limits per key, the keys that most items wait for, ten at most.
  * - `run`: the run in progress, or the last one; `undefined` before the first.
  *
  * @category models
@@ -159,6 +162,8 @@ export interface PoolSnapshot {
   readonly signals: ReadonlyArray<SignalReading>
   readonly lastDecision: DecisionRecord | undefined
   readonly run: RunProgress | undefined
+  readonly share: number | undefined
+  readonly heldBackKeys: ReadonlyArray<HeldBackKey>
 }
 
 /**

@@ -183,11 +183,16 @@ export class PoolView {
     const { current, desired, policy, settings, totals } = snapshot
     const point = this.points.at(-1)
     const tiles = [
-      ["in flight", `${current} of ${desired}`, `${settings.minConcurrency} to ${settings.maxConcurrency} allowed`],
+      ["in flight", `${current} of ${desired}`, `${settings.minConcurrency} to ${settings.maxConcurrency} allowed${snapshot.share === undefined ? "" : `, share ${snapshot.share}`}`],
       ["throughput", point === undefined ? "–" : `${format.number(point.perSecond)}/s`, `${format.number(totals.succeeded)} succeeded`],
       ["half take up to", point?.p50 == null ? "–" : format.duration(point.p50), point?.p95 == null ? "" : `95 %: ${format.duration(point.p95)}`],
       ["failed", format.number(totals.failed + totals.timedOut), `${format.number(totals.rejected)} met a rate limit`],
       ["policy", policy, settings.maxTasksPerMinute === null ? "starts are not capped" : `${settings.maxTasksPerMinute} starts a minute`],
+      ...snapshot.heldBackKeys.length === 0 ? [] : [[
+        "held back by keys",
+        format.number(snapshot.heldBackKeys.reduce((/** @type {number} */ sum, /** @type {any} */ { parked }) => sum + parked, 0)),
+        snapshot.heldBackKeys.map((/** @type {any} */ { inFlight, key, limit, parked }) => `${key}: ${parked}, ${inFlight} of ${limit ?? "any"} run`).join("; ")
+      ]],
       ...snapshot.phase === "Idle" ? [] : snapshot.signals.map((/** @type {any} */ signal) => [
         signal.name,
         signal.isStale ? "silent" : format.percent(signal.load),

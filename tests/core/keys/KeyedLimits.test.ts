@@ -445,4 +445,24 @@ describe("KeyedLimits: options and memory", () => {
     assert.isAtMost(most, 12)
     assert.strictEqual((yield* keys.state).keys, 0)
   })
+
+  test("are seen in a pool's snapshot: which keys are held back, by how much, and its share of a budget", function*() {
+    const keys = yield* KeyedLimits.make({ key: hostOf, concurrency: (host) => host === "slow" ? 1 : 5 })
+    const governor = yield* ConcurrencyGovernor.make({ maxConcurrency: 8, desiredConcurrency: 8 })
+    const items = [...pages("slow", 4), ...pages("fast", 2)]
+    const options = { governor, keys, loggingInterval: null } as const
+    const pool = yield* AutoscaledPool.fromSource(
+      TaskSource.fromIterable(items),
+      () => Effect.sleep("1 second"),
+      options
+    )
+    const run = yield* begin(pool.run)
+    const { heldBackKeys, share } = yield* pool.snapshot
+    assert.deepStrictEqual(heldBackKeys, [{ key: "slow", parked: 3, inFlight: 1, limit: 1 }])
+    assert.strictEqual(share, 8)
+    yield* after("10 seconds")
+    yield* resultOf(run)
+    const ended = yield* pool.snapshot
+    assert.deepStrictEqual([ended.heldBackKeys, ended.share], [[], undefined])
+  })
 })

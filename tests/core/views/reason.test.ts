@@ -42,7 +42,9 @@ const facts: Facts = {
     reason: { summary: "memory would exceed its target with more" },
     loads: {}
   },
-  run: undefined
+  run: undefined,
+  share: undefined,
+  heldBackKeys: []
 }
 
 const since = 88_000

@@ -44,5 +44,7 @@ export const snapshot = (changes: Partial<PoolSnapshot.PoolSnapshot> = {}): Pool
   }],
   lastDecision: undefined,
   run: { startedAt: 0, started: 12, ended: 0, total: 400 },
+  share: undefined,
+  heldBackKeys: [],
   ...changes
 })

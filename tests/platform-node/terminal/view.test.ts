@@ -58,6 +58,22 @@ describe("the terminal view", () => {
     }
   })
 
+  it("shows the share of a budget, and the keys that items wait for, where there are some", () => {
+    const lines = shown(
+      new History(snapshot({
+        share: 4,
+        heldBackKeys: [{ key: "a.example", parked: 12, inFlight: 2, limit: 2 }, {
+          key: "b",
+          parked: 1,
+          inFlight: 0,
+          limit: 5
+        }]
+      }))
+    )
+    assert.include(lines[1], "by adaptive, share 4")
+    assert.include(lines, "held back  a.example 12 (2 of 2)  b 1 (0 of 5)")
+  })
+
   it("has no bar where the total is not known", () => {
     const history = new History(snapshot({ run: { startedAt: 0, started: 5, ended: 3, total: undefined } }))
     assert.strictEqual(shown(history)[0], "crawl      3 done  0.0/s")

@@ -101,6 +101,11 @@ export class BudgetConsumer implements Member, Borrower {
     return this.own === undefined ? desired : Math.min(desired, this.own.settings.maxConcurrency)
   }
 
+  /** Permits that are its share of what is desired, where it may have to share. */
+  get due(): number | undefined {
+    return this.own === undefined ? undefined : Math.min(this.budget.claim(this), this.budget.gate.desired)
+  }
+
   /** The settings in force. */
   get settings(): ConcurrencySettings {
     const { settings } = this.budget.gate

@@ -18,6 +18,7 @@ import * as Tracer from "effect/Tracer"
 import type { AutoscaledPool } from "../../AutoscaledPool.ts"
 import type { ConcurrencySettings } from "../../ConcurrencySettings.ts"
 import type { InvalidOptionsError } from "../../InvalidOptionsError.ts"
+import type { HeldBackKey } from "../../KeyedLimits.ts"
 import { AlreadyRunningError } from "../../PoolError.ts"
 import type { PoolEvent } from "../../PoolEvent.ts"
 import { PoolRegistry } from "../../PoolRegistry.ts"
@@ -44,6 +45,8 @@ export interface PoolWork<A> {
   readonly close: Effect.Effect<void>
   /** How many items there are, where that is known. */
   readonly total: () => number | undefined
+  /** The keys that most items wait for, where there are limits per key. */
+  readonly heldBackKeys?: () => ReadonlyArray<HeldBackKey>
   /** Permits that the task of an item takes, where it is not one. */
   readonly weightOf: ((item: A) => number) | undefined
 }
@@ -196,6 +199,7 @@ export class Pool<A, E> implements AutoscaledPool<E> {
         blocker: undefined,
         run: undefined,
         total: undefined,
+        heldBackKeys: [],
         decisions: snapshots.noDecisions,
         outcome: undefined,
         before: registry.find(this.plan.name)?.snapshot()
@@ -265,6 +269,7 @@ export class Pool<A, E> implements AutoscaledPool<E> {
         isPaused: () => this.hold.isPaused,
         blocker: () => standing.blockerOf(facts, standing.momentOf(clock)),
         total: this.work.total,
+        heldBackKeys: () => this.work.heldBackKeys?.() ?? [],
         now
       },
       yield* PoolRegistry,

@@ -2,6 +2,7 @@
  * A run as views see it: its place in the registry, its snapshots, its log and its span.
  */
 import * as Effect from "effect/Effect"
+import type { HeldBackKey } from "../../KeyedLimits.ts"
 import type { PoolEvent } from "../../PoolEvent.ts"
 import type { Entered, PoolControls, PoolRegistry } from "../../PoolRegistry.ts"
 import type { PoolSnapshot, RunOutcome } from "../../PoolSnapshot.ts"
@@ -21,6 +22,7 @@ export interface Shown {
   readonly isPaused: () => boolean
   readonly blocker: () => Blocker | undefined
   readonly total: () => number | undefined
+  readonly heldBackKeys: () => ReadonlyArray<HeldBackKey>
   readonly now: () => number
 }
 
@@ -48,7 +50,7 @@ export class RunViews {
   }
 
   private snapshotAs({ before, name }: Entered): PoolSnapshot {
-    const { blocker, budget, isPaused, now, run, total } = this.shown
+    const { blocker, budget, heldBackKeys, isPaused, now, run, total } = this.shown
     return snapshots.take({
       name,
       at: now(),
@@ -58,6 +60,7 @@ export class RunViews {
       blocker: blocker(),
       run,
       total: total(),
+      heldBackKeys: heldBackKeys(),
       decisions: snapshots.decisionsSince(this.decisionsBefore, budget.decisionsUnsafe()),
       outcome: this.outcome,
       before

@@ -57,7 +57,14 @@ export class Registry implements PoolRegistry {
     if (pool === undefined) return
     const last = pool.snapshot()
     this.running.delete(name)
-    this.ended.set(name, { ...last, phase: "Idle", holding: undefined, oldestAges: [] })
+    this.ended.set(name, {
+      ...last,
+      phase: "Idle",
+      holding: undefined,
+      oldestAges: [],
+      share: undefined,
+      heldBackKeys: []
+    })
     for (const oldest of this.ended.keys()) {
       if (this.ended.size <= mostEnded) break
       this.ended.delete(oldest)

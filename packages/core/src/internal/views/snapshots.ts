@@ -2,6 +2,7 @@
  * Takes snapshots of a pool from the plain fields of its parts.
  */
 import type { ConcurrencySettings } from "../../ConcurrencySettings.ts"
+import type { HeldBackKey } from "../../KeyedLimits.ts"
 import type { PoolSnapshot, RunOutcome, RunProgress, Totals } from "../../PoolSnapshot.ts"
 import type { Blocker } from "../../PoolState.ts"
 import type { DecisionCounts, DecisionRecord } from "../../ScalingPolicy.ts"
@@ -15,6 +16,8 @@ export interface BudgetFacts {
   readonly policy: string
   readonly desired: number
   readonly current: number
+  /** Permits that are its share, where it has a budget with others. */
+  readonly due: number | undefined
   readonly lastDecision: DecisionRecord | undefined
   readonly verdictUnsafe: () => SystemInfo
 }
@@ -50,6 +53,7 @@ export interface Moment {
   readonly run: RunFacts | undefined
   /** How many items the run will have, where that is known. */
   readonly total: number | undefined
+  readonly heldBackKeys: ReadonlyArray<HeldBackKey>
   /** The decisions of this run. */
   readonly decisions: DecisionCounts
   /** The outcome of the run, at its end. */
@@ -80,7 +84,9 @@ export const take = (moment: Moment): PoolSnapshot => {
     oldestAges: run?.ages(at).slice(0, mostAges) ?? [],
     signals: Object.entries(budget.verdictUnsafe().signals).map(([name, info]) => ({ name, ...info })),
     lastDecision,
-    run: run === undefined ? before?.run : progressOf(run, moment.total)
+    run: run === undefined ? before?.run : progressOf(run, moment.total),
+    share: run === undefined ? undefined : budget.due,
+    heldBackKeys: moment.heldBackKeys
   }
   if (blocker === undefined || run === undefined) return { ...facts, holding: undefined }
   const since = run.ledger.blockedSince

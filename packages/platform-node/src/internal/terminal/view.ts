@@ -29,6 +29,7 @@ const poolLines = (history: History, columns: number): ReadonlyArray<Line> => {
     concurrency(history, columns),
     ...pool.signals.map((signal) => signalLine(signal)),
     tasks(pool, change),
+    ...keys(pool),
     ...reason(pool, columns)
   ]
 }
@@ -63,11 +64,11 @@ const rate = ({ perSecond }: PoolSnapshot.Change): Line => [
 ]
 
 const concurrency = (history: History, columns: number): Line => {
-  const { current, desired, policy, settings } = history.latest
+  const { current, desired, policy, settings, share } = history.latest
   return [
     label("in flight"),
     plain(`${current} of ${desired}`),
-    dim(` desired, ${settings.maxConcurrency} at most, by ${policy}  `),
+    dim(` desired, ${settings.maxConcurrency} at most, by ${policy}${share === undefined ? "" : `, share ${share}`}  `),
     { text: graph(history.inFlight(Math.max(10, Math.min(30, columns - 66)))), format: "cyan" }
   ]
 }
@@ -100,6 +101,15 @@ const tasks = (
     plain(oldestAges.length > 0 ? `  oldest ${PoolSnapshot.formatMillis(oldestAges[0])}` : "")
   ]
 }
+
+/** The keys that most items wait for. */
+const keys = ({ heldBackKeys }: PoolSnapshot.PoolSnapshot): ReadonlyArray<Line> =>
+  heldBackKeys.length === 0 ? [] : [[
+    label("held back"),
+    plain(
+      heldBackKeys.map(({ inFlight, key, limit, parked }) => `${key} ${parked} (${inFlight} of ${limit})`).join("  ")
+    )
+  ]]
 
 const reason = ({ holding, phase }: PoolSnapshot.PoolSnapshot, columns: number): ReadonlyArray<Line> => {
   const words = holding?.words ??
