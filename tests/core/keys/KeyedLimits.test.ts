@@ -465,4 +465,14 @@ describe("KeyedLimits: options and memory", () => {
     const ended = yield* pool.snapshot
     assert.deepStrictEqual([ended.heldBackKeys, ended.share], [[], undefined])
   })
+
+  test("that are none are refused by the pool, and the option is named", function*() {
+    for (const keys of [3, null, "host"]) {
+      const options = { keys: keys as never } // what a program without types may give
+      const error = yield* Effect.flip(
+        AutoscaledPool.fromSource(TaskSource.fromIterable([1]), () => Effect.void, options)
+      )
+      assert.strictEqual(error.field, "keys")
+    }
+  })
 })

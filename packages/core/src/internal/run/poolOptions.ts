@@ -57,6 +57,7 @@ const kinds: ReadonlyArray<readonly [field: keyof Options, rule: rules.Rule<unkn
   ["retry", rules.anObject],
   ["rateLimit", rules.anObject],
   ["weight", rules.numberOrFunction],
+  ["keys", rules.anObject],
   ["governor", rules.anObject],
   ["policy", rules.aPolicy]
 ]
