@@ -38,7 +38,8 @@ export function* upTo(count: number): Generator<number> {
 }
 
 const fixedAt = (concurrency: number) => ({
-  concurrencySettings: { maxConcurrency: concurrency, desiredConcurrency: concurrency }
+  concurrencySettings: { maxConcurrency: concurrency, desiredConcurrency: concurrency },
+  loggingInterval: null
 })
 
 type EffectRun = (
@@ -95,6 +96,7 @@ export const ours = {
   withNodeSignals: ofEffects("fromSource, Node signals", (task, tasks, concurrency) =>
     Effect.flatMap(
       AutoscaledPool.fromSource(TaskSource.fromIterable(upTo(tasks)), () => task, {
+        ...fixedAt(concurrency),
         concurrencySettings: { ...fixedAt(concurrency).concurrencySettings, minConcurrency: concurrency }
       }),
       (pool) => pool.run
