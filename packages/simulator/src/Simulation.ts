@@ -29,8 +29,8 @@ export type * from "./internal/simulationResult.ts"
  * - `duration`: default the workload's.
  * - `sensorFaults`: default none but a little noise.
  *
- * A task that the service refuses, or answers too late, reports that to `ClientErrors` and ends without success. Settings
- * that cannot be are an `InvalidOptionsError`; a defect of the policy is a defect of the run.
+ * A task that the service refuses, or answers too late, reports that to `ClientErrors` and ends without success. Invalid
+ * settings are an `InvalidOptionsError`; a defect of the policy is a defect of the run.
  *
  * **Example** (Trying a policy before production does)
  *
