@@ -8,7 +8,17 @@ import * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
-import type { Delayed, Feed, FeedHost, Lack, Poke, Pulled, Room, Settled } from "./feed.ts"
+import {
+  type Delayed,
+  type Feed,
+  type FeedHost,
+  innerHost,
+  type Lack,
+  type Poke,
+  type Pulled,
+  type Room,
+  type Settled
+} from "./feed.ts"
 
 /** Reserves a token, and answers with the time after which it may be used. */
 export type Reserve = Effect.Effect<Duration.Duration>
@@ -33,16 +43,7 @@ export class RateFeed<A> implements Feed<A> {
   constructor(host: FeedHost<A>, reserve: Reserve, makeInner: (host: FeedHost<A>) => Feed<A>) {
     this.host = host
     this.reserve = reserve
-    this.inner = makeInner({
-      fork: (effect, onExit) => host.fork(effect, onExit),
-      desired: () => host.desired(),
-      free: () => host.free(),
-      now: () => host.now(),
-      wakeAt: (at) => host.wakeAt(at),
-      wakeLater: () => host.wakeLater(),
-      fail: (cause) => host.fail(cause),
-      revoke: (matches) => this.revoke(matches)
-    })
+    this.inner = makeInner(innerHost(host, (matches) => this.revoke(matches)))
   }
 
   get isOpaque(): boolean {

@@ -14,7 +14,17 @@ import type * as Pull from "effect/Pull"
 import * as Result from "effect/Result"
 import * as Schedule from "effect/Schedule"
 import { CurrentAttempt } from "../sources/currentAttempt.ts"
-import type { Delayed, Feed, FeedHost, Lack, Poke, Pulled, Room, Settled } from "./feed.ts"
+import {
+  type Delayed,
+  type Feed,
+  type FeedHost,
+  innerHost,
+  type Lack,
+  type Poke,
+  type Pulled,
+  type Room,
+  type Settled
+} from "./feed.ts"
 
 /** An item with its tries. */
 export interface Tried<A> {
@@ -50,7 +60,7 @@ export class RetryFeed<A> implements Feed<Tried<A>> {
   constructor(host: FeedHost<Tried<A>>, schedule: RetrySchedule, makeInner: (host: FeedHost<A>) => Feed<A>) {
     this.host = host
     this.schedule = schedule
-    this.inner = makeInner({ ...bound(host), revoke: (matches) => this.revoke(matches) })
+    this.inner = makeInner(innerHost(host, (matches) => this.revoke(matches)))
   }
 
   get isOpaque(): boolean {
@@ -181,14 +191,3 @@ const recoverable = (cause: Cause.Cause<unknown>): { readonly value: unknown } |
   const error = Cause.findError(cause)
   return Result.isSuccess(error) ? { value: error.success } : undefined
 }
-
-/** The members of a host, to build another one of. */
-const bound = <A>(host: FeedHost<A>): Omit<FeedHost<A>, "revoke"> => ({
-  fork: (effect, onExit) => host.fork(effect, onExit),
-  desired: () => host.desired(),
-  free: () => host.free(),
-  now: () => host.now(),
-  wakeAt: (at) => host.wakeAt(at),
-  wakeLater: () => host.wakeLater(),
-  fail: (cause) => host.fail(cause)
-})

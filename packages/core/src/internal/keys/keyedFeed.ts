@@ -7,7 +7,17 @@
  */
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import type { Delayed, Feed, FeedHost, Lack, Poke, Pulled, Room, Settled } from "../feeds/feed.ts"
+import {
+  type Delayed,
+  type Feed,
+  type FeedHost,
+  innerHost,
+  type Lack,
+  type Poke,
+  type Pulled,
+  type Room,
+  type Settled
+} from "../feeds/feed.ts"
 import type { KeyEntry, KeyListener, KeyTable } from "./keyTable.ts"
 
 /** An item with what is known of its key. */
@@ -47,16 +57,7 @@ export class KeyedFeed<A, K> implements Feed<Keyed<A, K>>, KeyListener<K> {
     this.host = host
     this.table = table
     this.keyOf = keyOf
-    this.inner = makeInner({
-      fork: (effect, onExit) => host.fork(effect, onExit),
-      desired: () => host.desired(),
-      free: () => host.free(),
-      now: () => host.now(),
-      wakeAt: (at) => host.wakeAt(at),
-      wakeLater: () => host.wakeLater(),
-      fail: (cause) => host.fail(cause),
-      revoke: (matches) => this.revoke(matches)
-    })
+    this.inner = makeInner(innerHost(host, (matches) => this.revoke(matches)))
   }
 
   get isOpaque(): boolean {
