@@ -9,22 +9,14 @@ import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { dual } from "effect/Function"
 import * as Layer from "effect/Layer"
-import * as PubSub from "effect/PubSub"
 import * as Result from "effect/Result"
 import type * as Stream from "effect/Stream"
 import type { ConcurrencySettings } from "./ConcurrencySettings.ts"
-import { type BudgetConsumer, makePrivate } from "./internal/budget/consumer.ts"
 import { DirectFeed } from "./internal/feeds/directFeed.ts"
-import type { FeedHost } from "./internal/feeds/feed.ts"
 import { type Lease, LeaseFeed } from "./internal/feeds/leaseFeed.ts"
-import { RateFeed } from "./internal/feeds/rateFeed.ts"
 import { ReadinessFeed } from "./internal/feeds/readinessFeed.ts"
-import { RetryFeed, type Tried } from "./internal/feeds/retryFeed.ts"
-import type { Keyed } from "./internal/keys/keyedFeed.ts"
 import { accept } from "./internal/options/refusal.ts"
-import * as rules from "./internal/options/rules.ts"
-import { Pool, type PoolWork } from "./internal/run/pool.ts"
-import * as poolOptions from "./internal/run/poolOptions.ts"
+import { build } from "./internal/run/assembly.ts"
 import { directOf, type DirectSource } from "./internal/sources/directSource.ts"
 import { type Numbered, numberedOf } from "./internal/sources/numberedOf.ts"
 import { InvalidOptionsError } from "./InvalidOptionsError.ts"
@@ -146,7 +138,6 @@ export const make = <E1 = never, R1 = never, E2 = never, R2 = never, E3 = never,
   const isFinished = inPool(options.isFinished)
   return build<void, E1 | E2 | E3 | E4 | TaskTimeoutError, R1 | R2 | R3 | R4>(options, {
     makeFeed: (host) => new ReadinessFeed(host, runTask, isTaskReady, isFinished),
-    onTimeLimit: (error) => afterTimeout(options, error, undefined),
     itemOf: () => undefined,
     close: Effect.void,
     total: () => undefined
@@ -209,7 +200,6 @@ export const fromSource = <A, E1, R1, E2, R2, E3 = never, R3 = never, Settles ex
   if (direct !== undefined) return buildDirect<A, Failure, R1 | R2 | R3>(direct, task, options)
   return build<Lease<A>, Failure, R1 | R2 | R3>(options, {
     makeFeed: (host) => new LeaseFeed(host, source, task),
-    onTimeLimit: (error, { item }) => afterTimeout(options, error, item),
     itemOf: ({ item }) => item,
     close: Effect.void,
     total: () => undefined
@@ -467,78 +457,11 @@ const buildAny = (options: AnyPool) => {
   return Effect.andThen(Effect.addFinalizer(() => leave), fromSource(source, handle, rest as PoolOptions<unknown>))
 }
 
-/** A pool, built from its options and its work in the context that is in force. */
-const build = Effect.fnUntraced(function*<A, E, R>(
-  options: PoolOptions<never, unknown, unknown, unknown, never>,
-  work: {
-    readonly makeFeed: PoolWork<A>["makeFeed"]
-    readonly onTimeLimit: (error: TaskTimeoutError, item: A) => Effect.Effect<unknown, unknown>
-    readonly close: Effect.Effect<void>
-    readonly total: () => number | undefined
-    /** The item of the caller behind the pool's. */
-    readonly itemOf: (item: A) => unknown
-  }
-): Effect.fn.Return<AutoscaledPool<E>, InvalidOptionsError, SystemStatus | R> {
-  const plan = yield* poolOptions.read(options)
-  const governor = yield* consumerOf(plan.budget)
-  const context = yield* Effect.context<R>()
-  const published = yield* PubSub.sliding<PoolEvent>(256)
-  const onTimeLimit = (item: A) => work.onTimeLimit(new TaskTimeoutError({ limit: plan.limits.taskTimeout }), item)
-  const { keys, weight } = options
-  const weightOf = weight === undefined ? undefined : (item: A) => weightOfItem(weight, work.itemOf(item))
-  const whole = { ...work, onTimeLimit, weightOf }
-  const { reserve, retry } = plan
-  // A further try takes a token too, and a token is taken only for a key that is open.
-  const build = <B>(work: PoolWork<B>) => {
-    const makeFeed = reserve === undefined
-      ? work.makeFeed
-      : (host: FeedHost<B>) => new RateFeed(host, reserve, work.makeFeed)
-    return new Pool<B, E>(plan, { ...work, makeFeed }, governor, context, published)
-  }
-  if (retry === undefined) return keys === undefined ? build(whole) : build(keyed(whole, keys, work.itemOf))
-  const retrying: PoolWork<Tried<A>> = {
-    ...whole,
-    makeFeed: (host) => new RetryFeed(host, retry, work.makeFeed),
-    onTimeLimit: ({ item }) => onTimeLimit(item),
-    weightOf: weightOf && (({ item }) => weightOf(item))
-  }
-  return keys === undefined ? build(retrying) : build(keyed(retrying, keys, ({ item }) => work.itemOf(item)))
-})
-
 /** Limits for what has an item that they are for. */
 const keysOf = <A, B>(keys: KeyedLimits<A>, itemOf: (item: B) => A): KeyedLimits<B> => ({
   ...keys,
   makeFeed: (host, innerOf, makeInner) => keys.makeFeed(host, (item) => itemOf(innerOf(item)), makeInner)
 })
-
-/** The work with items that wait for their keys. */
-const keyed = <A>(
-  work: PoolWork<A>,
-  keys: KeyedLimits<never>,
-  itemOf: (item: A) => unknown
-): PoolWork<Keyed<A, unknown>> => {
-  const { weightOf } = work
-  return {
-    ...work,
-    // The item is one that the keys are for: the constructors of a pool see to that.
-    makeFeed: (host) => keys.makeFeed(host, (item: A) => itemOf(item) as never, work.makeFeed),
-    heldBackKeys: keys.heldBackUnsafe,
-    onTimeLimit: ({ item }) => work.onTimeLimit(item),
-    weightOf: weightOf && (({ item }) => weightOf(item))
-  }
-}
-
-const consumerOf = (plan: poolOptions.BudgetPlan): Effect.Effect<BudgetConsumer, never, SystemStatus> =>
-  plan._tag === "Shared"
-    ? Effect.sync(() => plan.shared.poolConsumer(plan.consumer))
-    : makePrivate(plan.settings, plan.policy)
-
-/** What the option `weight` says of an item. */
-const weightOfItem = (weight: number | ((item: never) => number), item: unknown): number => {
-  if (typeof weight === "number") return weight
-  // The item is one that the function was written for: the constructors of a pool see to that.
-  return Result.getOrThrow(rules.read(rules.positiveInteger, "weight", weight(item as never)))
-}
 
 /** A pool over a source that can be polled. */
 const buildDirect = <A, E, R>(
@@ -549,7 +472,6 @@ const buildDirect = <A, E, R>(
 ) =>
   build<A, E, R>(options, {
     makeFeed: (host) => new DirectFeed(host, source, task, onResult),
-    onTimeLimit: (error, item) => afterTimeout(options, error, item),
     itemOf: (item) => item,
     close: source.close,
     total: () => source.total()
@@ -569,13 +491,6 @@ const inPool = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E> =>
 
 const withTaskSpan = <A, E>(task: Effect.Effect<A, E>, name: string | undefined): Effect.Effect<A, E> =>
   name === undefined ? task : Effect.withSpan(task, name, { captureStackTrace: false })
-
-const afterTimeout = <A, E, R>(
-  { onTaskTimeout }: PoolOptions<A, E, R, unknown, never>,
-  error: TaskTimeoutError,
-  item: A
-): Effect.Effect<unknown, unknown> =>
-  onTaskTimeout === undefined ? Effect.fail(error) : inPool(onTaskTimeout(error, item))
 
 /** A pool that nobody else holds cannot be running already. */
 const neverTwice = <A, E>(run: Effect.Effect<A, E | AlreadyRunningError>): Effect.Effect<A, E> =>

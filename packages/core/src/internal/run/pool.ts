@@ -46,7 +46,7 @@ export interface PoolWork<A> {
   /** How many items there are, where that is known. */
   readonly total: () => number | undefined
   /** The keys that most items wait for, where there are limits per key. */
-  readonly heldBackKeys?: () => ReadonlyArray<HeldBackKey>
+  readonly heldBackKeys: (() => ReadonlyArray<HeldBackKey>) | undefined
   /** Permits that the task of an item takes, where it is not one. */
   readonly weightOf: ((item: A) => number) | undefined
 }
