@@ -7,7 +7,14 @@
  * failure that is dropped without a word, a loop that dies silently at its first error, a time limit that is swallowed or
  * mistaken for a task's own error, a timed-out task that runs on, and a run that stays pending with its last task stuck.
  */
-import { AutoscaledPool, type LoadSignal, type ScalingPolicy, SystemStatus, TaskSource } from "@autoscaled-pool/core"
+import {
+  AutoscaledPool,
+  type LoadSignal,
+  PoolRegistry,
+  type ScalingPolicy,
+  SystemStatus,
+  TaskSource
+} from "@autoscaled-pool/core"
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Data, Duration, Effect, Exit, Fiber, Option, Stream } from "effect"
 import {
@@ -338,13 +345,16 @@ describe("AutoscaledPool: a policy that is broken", () => {
 
   test("a defect of the first decision ends the run visibly, and who listens hears of it", function*() {
     const { tally, work } = jobs(3)
-    const pool = yield* AutoscaledPool.make({ ...work, policy: policy(aBug.decide, true) })
+    const name = "broken at the start"
+    const pool = yield* AutoscaledPool.make({ ...work, name, policy: policy(aBug.decide, true) })
     const events = yield* begin(Stream.runCollect(Stream.take(pool.events, 2)))
     const run = yield* begin(pool.run)
     assert.include(Cause.pretty(yield* causeOf(run)), "a bug")
     assert.strictEqual(tally.started, 0)
     assert.strictEqual((yield* pool.state).phase, "Idle")
     assert.deepStrictEqual((yield* resultOf(events)).map(({ _tag }) => _tag), ["RunStarted", "RunFailed"])
+    const shown = (yield* PoolRegistry.PoolRegistry).find(name)?.snapshot()
+    assert.strictEqual(shown?.totals.runs.Failed, 1)
   })
 
   test("a defect of initial ends the making of the pool visibly", function*() {

@@ -1,6 +1,6 @@
 import { AutoscaledPool, SystemStatus, TaskSource } from "@autoscaled-pool/core"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Fiber, Queue, References } from "effect"
+import { Effect, Fiber, Queue, References, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import { after, begin, jobs, type Line, log } from "./stage.ts"
 
@@ -33,6 +33,22 @@ describe("AutoscaledPool: its log", () => {
     assert.deepStrictEqual(messages(lines), [
       "Run started: 1 to 200 tasks at once, 10 to begin with, as the policy \"stepRatio\" decides.",
       "Run finished after 500 ms: 3 tasks ended, 500 ms each on average."
+    ])
+  })
+
+  test("tells at the end of a run what its own tasks took, and not those of earlier runs", function*(lines) {
+    const durations = [500, 100]
+    const source = TaskSource.fromStream(Stream.suspend(() => Stream.fromIterable(durations.splice(0, 1))))
+    const pool = yield* AutoscaledPool.fromSource(source, (millis) => Effect.sleep(millis))
+    for (let runs = 0; runs < 3; runs++) {
+      const run = yield* begin(pool.run)
+      yield* after("1 second")
+      yield* Fiber.join(run)
+    }
+    assert.deepStrictEqual(messages(lines).filter((line) => line.startsWith("Run finished")), [
+      "Run finished after 500 ms: 1 task ended, 500 ms each on average.",
+      "Run finished after 100 ms: 1 task ended, 100 ms each on average.",
+      "Run finished after 0 ms: 0 tasks ended."
     ])
   })
 

@@ -225,6 +225,25 @@ describe("AutoscaledPool: what the types say", () => {
     assert.isUndefined(yield* none)
   })
 
+  test("errors and services are the same where a pool is built inside of another call", function*() {
+    const each = Effect.all([AutoscaledPool.forEach([1, 2], (item) => Effect.succeed(item))])
+    same<Effect.Error<typeof each>, AutoscaledPool.TaskTimeoutError | InvalidOptionsError.InvalidOptionsError>(true)
+    same<Effect.Services<typeof each>, SystemStatus.SystemStatus>(true)
+    assert.deepStrictEqual(yield* each, [[1, 2]])
+
+    const pools = Effect.all([
+      AutoscaledPool.make({ runTask: Effect.void, isTaskReady: Effect.succeed(false), isFinished: yes }),
+      AutoscaledPool.fromSource(TaskSource.fromIterable([1]), () => task)
+    ])
+    same<Effect.Error<typeof pools>, InvalidOptionsError.InvalidOptionsError>(true)
+    same<Effect.Services<typeof pools>, SystemStatus.SystemStatus>(true)
+    const [made, sourced] = yield* pools
+    type Run = AutoscaledPool.TaskTimeoutError | AutoscaledPool.AlreadyRunningError
+    same<Effect.Error<typeof made.run>, Run>(true)
+    same<Effect.Error<typeof sourced.run>, Run | Torn>(true)
+    assert.strictEqual((yield* made.run).outcome, "Finished")
+  })
+
   test("services that tasks need are required where the pool is built", function*() {
     const building = AutoscaledPool.make(work)
     same<Effect.Services<typeof building>, Site | SystemStatus.SystemStatus>(true)

@@ -86,6 +86,9 @@ export interface AutoscaledPool<out E> {
   readonly events: Stream.Stream<PoolEvent>
 }
 
+// In the types below `NoInfer` marks what only an option may name: where no option does, TypeScript would otherwise take it
+// from what surrounds the call, and that is `any` inside of `Effect.all([…])`.
+
 /**
  * Builds a pool of one task, which is run again and again for as long as a check says that there is one more.
  *
@@ -129,9 +132,9 @@ export interface AutoscaledPool<out E> {
 export const make = <E1 = never, R1 = never, E2 = never, R2 = never, E3 = never, R3 = never, E4 = never, R4 = never>(
   options: Work<E1, R1, E2, R2, E3, R3> & PoolOptions<void, E4, R4, unknown, E1 | E4 | TaskTimeoutError>
 ): Effect.Effect<
-  AutoscaledPool<E1 | E2 | E3 | E4 | TaskTimeoutError>,
+  AutoscaledPool<E1 | E2 | E3 | NoInfer<E4> | TaskTimeoutError>,
   InvalidOptionsError,
-  SystemStatus | R1 | R2 | R3 | R4
+  SystemStatus | R1 | R2 | R3 | NoInfer<R4>
 > => {
   const runTask = withTaskSpan(inPool(options.runTask), options.taskSpan)
   const isTaskReady = inPool(options.isTaskReady)
@@ -188,9 +191,9 @@ export const fromSource = <A, E1, R1, E2, R2, E3 = never, R3 = never, Settles ex
   handle: (item: A) => Effect.Effect<unknown, E2, R2>,
   options: PoolOptions<A, E3, R3, unknown, E2 | E3 | TaskTimeoutError> = {}
 ): Effect.Effect<
-  AutoscaledPool<E1 | FailureOfTasks<Settles, E2 | E3 | TaskTimeoutError>>,
+  AutoscaledPool<E1 | FailureOfTasks<Settles, E2 | NoInfer<E3> | TaskTimeoutError>>,
   InvalidOptionsError,
-  SystemStatus | R1 | R2 | R3
+  SystemStatus | R1 | R2 | NoInfer<R3>
 > => {
   type Failure = E1 | FailureOfTasks<Settles, E2 | E3 | TaskTimeoutError>
   const task = taskOf(handle, options)
@@ -261,8 +264,8 @@ export const forEach: {
     items: S
   ) => Effect.Effect<
     void,
-    ErrorOf<S> | E | E2 | TaskTimeoutError | InvalidOptionsError,
-    SystemStatus | ServicesOf<S> | R | R2
+    ErrorOf<S> | E | NoInfer<E2> | TaskTimeoutError | InvalidOptionsError,
+    SystemStatus | ServicesOf<S> | R | NoInfer<R2>
   >
   <S extends Items, B, E, R, E2 = never, R2 = never>(
     f: (item: ItemOf<S>, index: number) => Effect.Effect<B, E, R>,
@@ -271,8 +274,8 @@ export const forEach: {
     items: S
   ) => Effect.Effect<
     ResultsOf<S, B>,
-    ErrorOf<S> | E | E2 | TaskTimeoutError | InvalidOptionsError,
-    SystemStatus | ServicesOf<S> | R | R2
+    ErrorOf<S> | E | NoInfer<E2> | TaskTimeoutError | InvalidOptionsError,
+    SystemStatus | ServicesOf<S> | R | NoInfer<R2>
   >
   <S extends Items, B, E, R, E2 = never, R2 = never>(
     items: S,
@@ -280,8 +283,8 @@ export const forEach: {
     options?: ForEachOptions<ItemOf<S>, B, E, E2, R2> & { readonly discard?: false | undefined }
   ): Effect.Effect<
     ResultsOf<S, B>,
-    ErrorOf<S> | E | E2 | TaskTimeoutError | InvalidOptionsError,
-    SystemStatus | ServicesOf<S> | R | R2
+    ErrorOf<S> | E | NoInfer<E2> | TaskTimeoutError | InvalidOptionsError,
+    SystemStatus | ServicesOf<S> | R | NoInfer<R2>
   >
   <S extends Items, E, R, E2 = never, R2 = never>(
     items: S,
@@ -289,8 +292,8 @@ export const forEach: {
     options: ForEachOptions<ItemOf<S>, unknown, E, E2, R2> & { readonly discard: true }
   ): Effect.Effect<
     void,
-    ErrorOf<S> | E | E2 | TaskTimeoutError | InvalidOptionsError,
-    SystemStatus | ServicesOf<S> | R | R2
+    ErrorOf<S> | E | NoInfer<E2> | TaskTimeoutError | InvalidOptionsError,
+    SystemStatus | ServicesOf<S> | R | NoInfer<R2>
   >
 } = dual(
   (args) => typeof args[1] === "function",

@@ -166,7 +166,8 @@ export interface ConcurrencyGovernor {
 }
 
 /**
- * Builds a governor, which lives as long as the scope.
+ * Builds a governor, which lives as long as the scope. When that closes, runs under it and effects that wait for it die and
+ * say so, so open it around all of them.
  *
  * **Details**
  *

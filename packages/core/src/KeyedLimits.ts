@@ -236,23 +236,13 @@ const readConcurrency = <K>(
   if (typeof concurrency === "function") {
     return Result.succeed((key) => {
       const limit = concurrency(key)
-      return limit === Infinity ? limit : validFor(key, rules.positiveInteger, "concurrency", limit)
+      return limit === Infinity ? limit : rules.readGiven(rules.positiveInteger, "concurrency", limit, named(key))
     })
   }
   return Result.map(rules.read(rules.positiveInteger, "concurrency", concurrency), (limit) => () => limit)
 }
 
-/** What a function of the key has given; throws where it is no valid limit, which becomes a defect of the run. */
-const validFor = (key: unknown, rule: rules.Rule<number>, field: string, value: unknown): number =>
-  Result.getOrThrow(Result.mapError(
-    rules.read(rule, field, value),
-    ({ remedy }) =>
-      new InvalidOptionsError({
-        field,
-        value,
-        remedy: `${remedy} It is what the function gave for the key "${String(key)}".`
-      })
-  ))
+const named = (key: unknown) => () => `the key "${String(key)}"`
 
 const readRate = <K>(rate: KeyOptions<K>["rate"]): Result.Result<(key: K) => number, InvalidOptionsError> =>
   Result.gen(function*() {
@@ -260,7 +250,7 @@ const readRate = <K>(rate: KeyOptions<K>["rate"]): Result.Result<(key: K) => num
     const window = Duration.toMillis(yield* rules.read(rules.interval, "rate.window", rate.window))
     const { limit } = rate
     if (typeof limit === "function") {
-      return (key: K) => window / validFor(key, rules.positiveNumber, "rate.limit", limit(key))
+      return (key: K) => window / rules.readGiven(rules.positiveNumber, "rate.limit", limit(key), named(key))
     }
     const fixed = window / (yield* rules.read(rules.positiveNumber, "rate.limit", limit))
     return () => fixed

@@ -54,7 +54,8 @@ export interface Work<E1 = never, R1 = never, E2 = never, R2 = never, E3 = never
  * - `maybeRunInterval`: time after which a check that said no is asked again, if nothing else makes it worth asking,
  *   default 500 milliseconds.
  * - `weight`: how many permits a task takes of what is desired, an integer of at least 1 or a function of the item, default 1.
- *   A task that takes more than there are runs alone.
+ *   A task that takes more than there are runs alone. A function that gives anything else, or throws, ends the run with a
+ *   defect; no item is lost.
  * - `keys`: limits per host, tenant or account, default none. See `KeyedLimits`.
  * - `governor`: a budget that the pool shares with others, default one of its own. It has the policy and the desired
  *   concurrency; `concurrencySettings` are then bounds of the pool's own, which are no bounds where they are left out.

@@ -307,7 +307,8 @@ describe("ConcurrencyGovernor, shared: weights", () => {
 
   test("a weight that is none is a defect of the run", function*() {
     const run = yield* begin(AutoscaledPool.forEach([1], () => Effect.void, { weight: () => -1 }))
-    assert.isTrue(Cause.hasDies(yield* causeOf(run)))
+    const text = "weight cannot be -1. Use an integer of at least 1. It is what the function gave for an item."
+    assert.include(Cause.pretty(yield* causeOf(run)), text)
   })
 
   test("a weight that is none loses no item", function*() {
@@ -545,8 +546,8 @@ describe("ConcurrencyGovernor, shared: the policy", () => {
     assert.isAtMost(observed.length, seen + 1)
   })
 
-  test("that dies ends the runs under it, and is told", function*() {
-    const governor = yield* governorOf({}, {
+  test("that dies ends the runs under it and the effects that wait for it, now and later", function*() {
+    const governor = yield* governorOf({ desiredConcurrency: 4 }, {
       ...scripted([], 4),
       decide: () => {
         throw new Error("the policy is broken")
@@ -554,22 +555,49 @@ describe("ConcurrencyGovernor, shared: the policy", () => {
     })
     const a = yield* busy(governor)
     const b = yield* busy(governor)
-    const runs = [yield* begin(a.pool.run), yield* begin(b.pool.run)]
+    const held = yield* begin(governor.withPermits(2)(Effect.sleep("12 seconds")))
+    const runs = [
+      yield* begin(a.pool.run),
+      yield* begin(b.pool.run),
+      yield* begin(governor.withPermits(3)(Effect.void))
+    ]
     yield* after("10 seconds")
-    for (const run of runs) assert.isTrue(Exit.hasDies(yield* exitOf(run)))
-    assert.strictEqual((yield* governor.state).inUse, 0)
+    for (const run of runs) assert.include(Cause.pretty(yield* causeOf<unknown, unknown>(run)), "the policy is broken")
+    yield* after("2 seconds")
+    yield* resultOf(held)
+    assert.deepInclude(yield* governor.state, { inUse: 0, consumers: [] })
+    for (const late of [yield* begin(a.pool.run), yield* begin(governor.withPermit(Effect.void))]) {
+      assert.include(Cause.pretty(yield* causeOf<unknown, unknown>(late)), "the policy is broken")
+    }
   })
 
-  test("ends with the scope of its governor", function*() {
+  test("ends with the scope of its governor, which ends what runs and waits under it, in an overload too", function*() {
     const observed: Array<ScalingPolicy.Observation> = []
-    const scope = yield* Scope.make()
-    const governor = yield* Scope.provide(governorOf({}, scripted(observed, 4)), scope)
-    const { pool } = yield* busy(governor)
-    const run = yield* begin(pool.run)
-    yield* Scope.close(scope, Exit.void)
-    yield* after("60 seconds")
+    const { set } = yield* SystemStatus.TestSystemStatus
+    for (const isOverloaded of [false, true]) {
+      yield* set("cpu", { isOverloaded })
+      const scope = yield* Scope.make()
+      const governor = yield* Scope.provide(governorOf({ desiredConcurrency: 4 }, scripted(observed, 4)), scope)
+      const source = TaskSource.fromIterable([1, 2, 3, 4, 5])
+      const pool = yield* AutoscaledPool.fromSource(source, () => Effect.sleep("1 second"), { governor })
+      const held = yield* begin(governor.withPermits(4)(Effect.sleep("2 seconds")))
+      const ended = [yield* begin(pool.run), yield* begin(governor.withPermit(Effect.void))]
+      yield* Scope.close(scope, Exit.void)
+      yield* after("2 seconds")
+      yield* resultOf(held)
+      const late = [yield* begin(pool.run), yield* begin(governor.withPermit(Effect.void))]
+      yield* after("60 seconds")
+      for (const run of [...ended, ...late]) {
+        assert.include(
+          Cause.pretty(yield* causeOf<unknown, unknown>(run)),
+          "the scope of the ConcurrencyGovernor has closed"
+        )
+      }
+      assert.deepInclude(yield* governor.state, { inUse: 0, consumers: [] })
+      const other = yield* AutoscaledPool.fromSource(source, () => Effect.void)
+      assert.strictEqual((yield* resultOf(yield* begin(other.run))).succeeded, 5)
+    }
     assert.strictEqual(observed.length, 0)
-    assert.isFalse(hasEnded(run))
   })
 
   test("the layer provides one governor for all", function*() {

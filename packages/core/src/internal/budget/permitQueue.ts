@@ -66,6 +66,7 @@ export class PermitQueue {
       const { budget } = this.consumer
       const request = new Request(permits, new Holding(budget, permits), outer, holdingOf(outer, budget))
       request.start = () => resume(Effect.succeed(request))
+      request.refuse = (cause) => resume(Effect.failCause(cause))
       request.stopHearing = request.lender?.onGivenBack(() => this.pumpLater()) ?? (() => {})
       this.waiting.add(request)
       if (request.lender !== undefined) this.nested.add(request)
@@ -75,6 +76,15 @@ export class PermitQueue {
         this.pump()
       })
     })
+  }
+
+  /** Ends whatever waits. */
+  refuseAll(cause: Cause.Cause<never>): void {
+    for (const request of this.waiting) {
+      this.forget(request)
+      request.refuse(cause)
+    }
+    this.pump()
   }
 
   private release(request: Request, exit: Exit.Exit<unknown, unknown>): void {
@@ -148,6 +158,7 @@ class Request implements TaskHandle, Borrower {
   private onInherited: (permits: number) => void = () => {}
   private isBorrowing = false
   start: () => void = () => {}
+  refuse: (cause: Cause.Cause<never>) => void = () => {}
   stopHearing: () => void = () => {}
   /** Permits that are its own. */
   booked = 0

@@ -31,8 +31,10 @@ export class SharedBudget {
   private readonly fork: (effect: Effect.Effect<void>) => Fiber.Fiber<void>
   private readonly later: (turn: () => void) => void
   private readonly active: ActiveCount
-  /** Fails where the policy does. */
+  /** Where it is no budget any more: what ends whatever runs or waits under it. */
+  private ended: Cause.Cause<never> | undefined
   private readonly failure = Deferred.makeUnsafe<void>()
+  private readonly queues = new Set<PermitQueue>()
 
   constructor(options: {
     readonly budget: Budget
@@ -53,7 +55,11 @@ export class SharedBudget {
   /** What takes part for the length of a run. */
   poolConsumer({ name, own, weight }: ConsumerPlan): BudgetConsumer {
     const regulation: Regulation = {
-      prepare: Effect.suspend(() => this.active.begin() === "First" ? this.restart : this.goOn),
+      prepare: Effect.suspend(() => {
+        const state = this.active.begin()
+        if (this.ended !== undefined) return Effect.failCause(this.ended)
+        return state === "First" ? this.restart : this.goOn
+      }),
       regulate: Deferred.await(this.failure),
       retire: Effect.sync(() => {
         if (this.active.end(this.budget.now()) === "Last") this.stopUnsafe()
@@ -70,15 +76,22 @@ export class SharedBudget {
       fork: this.fork,
       later: this.later,
       begin: Effect.suspend(() => {
-        if (queue.inUse === 0) consumer.joinUnsafe(undefined)
+        if (queue.inUse === 0) {
+          consumer.joinUnsafe(undefined)
+          this.queues.add(queue)
+        }
         queue.inUse++
         const state = this.active.begin()
+        if (this.ended !== undefined) return Effect.failCause(this.ended)
         const unused = this.budget.now() - this.active.unusedSince
         return state === "First" && unused >= this.every ? this.restart : this.goOn
       }),
       end: Effect.suspend(() => {
         queue.inUse--
-        if (queue.inUse === 0) consumer.leaveUnsafe(this.budget.now())
+        if (queue.inUse === 0) {
+          consumer.leaveUnsafe(this.budget.now())
+          this.queues.delete(queue)
+        }
         // The policy keeps its pace: effects may come one by one.
         this.active.end(this.budget.now())
         return Effect.void
@@ -105,10 +118,24 @@ export class SharedBudget {
 
   private readonly fail = (cause: Cause.Cause<never>): Effect.Effect<void> => {
     if (Cause.hasInterruptsOnly(cause)) return Effect.void
+    this.endUnsafe(cause)
+    return Effect.logError("The policy of a ConcurrencyGovernor failed: what runs or waits under it fails too", cause)
+  }
+
+  /** Ends runs under it and effects that wait for it: nothing would open its gate again. Effects that run may end. */
+  endUnsafe(cause: Cause.Cause<never>): void {
+    if (this.ended !== undefined) return
+    this.ended = cause
     Deferred.doneUnsafe(this.failure, Effect.failCause(cause))
-    return Effect.logError("The policy of a ConcurrencyGovernor failed: its concurrency stays as it is", cause)
+    for (const queue of this.queues) queue.refuseAll(cause)
   }
 }
+
+const closed = Cause.die(
+  new Error(
+    "the scope of the ConcurrencyGovernor has closed: keep it open for as long as pools and effects run under it"
+  )
+)
 
 /** How many runs and effects take part, and since when none does. */
 export class ActiveCount {
@@ -147,5 +174,9 @@ export const make = Effect.fnUntraced(function*(settings: ConcurrencySettings, p
     return Effect.succeed((turn: () => void) => turns.scheduleTask(turn, 0))
   })
   const regulator = yield* FiberHandle.make<void>()
-  return new SharedBudget({ budget, every: Duration.toMillis(policy.every), regulator, fork, later, active })
+  const every = Duration.toMillis(policy.every)
+  return yield* Effect.acquireRelease(
+    Effect.sync(() => new SharedBudget({ budget, every, regulator, fork, later, active })),
+    (shared) => Effect.sync(() => shared.endUnsafe(closed))
+  )
 })

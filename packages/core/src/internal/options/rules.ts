@@ -99,3 +99,10 @@ export const timeLimit: Rule<Duration.Duration> = durationWhere(
 /** Reads one option, or says what is wrong with it. */
 export const read = <A>(rule: Rule<A>, field: string, value: unknown): Result.Result<A, InvalidOptionsError> =>
   Result.fromOption(rule.read(value), () => new InvalidOptionsError({ field, value, remedy: rule.remedy }))
+
+/** Reads what a function in place of an option has given; throws where it is invalid, which becomes a defect of the run. */
+export const readGiven = <A>(rule: Rule<A>, field: string, value: unknown, of: () => string): A =>
+  Option.getOrThrowWith(rule.read(value), () => {
+    const remedy = `${rule.remedy} It is what the function gave for ${of()}.`
+    return new InvalidOptionsError({ field, value, remedy })
+  })

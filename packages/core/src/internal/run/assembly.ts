@@ -5,7 +5,6 @@
  */
 import * as Effect from "effect/Effect"
 import * as PubSub from "effect/PubSub"
-import * as Result from "effect/Result"
 import type { AutoscaledPool } from "../../AutoscaledPool.ts"
 import type { InvalidOptionsError } from "../../InvalidOptionsError.ts"
 import type { KeyedLimits } from "../../KeyedLimits.ts"
@@ -103,5 +102,5 @@ const afterTimeLimit = (
 /** What the option `weight` says of an item. */
 const weightOfItem = (weight: number | ((item: never) => number), item: unknown): number => {
   if (typeof weight === "number") return weight
-  return Result.getOrThrow(rules.read(rules.positiveInteger, "weight", weight(item as never)))
+  return rules.readGiven(rules.positiveInteger, "weight", weight(item as never), () => "an item")
 }

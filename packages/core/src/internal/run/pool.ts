@@ -1,7 +1,7 @@
 /**
  * The pool behind the interface: owns the governor, and at most one run at a time.
  */
-import type * as Cause from "effect/Cause"
+import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
@@ -230,7 +230,11 @@ export class Pool<A, E> implements AutoscaledPool<E> {
     yield* this.show(run, dispatcher, now)
     this.publish({ _tag: "RunStarted" })
 
-    yield* this.governor.enter
+    yield* Effect.onError(
+      this.governor.enter,
+      (cause) =>
+        Effect.sync(() => Cause.hasInterruptsOnly(cause) ? dispatcher.end("Interrupted") : dispatcher.fail(cause))
+    )
     yield* supervise(dispatcher, this.governor.regulate)
     if (dispatcher.isOpaque) yield* supervise(dispatcher, this.keepAsking(dispatcher))
     yield* drained(dispatcher)

@@ -8,6 +8,7 @@ import * as Schedule from "effect/Schedule"
 import type { PoolSnapshot, RunOutcome } from "../../PoolSnapshot.ts"
 import type { DecisionRecord } from "../../ScalingPolicy.ts"
 import { untilBeat } from "../time/steadyPace.ts"
+import { none } from "./durations.ts"
 import * as format from "./format.ts"
 import * as reason from "./reason.ts"
 
@@ -28,6 +29,8 @@ export class PoolLog {
   private overloaded: ReadonlySet<string> = new Set()
   private status = ""
   private statusAt = -Infinity
+  /** How long the tasks of earlier runs took, which snapshots add to those of this one. */
+  private earlier: { readonly count: number; readonly sum: number } = none
 
   /** A decision, to be told of at the next look. */
   note(decision: DecisionRecord): void {
@@ -35,8 +38,9 @@ export class PoolLog {
     if (this.decisions.length > mostDecisions) this.decisions.shift()
   }
 
-  began({ at, desired, policy, settings }: PoolSnapshot): LogLine {
+  began({ at, desired, durations, policy, settings }: PoolSnapshot): LogLine {
     this.statusAt = at
+    this.earlier = durations
     const { maxConcurrency, minConcurrency } = settings
     return info(
       `Run started: ${minConcurrency} to ${format.count(maxConcurrency, "task")} at once, ${desired} to begin with, ` +
@@ -56,7 +60,8 @@ export class PoolLog {
 
   ended(outcome: RunOutcome, { at, durations, run, totals }: PoolSnapshot): LogLine {
     const took = run === undefined ? "" : ` after ${format.millis(at - run.startedAt)}`
-    const mean = durations.count > 0 ? `, ${format.millis(durations.sum / durations.count)} each on average` : ""
+    const count = durations.count - this.earlier.count
+    const mean = count > 0 ? `, ${format.millis((durations.sum - this.earlier.sum) / count)} each on average` : ""
     return info(`Run ${endings[outcome]}${took}: ${format.count(run?.ended ?? totals.started, "task")} ended${mean}.`)
   }
 
