@@ -3,7 +3,7 @@
  */
 import { AutoscaledPool, SystemStatus, TaskSource } from "@autoscaled-pool/core"
 import { assert, describe, it } from "@effect/vitest"
-import { Context, Data, type Duration, Effect, Fiber, Option, Queue, Ref, Schedule } from "effect"
+import { Cause, Context, Data, type Duration, Effect, Fiber, Option, Queue, Ref, Schedule } from "effect"
 import { CurrentTask } from "../../packages/core/src/internal/task/currentTask.ts"
 import { after, begin, causeOf, failureOf, hasEnded, resultOf, settled, test } from "./stage.ts"
 
@@ -217,6 +217,53 @@ describe("AutoscaledPool: retry", () => {
       yield* begin(pool.abort)
       assert.isTrue(hasEnded(second))
     })
+  }
+
+  const slow: Record<string, AutoscaledPool.RetryOptions<string, never, never>> = {
+    "a condition": { while: () => Effect.delay(Effect.succeed(true), "5 seconds"), times: 5 },
+    "a schedule": {
+      schedule: Schedule.modifyDelay(
+        Schedule.recurs(5),
+        ({ duration }) => Effect.delay(Effect.succeed(duration), "5 seconds")
+      )
+    }
+  }
+  const sources: Record<string, (items: Array<number>) => TaskSource.TaskSource<number>> = {
+    "an iterable": TaskSource.fromIterable,
+    "a pull": (items) =>
+      TaskSource.fromPull(Effect.suspend(() => {
+        const item = items.shift()
+        return item === undefined ? Cause.done() : Effect.succeed(Option.some(item))
+      }))
+  }
+  for (const [what, retry] of Object.entries(slow)) {
+    for (const [name, sourceOf] of Object.entries(sources)) {
+      for (const ending of ["abort", "interrupt", "drain", "failure"] as const) {
+        test(`while ${what} takes its time, items of ${name} are given back by ${ending}`, function*() {
+          const done: Array<number> = []
+          let mayFail = true
+          const pool = yield* AutoscaledPool.fromSource(
+            sourceOf([1, 2, 3]),
+            (n) => {
+              if (!mayFail) return Effect.sync(() => done.push(n))
+              return n === 3 && ending === "failure"
+                ? Effect.andThen(Effect.sleep("1 second"), Effect.die("3"))
+                : Effect.fail("again")
+            },
+            { ...slots(3), retry }
+          )
+          const run = yield* begin(pool.run)
+          if (ending === "abort") yield* pool.abort
+          if (ending === "interrupt") yield* Fiber.interrupt(run)
+          if (ending === "drain") yield* begin(pool.drain)
+          mayFail = false
+          yield* after("10 seconds")
+          assert.isTrue(hasEnded(run))
+          yield* resultOf(yield* begin(pool.run))
+          assert.includeMembers(done, [1, 2])
+        })
+      }
+    }
   }
 
   test("a drain gives back what would be tried again, and succeeds", function*() {

@@ -112,9 +112,11 @@ export class RetryFeed<A> implements Feed<Tried<A>> {
     const error = Exit.isFailure(exit) && !isWithdrawn ? recoverable(exit.cause) : undefined
     if (error === undefined) return this.inner.settle(tried.item, exit, isWithdrawn, retryAfter)
     this.undecided++
-    this.host.fork(this.delayAfter(tried, error.value), (decision) => {
+    // What the schedule itself ends with, an interruption too; the run's interruption is not caught.
+    this.host.fork(Effect.exit(this.delayAfter(tried, error.value)), (decision) => {
       this.undecided--
-      this.decide(tried, exit, decision, retryAfter)
+      if (Exit.isSuccess(decision)) this.decide(tried, exit, decision.value, retryAfter)
+      else this.delay(tried, 0) // and the end of the run gives it back
     })
     return "Ended" // the failure is the run's only if there is no other try
   }
@@ -158,7 +160,6 @@ export class RetryFeed<A> implements Feed<Tried<A>> {
     retryAfter: number
   ): void {
     if (Exit.isSuccess(decision)) return this.delay(tried, Math.max(decision.value, retryAfter))
-    if (this.isGivenBack && Cause.hasInterruptsOnly(decision.cause)) return this.delay(tried, 0)
     const isOver = decision.cause.reasons.some((reason) => Cause.isFailReason(reason) && Cause.isDone(reason.error))
     const exit = isOver ? failure : decision // a schedule may fail too
     const settled = this.inner.settle(tried.item, exit, false, retryAfter)
