@@ -3,7 +3,7 @@
  */
 import { AutoscaledPool, TaskSource } from "@autoscaled-pool/core"
 import { assert, describe } from "@effect/vitest"
-import { Effect, Fiber, Stream } from "effect"
+import { Cause, type Duration, Effect, Exit, Fiber, Stream } from "effect"
 import { after, begin, hasEnded, jobs, resultOf, settled, test } from "./stage.ts"
 
 const slots = (desiredConcurrency: number) => ({ concurrencySettings: { desiredConcurrency } })
@@ -97,6 +97,17 @@ describe("AutoscaledPool: pauseFor", () => {
       assert.isTrue(hasEnded(run))
       if (isEmpty) assert.deepInclude(yield* resultOf(run), { outcome: "Finished" })
     }
+  })
+
+  test("a time that is none is a defect that says so, and one in the past holds nothing", function*() {
+    const pool = yield* AutoscaledPool.fromSource(TaskSource.fromIterable([1]), () => Effect.void)
+    for (const time of [NaN, "soon", undefined]) {
+      const exit = yield* Effect.exit(pool.pauseFor(time as Duration.Input)) // the compiler refuses some of them
+      assert.isTrue(Exit.isFailure(exit))
+      if (Exit.isFailure(exit)) assert.include(Cause.pretty(exit.cause), "duration cannot be")
+    }
+    yield* pool.pauseFor(-1000)
+    assert.strictEqual((yield* pool.run).succeeded, 1)
   })
 
   test("abort, drain and interruption end a run that is held", function*() {

@@ -135,15 +135,29 @@ describe("AutoscaledPool: rateLimit", () => {
     })
   }
 
-  test("a run whose limiter has not answered can be aborted", function*() {
-    const { limiter } = limiterOf(Effect.never)
-    const pool = yield* AutoscaledPool.fromSource(TaskSource.fromIterable([1]), () => Effect.void, {
-      rateLimit: { limiter, key: "service", limit: 1, window: "1 second" }
-    })
-    const run = yield* begin(pool.run)
-    yield* pool.abort
-    assert.strictEqual((yield* resultOf(run)).outcome, "Aborted")
-  })
+  const unanswered = {
+    "has not answered": Effect.never,
+    "is away": Effect.fail(away),
+    "answers late": Effect.delay(Effect.succeed(Duration.zero), "3 seconds")
+  }
+  for (const [state, answer] of Object.entries(unanswered)) {
+    for (const [outcome, end] of [["Aborted", "abort"], ["Drained", "drain"]] as const) {
+      test(`a run whose limiter ${state} is ${outcome.toLowerCase()}, and what waits goes back`, function*() {
+        const { limiter } = limiterOf(answer)
+        const source = TaskSource.fromIterable([1])
+        const pool = yield* AutoscaledPool.fromSource(source, () => Effect.void, {
+          rateLimit: { limiter, key: "service", limit: 1, window: "1 second" }
+        })
+        const run = yield* begin(pool.run)
+        yield* after("1 second")
+        yield* pool[end]
+        yield* after("1 milli")
+        assert.deepInclude(yield* resultOf(run), { outcome, started: 0 })
+        const other = yield* AutoscaledPool.fromSource(source, () => Effect.void)
+        assert.strictEqual((yield* other.run).succeeded, 1)
+      })
+    }
+  }
 
   test("a further try takes a token too", function*() {
     const { asked, limiter } = limiterOf(Effect.succeed(Duration.seconds(1)))

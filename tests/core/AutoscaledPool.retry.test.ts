@@ -397,10 +397,11 @@ describe("AutoscaledPool: retry", () => {
       ["retry.times", { times: "2" }],
       ["retry.while", { while: true }],
       ["retry.until", { until: "gone" }],
-      ["retry.schedule", { schedule: "1 second" }]
+      ["retry.schedule", { schedule: "1 second" }],
+      ["retry", Schedule.recurs(3)]
     ] as const
   ) {
-    test(`${field} ${JSON.stringify(retry)} is refused`, function*() {
+    test(`${field} ${Schedule.isSchedule(retry) ? "that is a schedule" : JSON.stringify(retry)} is refused`, function*() {
       // The compiler refuses some of them too.
       const options = { retry } as unknown as AutoscaledPool.PoolOptions<number>
       const error = yield* Effect.flip(AutoscaledPool.fromSource(TaskSource.fromIterable([1]), Effect.succeed, options))

@@ -52,10 +52,12 @@ const show = (value: unknown): string => {
   if (typeof value === "function") return "a function"
   if (Array.isArray(value) || Object.prototype.toString.call(value) === "[object Object]") {
     try {
-      return JSON.stringify(value)
+      return shortened(JSON.stringify(value))
     } catch {
       return "a value that cannot be shown"
     }
   }
   return String(value)
 }
+
+const shortened = (text: string): string => text.length > 80 ? `${text.slice(0, 80)}...` : text

@@ -4,6 +4,7 @@
  * The token is asked for when an item is there and may start, and it is a reservation: it may say to wait. The item waits
  * here meanwhile and holds no slot. There is one reservation at a time, so no more is reserved than is used.
  */
+import * as Cause from "effect/Cause"
 import * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -39,6 +40,7 @@ export class RateFeed<A> implements Feed<A> {
   /** The item that waits for a token. */
   private held: { readonly item: A } | undefined
   private reservation: Reservation = none
+  private isGivenBack = false
 
   constructor(host: FeedHost<A>, reserve: Reserve, makeInner: (host: FeedHost<A>) => Feed<A>) {
     this.host = host
@@ -108,6 +110,7 @@ export class RateFeed<A> implements Feed<A> {
   }
 
   giveBack(): void {
+    this.isGivenBack = true
     this.release()
     if (this.reservation.state === "Asked") this.reservation.fiber?.interruptUnsafe()
     this.inner.giveBack()
@@ -130,7 +133,8 @@ export class RateFeed<A> implements Feed<A> {
   private readonly onAnswer = (exit: Exit.Exit<Duration.Duration>): void => {
     if (Exit.isFailure(exit)) {
       this.reservation = none
-      return this.host.fail(exit.cause)
+      if (!this.isGivenBack || !Cause.hasInterruptsOnly(exit.cause)) this.host.fail(exit.cause)
+      return
     }
     this.reservation = { state: "Reserved", usableAt: this.host.now() + Duration.toMillis(exit.value) }
     this.host.wakeLater()

@@ -12,6 +12,7 @@ import * as Fiber from "effect/Fiber"
 import * as FiberSet from "effect/FiberSet"
 import * as Option from "effect/Option"
 import * as PubSub from "effect/PubSub"
+import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as Tracer from "effect/Tracer"
@@ -26,6 +27,7 @@ import type { PoolSnapshot } from "../../PoolSnapshot.ts"
 import type { PoolState, RunReport } from "../../PoolState.ts"
 import type { BudgetConsumer } from "../budget/consumer.ts"
 import type { Feed, FeedHost } from "../feeds/feed.ts"
+import * as rules from "../options/rules.ts"
 import { CurrentTask } from "../task/currentTask.ts"
 import * as monotonic from "../time/monotonic.ts"
 import { onBeats } from "../time/steadyPace.ts"
@@ -126,7 +128,7 @@ export class Pool<A, E> implements AutoscaledPool<E> {
 
   readonly pauseFor = (duration: Duration.Input): Effect.Effect<void> =>
     Effect.map(monotonic.monotonicMillis, (now) => {
-      const time = Duration.fromInputUnsafe(duration)
+      const time = Result.getOrThrow(rules.read(rules.delay, "duration", duration))
       if (!this.hold.extend(now + Duration.toMillis(time))) return
       this.active?.dispatcher?.wakeLater()
       this.publish({ _tag: "PausedFor", duration: time })

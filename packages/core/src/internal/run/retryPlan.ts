@@ -14,6 +14,7 @@ export const read = (
 ): Result.Result<RetrySchedule | undefined, InvalidOptionsError> =>
   Result.gen(function*() {
     if (options === undefined) return undefined
+    if (Schedule.isSchedule(options)) return yield* refuseBare(options)
     const { schedule, times, until, while: holds } = options
     yield* rules.read(rules.nonNegativeNumber, "retry.times", times ?? 0)
     yield* rules.read(rules.aFunction, "retry.while", holds ?? always)
@@ -23,6 +24,10 @@ export const read = (
   })
 
 const always = () => true
+
+/** It has none of the options, all of which may be left out: taken for them, it would mean to retry at once and for ever. */
+const refuseBare = (value: unknown) =>
+  Result.fail(new InvalidOptionsError({ field: "retry", value, remedy: "Give a schedule as { schedule }." }))
 
 const refuseSchedule = (value: unknown) =>
   Result.fail(
