@@ -219,7 +219,7 @@ describe("AutoscaledPool: retry", () => {
     })
   }
 
-  const slow: Record<string, AutoscaledPool.RetryOptions<string, never, never>> = {
+  const slow: Record<string, AutoscaledPool.RetryOptions<unknown, never, never>> = {
     "a condition": { while: () => Effect.delay(Effect.succeed(true), "5 seconds"), times: 5 },
     "a schedule": {
       schedule: Schedule.modifyDelay(
