@@ -428,23 +428,31 @@ describe("AutoscaledPool: options that cannot be", () => {
     })
   }
 
-  test("are refused alike by make, fromSource, forEach and Service", function*() {
-    const options = { concurrencySettings: { maxConcurrency: 0 } }
-    const { work } = jobs(0)
-    class Crawl extends AutoscaledPool.Service<Crawl>()("test/Refused", { ...work, ...options }) {}
-    const source = TaskSource.fromIterable([1])
-    const attempts = [
-      AutoscaledPool.make({ ...work, ...options }),
-      AutoscaledPool.fromSource(source, () => Effect.void, options),
-      AutoscaledPool.forEach([1], () => Effect.void, options),
-      Effect.provide(Crawl, Crawl.layer)
-    ]
-    for (const attempt of attempts) {
-      const error = yield* Effect.flip(attempt as Effect.Effect<unknown, unknown>)
-      assert.instanceOf(error, InvalidOptionsError.InvalidOptionsError)
-      assert.strictEqual((error as InvalidOptionsError.InvalidOptionsError).field, "concurrencySettings.maxConcurrency")
-    }
-  })
+  for (
+    const [field, options] of Object.entries({
+      "concurrencySettings.maxConcurrency": { concurrencySettings: { maxConcurrency: 0 } },
+      onTaskTimeout: { onTaskTimeout: 3 as never },
+      keys: { keys: 3 as never },
+      weight: { weight: "2" as never }
+    })
+  ) {
+    test(`${field}: is refused alike by make, fromSource, forEach and Service`, function*() {
+      const { work } = jobs(0)
+      class Crawl extends AutoscaledPool.Service<Crawl>()("test/Refused", { ...work, ...options }) {}
+      const source = TaskSource.fromIterable([1])
+      const attempts = [
+        AutoscaledPool.make({ ...work, ...options }),
+        AutoscaledPool.fromSource(source, () => Effect.void, options),
+        AutoscaledPool.forEach([1], () => Effect.void, options),
+        Effect.provide(Crawl, Crawl.layer)
+      ]
+      for (const attempt of attempts) {
+        const error = yield* Effect.flip(attempt as Effect.Effect<unknown, unknown>)
+        assert.instanceOf(error, InvalidOptionsError.InvalidOptionsError)
+        assert.strictEqual((error as InvalidOptionsError.InvalidOptionsError).field, field)
+      }
+    })
+  }
 
   test("undefined is left out, whatever the option", function*() {
     const { work } = jobs(0)

@@ -309,7 +309,9 @@ export const forEach: {
         ...options,
         keys: keys && keysOf(keys, ({ item }: Numbered<A>) => item),
         weight: typeof weight === "function" ? ({ item }: Numbered<A>) => weight(item) : weight,
-        onTaskTimeout: onTaskTimeout && ((error, { item }) => onTaskTimeout(error, item))
+        onTaskTimeout: typeof onTaskTimeout === "function"
+          ? ((error, { item }) => onTaskTimeout(error, item))
+          : onTaskTimeout
       } as ForEachOptions<Numbered<A>, B, E, E2, R2> // spreading a union of options loses which of its members it is
       const pool = buildDirect<Numbered<A>, E | E2 | E3 | TaskTimeoutError, R | R2 | R3>(
         numberedOf(items),
@@ -460,11 +462,14 @@ const buildAny = (options: AnyPool) => {
   return Effect.andThen(Effect.addFinalizer(() => leave), fromSource(source, handle, rest as PoolOptions<unknown>))
 }
 
-/** Limits for what has an item that they are for. */
-const keysOf = <A, B>(keys: KeyedLimits<A>, itemOf: (item: B) => A): KeyedLimits<B> => ({
-  ...keys,
-  makeFeed: (host, innerOf, makeInner) => keys.makeFeed(host, (item) => itemOf(innerOf(item)), makeInner)
-})
+/** Limits for what has an item that they are for. What are no limits stays as it is: the pool refuses it. */
+const keysOf = <A, B>(keys: KeyedLimits<A>, itemOf: (item: B) => A): KeyedLimits<B> =>
+  typeof keys.makeFeed === "function"
+    ? {
+      ...keys,
+      makeFeed: (host, innerOf, makeInner) => keys.makeFeed(host, (item) => itemOf(innerOf(item)), makeInner)
+    }
+    : keys as never
 
 /** A pool over a source that can be polled. */
 const buildDirect = <A, E, R>(

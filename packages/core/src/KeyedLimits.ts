@@ -11,7 +11,7 @@ import * as Result from "effect/Result"
 import type { Feed, FeedHost } from "./internal/feeds/feed.ts"
 import { type Keyed, KeyedFeed } from "./internal/keys/keyedFeed.ts"
 import type { KeyPlan } from "./internal/keys/keyPlan.ts"
-import { type KeyEntry, KeyTable } from "./internal/keys/keyTable.ts"
+import { type KeyEntry, KeyTable, textOf } from "./internal/keys/keyTable.ts"
 import * as rules from "./internal/options/rules.ts"
 import { monotonicMillis } from "./internal/time/monotonic.ts"
 import { InvalidOptionsError } from "./InvalidOptionsError.ts"
@@ -28,7 +28,8 @@ import { InvalidOptionsError } from "./InvalidOptionsError.ts"
  * - `adapt`: each key finds its own limit from what its service says, between `min` (default 1) and `max` (default 100); default
  *   off. See {@link make}.
  * - `lookAhead`: items that a pool may hold back because their keys are closed, an integer of at least 1, default 256.
- * - `maxKeys`: keys that nothing runs for and that are remembered all the same, an integer of at least 1, default 10,000.
+ * - `maxKeys`: keys that nothing runs for and that are remembered all the same, an integer of at least 1, default 10,000. A key
+ *   that is forgotten begins anew, without its pace, its pause and the limit that it found.
  *
  * @category models
  * @since 0.1.0
@@ -130,7 +131,8 @@ export interface KeyedLimits<in A, K = unknown> {
  *
  * **Details**
  *
- * `key` says what an item belongs to; keys are told apart as those of a `Map` are. An item whose key is closed is parked: it
+ * `key` says what an item belongs to; keys are told apart as those of a `Map` are, so that two objects are two keys: where
+ * several things make up a key, give a string of them. An item whose key is closed is parked: it
  * holds no permit, keeps its lease, and goes before new items when its key opens. Others are looked for meanwhile, until
  * `lookAhead` are parked. There is memory only for keys that are in use or have something to remember.
  *
@@ -162,6 +164,7 @@ export const make = <A, K>(
   options: KeyOptions<K> & { readonly key: (item: A) => K }
 ): Effect.Effect<KeyedLimits<A, K>, InvalidOptionsError> =>
   Effect.gen(function*() {
+    yield* Effect.fromResult(rules.read(rules.aFunction, "key", options.key))
     const plan = yield* Effect.fromResult(readPlan(options))
     const random = yield* Random.Random
     const table = new KeyTable<K>(plan, () => random.nextDoubleUnsafe())
@@ -172,8 +175,7 @@ export const make = <A, K>(
           const next = { ...given, ...change }
           return Effect.map(Effect.fromResult(readPlan(next)), (plan) => {
             given = next
-            table.plan = plan
-            for (const entry of [...table.all()]) table.tell(entry)
+            table.change(plan)
           })
         }),
       state: Effect.map(monotonicMillis, (now) => stateOf(table, now)),
@@ -200,7 +202,7 @@ const heldBackIn = <K>(table: KeyTable<K>): ReadonlyArray<HeldBackKey> =>
     .toSorted((a, b) => b.parked - a.parked)
     .slice(0, 10)
     .map((entry) => ({
-      key: String(entry.key),
+      key: textOf(entry.key),
       parked: entry.parked,
       inFlight: entry.inFlight,
       limit: limitSeen(table, entry)
@@ -221,12 +223,14 @@ const limitSeen = <K>(table: KeyTable<K>, entry: KeyEntry<K>): number =>
 
 const readPlan = <K>(options: KeyOptions<K>): Result.Result<KeyPlan<K>, InvalidOptionsError> =>
   Result.gen(function*() {
-    const lookAhead = yield* rules.read(rules.positiveInteger, "lookAhead", options.lookAhead ?? 256)
-    const maxKeys = yield* rules.read(rules.positiveInteger, "maxKeys", options.maxKeys ?? 10_000)
-    const concurrency = yield* readConcurrency(options.concurrency)
-    const interval = yield* readRate(options.rate)
-    const adapt = yield* readAdapt(options.adapt)
-    return { concurrency, interval, adapt, lookAhead, maxKeys }
+    const { adapt, concurrency, lookAhead = 256, maxKeys = 10_000, rate } = options
+    return {
+      lookAhead: yield* rules.read(rules.positiveInteger, "lookAhead", lookAhead),
+      maxKeys: yield* rules.read(rules.positiveInteger, "maxKeys", maxKeys),
+      concurrency: yield* readConcurrency(concurrency),
+      interval: yield* readRate(rate),
+      adapt: yield* readAdapt(adapt)
+    }
   })
 
 const readConcurrency = <K>(
@@ -242,11 +246,12 @@ const readConcurrency = <K>(
   return Result.map(rules.read(rules.positiveInteger, "concurrency", concurrency), (limit) => () => limit)
 }
 
-const named = (key: unknown) => () => `the key "${String(key)}"`
+const named = (key: unknown) => () => `the key "${textOf(key)}"`
 
 const readRate = <K>(rate: KeyOptions<K>["rate"]): Result.Result<(key: K) => number, InvalidOptionsError> =>
   Result.gen(function*() {
     if (rate === undefined) return () => 0
+    yield* rules.read(rules.anObject, "rate", rate)
     const window = Duration.toMillis(yield* rules.read(rules.interval, "rate.window", rate.window))
     const { limit } = rate
     if (typeof limit === "function") {
@@ -259,6 +264,7 @@ const readRate = <K>(rate: KeyOptions<K>["rate"]): Result.Result<(key: K) => num
 const readAdapt = (adapt: KeyOptions<never>["adapt"]): Result.Result<KeyPlan<never>["adapt"], InvalidOptionsError> =>
   Result.gen(function*() {
     if (adapt === undefined) return undefined
+    yield* rules.read(rules.anObject, "adapt", adapt)
     const min = yield* rules.read(rules.positiveInteger, "adapt.min", adapt.min ?? 1)
     const max = yield* rules.read(rules.positiveInteger, "adapt.max", adapt.max ?? Math.max(100, min))
     if (min <= max) return { min, max }

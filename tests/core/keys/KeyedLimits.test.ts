@@ -250,6 +250,29 @@ describe("KeyedLimits: rate", () => {
     }
   })
 
+  test("holds at once when it is changed, counted from the last start, and no longer when it is taken away", function*() {
+    const rateOf = (limit: number) => ({ rate: { limit, window: "1 hour" as const } })
+    const keys = yield* KeyedLimits.make({ key: hostOf, ...rateOf(1) })
+    const { done, task } = watched(() => Effect.void)
+    const run = yield* begin(AutoscaledPool.forEach(pages("a", 100), task, { keys }))
+    assert.strictEqual(done.length, 1)
+    yield* keys.configure(rateOf(60))
+    yield* after("59 seconds")
+    assert.strictEqual(done.length, 1)
+    yield* after("1 second")
+    assert.strictEqual(done.length, 2)
+    yield* keys.configure({ rate: { limit: () => 1, window: "1 day" } })
+    yield* after("23 hours")
+    assert.strictEqual(done.length, 2)
+    yield* keys.configure({ rate: { limit: () => 60, window: "1 hour" } })
+    yield* settled
+    assert.strictEqual(done.length, 3)
+    yield* keys.configure({ rate: undefined })
+    yield* settled
+    yield* resultOf(run)
+    assert.strictEqual(done.length, 100)
+  })
+
   test("is forgotten with its key when the next start would be free anyway", function*() {
     const { task } = watched(() => Effect.void)
     const keys = yield* KeyedLimits.make({ key: hostOf, rate: { limit: 1, window: "1 second" }, maxKeys: 3 })
@@ -387,10 +410,18 @@ describe("KeyedLimits: options and memory", () => {
       [{ adapt: { min: 0 } }, "adapt.min"],
       [{ adapt: { min: 5, max: 4 } }, "adapt.min"],
       [{ lookAhead: 0 }, "lookAhead"],
-      [{ maxKeys: -1 }, "maxKeys"]
+      [{ maxKeys: -1 }, "maxKeys"],
+      // What a program without types may give.
+      ...[null, 5, false].flatMap((value): ReadonlyArray<readonly [KeyedLimits.KeyOptions<string>, string]> => [
+        [{ rate: value as never }, "rate"],
+        [{ adapt: value as never }, "adapt"],
+        [{ key: value } as never, "key"]
+      ]),
+      [{ lookAhead: null as never }, "lookAhead"],
+      [{ maxKeys: null as never }, "maxKeys"]
     ]
     for (const [options, field] of cases) {
-      const error = yield* Effect.flip(KeyedLimits.make({ ...options, key: hostOf }))
+      const error = yield* Effect.flip(KeyedLimits.make({ key: hostOf, ...options }))
       assert.instanceOf(error, InvalidOptionsError.InvalidOptionsError)
       assert.strictEqual(error.field, field)
     }
@@ -467,12 +498,23 @@ describe("KeyedLimits: options and memory", () => {
   })
 
   test("that are none are refused by the pool, and the option is named", function*() {
-    for (const keys of [3, null, "host"]) {
+    for (const keys of [3, null, "host", {}, { key: hostOf, concurrency: 2 }, KeyedLimits.make({ key: hostOf })]) {
       const options = { keys: keys as never } // what a program without types may give
-      const error = yield* Effect.flip(
-        AutoscaledPool.fromSource(TaskSource.fromIterable([1]), () => Effect.void, options)
-      )
-      assert.strictEqual(error.field, "keys")
+      const pool = AutoscaledPool.fromSource(TaskSource.fromIterable([1]), () => Effect.void, options)
+      assert.strictEqual((yield* Effect.flip(pool)).field, "keys")
+      const each = yield* Effect.flip(AutoscaledPool.forEach([1], () => Effect.void, options))
+      assert.deepInclude(each, { _tag: "InvalidOptionsError", field: "keys" })
+    }
+  })
+
+  test("of any kind are shown in words, those too that have none", function*() {
+    for (const key of [Object.create(null), { toString: () => null }, Symbol("host"), undefined, NaN, -0n]) {
+      const keys = yield* KeyedLimits.make({ key: () => key, concurrency: 1 })
+      const pool = yield* AutoscaledPool.forEach([1, 2, 3], () => Effect.sleep("1 second"), { keys }).pipe(begin)
+      const { heldBack } = yield* keys.state
+      assert.deepInclude(heldBack[0], { key, parked: 2, inFlight: 1 })
+      yield* after("3 seconds")
+      yield* resultOf(pool)
     }
   })
 })

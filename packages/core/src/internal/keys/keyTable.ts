@@ -2,6 +2,7 @@
  * What is known of each key. A key has an entry while something of it runs or is held back, and after that for as long as
  * there is something to remember, up to a number of keys.
  */
+import * as Result from "effect/Result"
 import { KeyLimit } from "./keyLimit.ts"
 import type { KeyPlan } from "./keyPlan.ts"
 
@@ -16,7 +17,8 @@ export interface KeyEntry<K> {
   inFlight: number
   /** Items that are held back, in all pools. */
   parked: number
-  /** When the pace lets the next task start. */
+  /** When the last task started, by its pace, and when that lets the next one start. */
+  lastStart: number
   nextStart: number
   /** Whether it is remembered beyond its use, and has been used since that was last looked at. */
   memory: "None" | "Kept" | "Used"
@@ -25,15 +27,30 @@ export interface KeyEntry<K> {
 }
 
 export class KeyTable<K> {
-  plan: KeyPlan<K>
+  private current: KeyPlan<K>
   private readonly random: () => number
   private readonly entries = new Map<K, KeyEntry<K>>()
   /** Entries that are remembered beyond their use: those that were used again go behind the others when one must go. */
   private readonly kept = new Set<KeyEntry<K>>()
 
   constructor(plan: KeyPlan<K>, random: () => number) {
-    this.plan = plan
+    this.current = plan
     this.random = random
+  }
+
+  get plan(): KeyPlan<K> {
+    return this.current
+  }
+
+  /** What holds from now on, for whoever waits too: the pace of a key is counted from its last start. */
+  change(plan: KeyPlan<K>): void {
+    this.current = plan
+    for (const entry of [...this.entries.values()]) {
+      // A function of the caller that throws ends the runs that start something of the key, and nobody else.
+      const interval = Result.getOrElse(Result.try(() => plan.interval(entry.key)), () => 0)
+      entry.nextStart = entry.lastStart + interval
+      this.tell(entry)
+    }
   }
 
   /** How many keys there are entries for. */
@@ -53,6 +70,7 @@ export class KeyTable<K> {
       limit: new KeyLimit(this.random),
       inFlight: 0,
       parked: 0,
+      lastStart: -Infinity,
       nextStart: -Infinity,
       memory: "None",
       listeners: new Set()
@@ -76,7 +94,8 @@ export class KeyTable<K> {
   book(entry: KeyEntry<K>, now: number): void {
     const interval = this.plan.interval(entry.key) // a function of the caller, which may throw: nothing is booked then
     entry.inFlight++
-    if (interval > 0) entry.nextStart = Math.max(entry.nextStart, now - lateness) + interval
+    entry.lastStart = Math.max(entry.nextStart, now - lateness)
+    entry.nextStart = entry.lastStart + interval
   }
 
   /** Ends what `book` began, and tells who holds items of the key back. */
@@ -122,6 +141,15 @@ export class KeyTable<K> {
       entry.memory = isInUse ? "None" : "Kept"
       if (!isInUse) this.kept.add(entry)
     }
+  }
+}
+
+/** A key in words. A key may be anything, an object that refuses to be a string too. */
+export const textOf = (key: unknown): string => {
+  try {
+    return String(key)
+  } catch {
+    return Object.prototype.toString.call(key)
   }
 }
 

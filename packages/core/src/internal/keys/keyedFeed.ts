@@ -18,7 +18,7 @@ import {
   type Room,
   type Settled
 } from "../feeds/feed.ts"
-import type { KeyEntry, KeyListener, KeyTable } from "./keyTable.ts"
+import { type KeyEntry, type KeyListener, type KeyTable, textOf } from "./keyTable.ts"
 
 /** An item with what is known of its key. */
 export interface Keyed<A, K> {
@@ -70,7 +70,7 @@ export class KeyedFeed<A, K> implements Feed<Keyed<A, K>>, KeyListener<K> {
     for (const parked of this.parked.values()) {
       if (most === undefined || parked.items.length > most.items.length) most = parked
     }
-    return most === undefined ? undefined : { key: String(most.entry.key), tasks: most.items.length }
+    return most === undefined ? undefined : { key: textOf(most.entry.key), tasks: most.items.length }
   }
 
   delayed(): Delayed {
@@ -243,8 +243,9 @@ export class KeyedFeed<A, K> implements Feed<Keyed<A, K>>, KeyListener<K> {
     const held = this.heldByKeys()
     this.host.fork(
       Effect.logWarning(
-        `${this.count} items wait for their keys, ${held?.tasks} of them for "${held?.key}": no others are looked for ` +
-          "before some have started. Raise lookAhead, or give a key that has so many a source of its own."
+        `As many items wait for their keys as lookAhead allows (${this.count}), ${held?.tasks} of them for ` +
+          `"${held?.key}": no others are looked for before some have started. Raise lookAhead, or give a key that has so ` +
+          "many a source of its own."
       ),
       () => {}
     )

@@ -71,6 +71,11 @@ export const aPolicy: Rule<object> = fromGuard(
   "Use a policy, such as ScalingPolicy.adaptive(), or leave it out."
 )
 
+export const keyedLimits: Rule<object> = fromGuard(
+  (input: unknown): input is object => Predicate.isObject(input) && Predicate.isFunction(input["makeFeed"]),
+  "Use what KeyedLimits.make gives, or leave it out."
+)
+
 /** A number that another rule judges, or a function. */
 export const numberOrFunction: Rule<unknown> = {
   read: Option.liftPredicate((input: unknown) => Predicate.isNumber(input) || Predicate.isFunction(input)),

@@ -57,7 +57,7 @@ const kinds: ReadonlyArray<readonly [field: keyof Options, rule: rules.Rule<unkn
   ["retry", rules.anObject],
   ["rateLimit", rules.anObject],
   ["weight", rules.numberOrFunction],
-  ["keys", rules.anObject],
+  ["keys", rules.keyedLimits],
   ["governor", rules.anObject],
   ["policy", rules.aPolicy]
 ]
