@@ -215,34 +215,80 @@ describe("AutoscaledPool: finalizers", () => {
     assert.deepInclude(yield* resultOf(run), { outcome: "Finished", started: 2, succeeded: 1, abandoned: 1 })
   })
 
-  test("checks and sources whose finalizers never return hold up no end", function*() {
-    const stuck = Effect.ensuring(Effect.never, Effect.never)
-    const pools = [
-      yield* AutoscaledPool.make({
-        runTask: Effect.void,
-        isTaskReady: stuck,
-        isFinished: Effect.succeed(true),
-        finalizerTimeout: "5 seconds"
-      }),
-      yield* AutoscaledPool.fromSource(TaskSource.fromPull(Effect.as(stuck, Option.some(1))), () => Effect.void, {
-        finalizerTimeout: "5 seconds"
-      }),
-      yield* AutoscaledPool.fromSource(
-        TaskSource.fromStream(Stream.concat(Stream.make(1), Stream.fromEffect(stuck))),
+  const stuck = Effect.ensuring(Effect.never, Effect.never)
+  const limit = { finalizerTimeout: "5 seconds" } as const
+  const stuckPools = {
+    "a check": AutoscaledPool.make({
+      runTask: Effect.void,
+      isTaskReady: stuck,
+      isFinished: Effect.succeed(true),
+      ...limit
+    }),
+    "a pull": AutoscaledPool.fromSource(
+      TaskSource.fromPull(Effect.as(stuck, Option.some(1))),
+      () => Effect.void,
+      limit
+    ),
+    "a pull that cannot be interrupted": AutoscaledPool.fromSource(
+      TaskSource.fromPull(Effect.uninterruptible(Effect.never)),
+      () => Effect.void,
+      limit
+    ),
+    "an acknowledgement": AutoscaledPool.fromSource(
+      TaskSource.make({ pull: Effect.succeedSome(1), settle: () => Effect.never }),
+      () => Effect.sleep("1 second"),
+      limit
+    ),
+    "an element of a stream": AutoscaledPool.fromSource(
+      TaskSource.fromStream(Stream.concat(Stream.make(1), Stream.fromEffect(stuck))),
+      () => Effect.void,
+      limit
+    ),
+    "the end of a stream": AutoscaledPool.fromSource(
+      TaskSource.fromStream(Stream.ensuring(Stream.concat(Stream.make(1), Stream.never), Effect.never)),
+      () => Effect.void,
+      limit
+    )
+  }
+  for (const [what, make] of Object.entries(stuckPools)) {
+    for (const ending of ["abort", "drain"] as const) {
+      test(`${what} that never ends holds up no ${ending}`, function*() {
+        const pool = yield* make
+        const run = yield* begin(pool.run)
+        yield* begin(pool[ending])
+        yield* after("5 seconds")
+        yield* after("6 seconds")
+        assert.isTrue(hasEnded(run))
+      })
+    }
+  }
+
+  test("a drain waits for a task that takes longer than its finalizers may", function*() {
+    let isDone = false
+    const source = TaskSource.fromPull(Effect.succeedSome(1))
+    const work = Effect.andThen(Effect.sleep("1 minute"), Effect.sync(() => (isDone = true)))
+    const pool = yield* AutoscaledPool.fromSource(source, () => work, { ...limit, ...slots(1) })
+    const run = yield* begin(pool.run)
+    yield* begin(pool.drain)
+    yield* after("59 seconds")
+    assert.isFalse(hasEnded(run))
+    yield* after("1 second")
+    assert.deepInclude(yield* resultOf(run), { outcome: "Drained", succeeded: 1 })
+    assert.isTrue(isDone)
+  })
+
+  test("what a run waits for is told where no task is left", function*() {
+    for (const ending of ["abort", "drain"] as const) {
+      const pool = yield* AutoscaledPool.fromSource(
+        TaskSource.fromPull(Effect.uninterruptible(Effect.never)),
         () => Effect.void,
-        { finalizerTimeout: "5 seconds" }
-      ),
-      yield* AutoscaledPool.fromSource(
-        TaskSource.fromStream(Stream.ensuring(Stream.concat(Stream.make(1), Stream.never), Effect.never)),
-        () => Effect.void,
-        { finalizerTimeout: "5 seconds" }
+        { ...limit, ...slots(1) }
       )
-    ]
-    for (const pool of pools) {
-      const run = yield* begin(pool.run)
-      yield* begin(pool.abort)
-      yield* after("11 seconds")
-      assert.isTrue(hasEnded(run))
+      yield* begin(pool.run)
+      yield* begin(pool[ending])
+      yield* after("4 seconds")
+      assert.include((yield* pool.snapshot).holding?.words, "its source, or a check,")
+      yield* after("1 second")
     }
   })
 

@@ -55,8 +55,9 @@ export interface Delayed {
  * - `NoTaskReady`: there is nothing to start.
  * - `Delayed`: all that is ready waits for its next try, see the option `retry`.
  * - `SharedRateLimited`: the rate that is shared with other pools has no token, see the option `rateLimit`.
- * - `Finalizing`: all tasks in flight were interrupted, and the pool waits for their finalizers.
- * - `Draining`: `drain` was called, and the tasks in flight have not ended.
+ * - `Finalizing`: all tasks in flight were interrupted, and the pool waits for their finalizers. Where `tasks` is 0, it waits
+ *   for a source or a check that was interrupted and has not ended.
+ * - `Draining`: `drain` was called, and the tasks in flight have not ended; where there are none, as for `Finalizing`.
  *
  * @category models
  * @since 0.1.0

@@ -114,6 +114,14 @@ describe("reasons", () => {
     assert.include(words(facts, { _tag: "Paused", until: Infinity }, since), "the end of time")
   })
 
+  it("tell what a run waits for that ends and has no task left", () => {
+    const sentence = "The run has been ending for 12 s and waits for its source, or a check, which was asked, and " +
+      "interrupted, and has not answered; the option finalizerTimeout limits that."
+    const none = { ...facts, current: 0 }
+    assert.strictEqual(words(none, { _tag: "Draining" }, since), sentence)
+    assert.strictEqual(words(none, { _tag: "Finalizing", tasks: 0, oldest: Duration.zero }, since), sentence)
+  })
+
   it("tell the caller's own maximum from the policy's wish", () => {
     const atMaximum = { ...facts, current: 20, desired: 20 }
     assert.include(words(atMaximum, { _tag: "AtDesired" }, since), "maxConcurrency (20)")

@@ -331,6 +331,7 @@ export class Dispatcher<A> implements FeedHost<A> {
     if (this.held !== nothing) this.feed.settle(this.releaseItem(), Exit.interrupt(), true, 0)
     this.feed.giveBack()
     if (this.isEmpty()) return
+    if (this.tasks.inFlight === 0) this.limitQuestions()
     const isDraining = this.course.ending === undefined
     this.ledger.rest(this.clock.time, isDraining ? this.blameFinalizers("Draining") : "Finalizing")
   }
@@ -341,11 +342,15 @@ export class Dispatcher<A> implements FeedHost<A> {
     this.alarm.clear()
     this.questions.interruptAll() // first: to its source, a lease is interrupted and has not failed
     this.tasks.interruptAll()
-    if (this.questions.count > 0 && this.finalizerTimeout < Infinity) {
-      this.patience.setAt(this.clock.time + this.finalizerTimeout, this.clock.time)
-    }
+    this.limitQuestions()
     if (!this.rounds.isWorking) this.giveBack()
     this.closeIfNothingIsLeft()
+  }
+
+  /** Only answers of questions are waited for, all of which were interrupted: not for longer than for finalizers. */
+  private limitQuestions(): void {
+    if (this.questions.count === 0 || this.finalizerTimeout === Infinity) return
+    this.patience.setAt(this.clock.time + this.finalizerTimeout, this.clock.time)
   }
 
   private closeIfNothingIsLeft(): void {

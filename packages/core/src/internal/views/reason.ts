@@ -69,14 +69,23 @@ const sentences: Sentences = {
       tasks === 1 ? "waits" : "wait"
     } for another try, the first until ${format.timeOfDay(next)}.`,
   Draining: ({ current }, _, held) =>
-    `Nothing has started for ${held} because drain was called; the run ends with the ${
-      format.count(current, "task")
-    } in flight.`,
-  Finalizing: (_facts, { oldest, tasks }) =>
-    `The pool waits for the finalizers of ${format.count(tasks, "interrupted task")}, the first for ${
-      format.millis(Duration.toMillis(oldest))
-    }; the option finalizerTimeout limits that.`
+    current === 0 ?
+      unanswered(held) :
+      `Nothing has started for ${held} because drain was called; the run ends with the ${
+        format.count(current, "task")
+      } in flight.`,
+  Finalizing: (_facts, { oldest, tasks }, held) =>
+    tasks === 0 ?
+      unanswered(held) :
+      `The pool waits for the finalizers of ${format.count(tasks, "interrupted task")}, the first for ${
+        format.millis(Duration.toMillis(oldest))
+      }; the option finalizerTimeout limits that.`
 }
+
+/** No task is left of a run that ends, and yet it has not ended. */
+const unanswered = (held: string): string =>
+  `The run has been ending for ${held} and waits for its source, or a check, which was asked, and interrupted, and has ` +
+  "not answered; the option finalizerTimeout limits that."
 
 const goOn = (tasks: number): string => `${format.count(tasks, "task")} ${tasks === 1 ? "goes" : "go"} on`
 
