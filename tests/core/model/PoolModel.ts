@@ -169,6 +169,7 @@ export class PoolModel {
   *moments(): Generator<Moment> {
     for (const { actions, after } of [...this.program.steps, ...epilogue]) {
       const until = this.now + after
+      let areLimitsTogether = false
       let step: Due | undefined = {
         kind: "step",
         at: until,
@@ -179,18 +180,25 @@ export class PoolModel {
         const due: ReadonlyArray<Due> = [...this.due(), ...(step === undefined ? [] : [step])]
         const at = Math.min(...due.map(({ at }) => at))
         if (at > until) break
-        const ties = firstOfEachKind(due.filter((due) => due.at === at).toSorted((a, b) => a.since - b.since))
-        const next = ties[ties.length > 1 ? this.oracle.choose(ties.length) : 0]
+        const all = firstOfEachKind(due.filter((due) => due.at === at).toSorted((a, b) => a.since - b.since))
+        const ties: ReadonlyArray<Due> = areLimitsTogether ? all.filter(({ kind }) => kind === "limit") : all
+        const next: Due = ties[ties.length > 1 ? this.oracle.choose(ties.length) : 0]
         this.passTime(at)
         if (next === step) step = undefined
         next.happen()
-        this.settle()
+        areLimitsTogether = next.kind === "limit" && this.isLimitDue() && this.oracle.choose(2) === 1
+        if (!areLimitsTogether) this.settle()
       }
       this.passTime(until)
       yield makeMoment(until, this.starts, this.events, this.view())
       this.starts = []
       this.events = []
     }
+  }
+
+  /** Whether another task is at a limit too: whether anything starts between the two is nobody's promise. */
+  private isLimitDue(): boolean {
+    return this.due().some(({ at, kind }) => kind === "limit" && at === this.now)
   }
 
   private passTime(until: number): void {
@@ -369,7 +377,6 @@ export class PoolModel {
   private startNoMore(run: Run): void {
     run.readiness = run.finality = "Unknown"
     run.takes.splice(0)
-    run.isAwaitingQueue = false
     this.giveBack(run.arrived.splice(0))
     this.giveBack(run.delayed.splice(0).map(({ id }) => id))
   }
@@ -416,11 +423,13 @@ export class PoolModel {
   private applyOne(): boolean {
     const run = this.run
     if (run === undefined) return false
+    if (run.phase === "Draining" && this.queueBreaksLate(run)) return does(this.fail(run, "fail queue"))
     if (run.phase !== "Running") return run.running.length === 0 ? does(this.close(run)) : false
     if (run.isAwaitingQueue && this.queueHasBroken(run)) return does(this.fail(run, "fail queue"))
-    if (this.mayStart() && this.retries(run)) return does(this.start(run, this.firstDue(run)))
-    if (this.queueHasBroken(run)) return does(this.fail(run, "fail queue"))
+    if (this.holds(run)) return does(run.isAhead = true)
     if (run.isAhead && this.mayStart()) return does(this.start(run))
+    if (this.mayStart() && this.firstDue(run) !== undefined) return does(this.start(run, this.firstDue(run)))
+    if (this.queueHasBroken(run)) return does(this.fail(run, "fail queue"))
     if (this.isLeased() && this.mayLook(run) && this.look(run)) return true // each free slot takes for itself
     if (this.mayStart() && this.hasItem(run)) return does(this.start(run))
     if (this.mayLook(run) && this.look(run)) return true
@@ -465,15 +474,10 @@ export class PoolModel {
     return this.program.from === "pull" || this.program.from === "lease"
   }
 
-  /** Whether a try that is due starts next. What was looked for ahead, while only the time was against it, goes first. */
-  private retries(run: Run): boolean {
-    if (this.firstDue(run) === undefined) return false
-    const mayBeAhead = run.isAhead || (this.mayHaveLookedAhead && (this.available > 0 || run.arrived.length > 0))
-    return !mayBeAhead || this.oracle.choose(2) === 0
-  }
-
-  private get mayHaveLookedAhead(): boolean {
-    return this.pace > 0 || this.heldUntil > 0
+  /** Whether what has arrived is what starts next, because only the time is against it. */
+  private holds(run: Run): boolean {
+    if (run.isAhead || run.arrived.length === 0 || run.running.length > 0 || this.mayStart()) return false
+    return this.firstDue(run) === undefined && this.isClosedByTime()
   }
 
   private firstDue(run: Run): Delayed | undefined {
@@ -496,7 +500,8 @@ export class PoolModel {
   }
 
   private isDry(run: Run): boolean {
-    if (this.isLeased()) return run.saidDone && run.takes.length === 0 && run.arrived.length === 0
+    if (run.arrived.length > 0) return false
+    if (this.isLeased()) return run.saidDone && run.takes.length === 0
     return this.available === 0 && this.isClosed && !this.isBroken
   }
 
@@ -507,15 +512,21 @@ export class PoolModel {
         if (run.readiness !== "Unknown" || typeof run.finality === "object") return false
         return does(this.askWhetherReady(run))
       case "queue":
-        if (run.isAwaitingQueue || this.available > 0 || this.isClosed) return false
+        if (this.lookAhead(run)) return true
+        if (run.isAwaitingQueue || run.isAhead || this.available > 0 || this.isClosed) return false
         return does(run.isAwaitingQueue = true)
       case "iterable":
-        return false
+        return this.lookAhead(run)
       default:
         if (run.takes.length + run.arrived.length >= this.room(run) || run.saidEmpty || run.saidDone) return false
         if (run.takes.length >= run.width) return false
         return does(this.take(run))
     }
+  }
+
+  /** Holds the next item, to learn whether any is left, while only the time is against a start. */
+  private lookAhead(run: Run): boolean {
+    return this.mayStart() || run.isAhead || this.available === 0 ? false : does(this.arrive(run))
   }
 
   private queueHasBroken(run: Run): boolean {
@@ -524,6 +535,13 @@ export class PoolModel {
       return this.isBroken && this.available === 0
     }
     return this.isBroken && this.available === 0 && this.mayLook(run)
+  }
+
+  /** A queue that breaks in the turn in which the run is drained may be heard or not. */
+  private queueBreaksLate(run: Run): boolean {
+    const { isAwaitingQueue } = run
+    run.isAwaitingQueue = false
+    return isAwaitingQueue && this.isBroken && this.available === 0 && this.oracle.choose(2) === 1
   }
 
   private withdrawSurplus(run: Run): boolean {
@@ -635,7 +653,7 @@ export class PoolModel {
 
   private start(run: Run, due?: Delayed): void {
     if (due !== undefined) run.delayed.splice(run.delayed.indexOf(due), 1)
-    const id = due?.id ?? (this.isLeased() ? run.arrived.splice(0, 1)[0] : this.nextItem())
+    const id = due?.id ?? run.arrived.shift() ?? this.nextItem()
     if (this.program.from === "checks") run.readiness = "Unknown"
     if (due !== undefined) run.retried++
     const starts = (this.startsOf.get(id) ?? 0) + 1
@@ -677,6 +695,7 @@ export class PoolModel {
         return this.enter(run, task, "wait", spec.wait)
       case "wait":
         if (spec.act !== null) this.act(spec.act, task)
+        if (spec.act?.do === "pauseFor") this.hearHold(run)
         if (spec.act?.do === "abort") return // which has interrupted this task too
         return this.cleanUp(run, task, spec.end)
       case "cleanup":
@@ -685,6 +704,11 @@ export class PoolModel {
         task.end = this.program.absorb?.end ?? "fail"
         return this.depart(run, task)
     }
+  }
+
+  /** Takes that a task closes the gate for may be withdrawn before its end lets the pool look ahead again. */
+  private hearHold(run: Run): void {
+    if (this.program.from === "lease" && run.takes.length > 0 && this.oracle.choose(2) === 1) this.settle()
   }
 
   private enter(run: Run, task: Running, part: Running["part"], millis: number): void {

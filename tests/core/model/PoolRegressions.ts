@@ -1,5 +1,6 @@
 /**
- * Programs that were wrong once, as the property printed them, by what the pool did wrong.
+ * Programs that were wrong once, as the property printed them, by what the pool did wrong, or by where the model was wrong
+ * about a pool that did right.
  */
 import type { Program } from "./PoolProgram.ts"
 
@@ -91,6 +92,98 @@ export const regressions: Readonly<Record<string, Partial<Program>>> = {
     ],
     steps: [
       { after: 1, actions: [{ do: "run" }] }
+    ]
+  },
+  "is taken for wrong where a new pace lets what it had looked for start beside a try that is due": {
+    from: "iterable",
+    pace: 100,
+    retry: { times: 1, pause: 211 },
+    items: 4,
+    tasks: [
+      { end: "fail" }
+    ],
+    steps: [
+      { after: 1, actions: [{ do: "run" }] },
+      { after: 101, actions: [{ do: "nothing" }] },
+      { after: 110, actions: [{ do: "configure", change: { pace: 0 } }] }
+    ]
+  },
+  "is taken for wrong where what it had looked for goes back to its source at a drain": {
+    from: "iterable",
+    pace: 100,
+    retry: { times: 1, pause: 211 },
+    items: 4,
+    tasks: [
+      { end: "fail" },
+      { wait: 111 }
+    ],
+    steps: [
+      { after: 1, actions: [{ do: "run" }] },
+      { after: 101, actions: [{ do: "nothing" }] },
+      { after: 1, actions: [{ do: "configure", change: { pace: 1500 } }] },
+      { after: 2503, actions: [{ do: "nothing" }] },
+      { after: 44, actions: [{ do: "nothing" }] },
+      { after: 43, actions: [{ do: "signal", name: "memory", says: "idle" }] },
+      { after: 408, actions: [{ do: "drain" }] },
+      { after: 148, actions: [{ do: "run" }] },
+      { after: 4, actions: [{ do: "configure", change: { min: 2, max: 8, desired: 9, pace: 250 } }] },
+      { after: 1063, actions: [{ do: "configure", change: { min: 5, max: 6 } }] }
+    ]
+  },
+  "is taken for wrong where what arrived during a pause starts before a try that is due at its end": {
+    from: "pull",
+    retry: { times: 1, pause: 211 },
+    questions: [0, 0, 1409],
+    isClosed: false,
+    tasks: [
+      { end: "fail" },
+      { wait: 307 },
+      { end: "fail", wait: 1103 },
+      { cleanup: 101 }
+    ],
+    max: 2,
+    desired: 2,
+    steps: [
+      { after: 1, actions: [{ do: "run" }] },
+      { after: 1, actions: [{ do: "add", count: 4 }] },
+      { after: 1009, actions: [{ do: "pauseFor", millis: 2003 }] }
+    ]
+  },
+  "is taken for wrong where takes are withdrawn for a task that holds the pool": {
+    from: "lease",
+    questions: [0, 503],
+    items: 1,
+    tasks: [
+      { wait: 53, act: { do: "pauseFor", millis: 97 } }
+    ],
+    max: 2,
+    desired: 2,
+    steps: [
+      { after: 1, actions: [{ do: "run" }] }
+    ]
+  },
+  "is taken for wrong where several tasks are given up at once": {
+    timeout: 144,
+    absorb: { wait: 0, end: "succeed" },
+    patience: 53,
+    items: 6,
+    tasks: [
+      {},
+      { cleanup: 809 }
+    ],
+    max: 6,
+    desired: 6,
+    steps: [
+      { after: 1, actions: [{ do: "run" }] },
+      { after: 401, actions: [{ do: "nothing" }] }
+    ]
+  },
+  "is taken for wrong where a queue breaks in the turn of a drain": {
+    from: "queue",
+    isClosed: false,
+    steps: [
+      { after: 1, actions: [{ do: "run" }] },
+      { after: 1, actions: [{ do: "nothing" }, { do: "drain" }, { do: "break" }] }
     ]
   }
 }

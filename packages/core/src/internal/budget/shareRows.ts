@@ -5,6 +5,8 @@
 export interface Row {
   readonly weight: number
   readonly permits: number
+  /** Permits that its next request takes. */
+  readonly size: number
   row: number
 }
 
@@ -14,8 +16,9 @@ export class ShareRows<A extends Row> {
   private readonly entries: Array<A> = []
   /** Permits per weight. */
   private level = new Float64Array(8)
-  /** Permits per weight with one more. */
+  /** Permits per weight once its next request is granted. */
   private next = new Float64Array(8)
+  private size = new Float64Array(8)
   /** Permit-time per weight is `base + level * now`. */
   private base = new Float64Array(8)
 
@@ -24,8 +27,9 @@ export class ShareRows<A extends Row> {
     return this.waiting > 0 ? this.entries[0] : undefined
   }
 
-  listWaiting(): ReadonlyArray<A> {
-    return this.entries.slice(0, this.waiting)
+  /** One of those that wait, by its row. */
+  at(row: number): A {
+    return this.entries[row]
   }
 
   add(entry: A): void {
@@ -33,7 +37,7 @@ export class ShareRows<A extends Row> {
     if (entry.row >= this.level.length) this.grow()
     this.base[entry.row] = 0
     this.level[entry.row] = 0
-    this.next[entry.row] = 1 / entry.weight
+    this.request(entry)
   }
 
   /** Removes one that does not wait. */
@@ -51,12 +55,19 @@ export class ShareRows<A extends Row> {
   }
 
   /** Its permits or its weight have changed: the time until now is charged as it was. */
-  update({ permits, row, weight }: A, now: number): void {
+  update(entry: A, now: number): void {
+    const { permits, row, weight } = entry
     const used = this.base[row] + this.level[row] * now
     const level = permits / weight
     this.level[row] = level
-    this.next[row] = (permits + 1) / weight
     this.base[row] = used - level * now
+    this.request(entry)
+  }
+
+  /** The size of its request has changed. */
+  request({ permits, row, size, weight }: A): void {
+    this.size[row] = size
+    this.next[row] = (permits + size) / weight
   }
 
   /** Permit-time over weight. */
@@ -69,7 +80,7 @@ export class ShareRows<A extends Row> {
     this.base[row] = Math.max(this.base[row], used - this.level[row] * now)
   }
 
-  /** Who waits and would hold least with one more permit, unless that is more than `most`. */
+  /** Who waits and would hold least with what it asks for, unless that is more than `most`. */
   leastNext(most: number): A | undefined {
     const { next, waiting } = this
     let best = -1
@@ -82,14 +93,14 @@ export class ShareRows<A extends Row> {
     return best < 0 ? undefined : this.entries[best]
   }
 
-  /** Who waits, holds less than `below`, and has had least. */
-  leastUsed(now: number, below: number): A | undefined {
-    const { base, level, waiting } = this
+  /** Who waits, holds less than `below`, asks for no more than `largest`, and has had least. */
+  leastUsed(now: number, below: number, largest: number): A | undefined {
+    const { base, level, size, waiting } = this
     let best = -1
     let least = Infinity
     for (let row = 0; row < waiting; row++) {
       const used = base[row] + level[row] * now
-      if (used >= least || level[row] >= below) continue
+      if (used >= least || level[row] >= below || size[row] > largest) continue
       least = used
       best = row
     }
@@ -103,7 +114,7 @@ export class ShareRows<A extends Row> {
     this.entries[b] = first
     first.row = b
     second.row = a
-    for (const column of [this.level, this.next, this.base]) {
+    for (const column of [this.level, this.next, this.size, this.base]) {
       const value = column[a]
       column[a] = column[b]
       column[b] = value
@@ -118,6 +129,7 @@ export class ShareRows<A extends Row> {
     }
     this.level = grown(this.level)
     this.next = grown(this.next)
+    this.size = grown(this.size)
     this.base = grown(this.base)
   }
 }

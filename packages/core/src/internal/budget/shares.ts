@@ -16,7 +16,7 @@ import { WeightSum } from "./weightSum.ts"
  *
  * - `minimum`: permits that it gets before anyone gets more than this.
  * - `permits`: those in use.
- * - `request`: permits that its next request is for.
+ * - `request`: permits that its next request is for; `size`: how many of them it takes, as there may be fewer.
  * - `state`: `Content` where it wants no permit, `Answering` where it looks for work, and wants a permit as soon as there is some.
  */
 export interface Share extends Row {
@@ -24,6 +24,7 @@ export interface Share extends Row {
   minimum: number
   permits: number
   request: number
+  size: number
   state: "Content" | "Answering" | "Waiting"
 }
 
@@ -55,7 +56,7 @@ export class Shares {
   }
 
   join(weight: number, minimum: number): Share {
-    const share: Share = { weight, minimum, permits: 0, request: 1, state: "Content", row: -1 }
+    const share: Share = { weight, minimum, permits: 0, request: 1, size: 1, state: "Content", row: -1 }
     this.rows.add(share)
     if (minimum > 0) this.minimums++
     return share
@@ -88,6 +89,8 @@ export class Shares {
     if (capacity === this.capacity) return
     this.capacity = capacity
     this.knownLevel = undefined
+    if (this.heavy === 0) return
+    for (let row = 0; row < this.rows.waiting; row++) this.measure(this.rows.at(row))
   }
 
   /** It waits for so many permits. */
@@ -96,6 +99,7 @@ export class Shares {
     if (share.request === request) return
     this.heavy += Number(request > 1) - Number(share.request > 1)
     share.request = request
+    this.measure(share)
   }
 
   /** It waits for no permit any more. */
@@ -126,12 +130,18 @@ export class Shares {
    * does not fit is waited for.
    */
   next(now: number): Share | undefined {
-    if (this.rows.waiting <= 1) return this.rows.first
+    const { rows } = this
+    if (rows.waiting <= 1) return rows.first
     const owed = this.minimums > 0 ? this.belowMinimum(now) : undefined
     if (owed !== undefined) return owed
-    if (this.heavy > 0) return this.nextOfSizes(now)
-    const { level, rows } = this
-    return rows.leastNext(level + tiny) ?? rows.leastUsed(now, level - tiny) ?? rows.leastUsed(now, Infinity)
+    const { level } = this
+    if (this.heavy > 0) {
+      const first = rows.leastUsed(now, Infinity, Infinity)
+      const isBelow = first !== undefined && first.permits / first.weight < level - tiny
+      if (isBelow && first.request > 1) return first // it has had least: free permits are kept for it
+    }
+    return rows.leastNext(level + tiny) ?? rows.leastUsed(now, level - tiny, 1) ??
+      rows.leastUsed(now, Infinity, this.capacity - this.inUse) ?? rows.leastUsed(now, Infinity, Infinity)
   }
 
   /** What a consumer is owed, or would be if it waited, in permits. */
@@ -159,45 +169,49 @@ export class Shares {
 
   /** Water-filling over those that wait; whoever is owed more by its minimum than by its weight is owed that. */
   private fill(): number {
-    let permits = Math.max(0, this.capacity - this.inUse + this.waitingPermits)
-    let weight = this.waitingWeight.value
-    if (this.minimums === 0) return permits / weight
-    const byMinimum = this.rows.listWaiting().filter(({ minimum }) => minimum > 0)
-      .toSorted((a, b) => b.minimum / b.weight - a.minimum / a.weight)
-    for (const share of byMinimum) {
-      if (share.minimum * weight <= permits * share.weight) break
-      permits = Math.max(0, permits - share.minimum)
-      weight -= share.weight
+    const permits = Math.max(0, this.capacity - this.inUse + this.waitingPermits)
+    let level = permits / this.waitingWeight.value
+    if (this.minimums === 0) return level
+    // Each round leaves out those that the level of the one before gives less than their minimum, so it falls to its place.
+    for (let left = this.minimums; left > 0; left--) {
+      const next = this.levelBeside(permits, level)
+      if (next >= level) break
+      level = next
     }
-    return weight > tiny * this.waitingWeight.value ? permits / weight : 0
+    return level
   }
 
+  /** The level of those whose minimum is no more than `level` gives them, beside the minimums of the others. */
+  private levelBeside(permits: number, level: number): number {
+    const { rows } = this
+    let rest = permits
+    let weight = 0
+    for (let row = 0; row < rows.waiting; row++) {
+      const share = rows.at(row)
+      if (share.minimum > level * share.weight) rest -= share.minimum
+      else weight += share.weight
+    }
+    return weight > 0 ? Math.max(0, rest) / weight : 0
+  }
+
+  /** Of those that hold less than their minimum, who holds least of it. */
   private belowMinimum(now: number): Share | undefined {
-    const below = this.rows.listWaiting().filter(({ minimum, permits }) => permits < minimum)
-    if (below.length === 0) return undefined
-    const served = ({ minimum, permits }: Share) => permits / minimum
-    return below.reduce((least, share) => {
-      const more = served(share) - served(least) || this.rows.used(share, now) - this.rows.used(least, now)
-      return more < 0 ? share : least
-    })
+    const { rows } = this
+    let least: Share | undefined
+    for (let row = 0; row < rows.waiting; row++) {
+      const share = rows.at(row)
+      if (share.permits >= share.minimum) continue
+      const more = least === undefined ? -1 : share.permits / share.minimum - least.permits / least.minimum ||
+        rows.used(share, now) - rows.used(least, now)
+      if (more < 0) least = share
+    }
+    return least
   }
 
-  /** The same rule where some requests are for several permits. */
-  private nextOfSizes(now: number): Share | undefined {
-    const { level, rows } = this
-    const waiting = rows.listWaiting().toSorted((a, b) => rows.used(a, now) - rows.used(b, now))
-    const isBelow = ({ permits, weight }: Share) => permits / weight < level - tiny
-    const [first] = waiting
-    if (first.request > 1 && isBelow(first)) return first // it has had least: free permits are kept for it
-    const whole = waiting.reduce((least, share) => this.levelAfter(share) < this.levelAfter(least) ? share : least)
-    if (this.levelAfter(whole) <= level + tiny) return whole
-    return waiting.find((share) => share.request === 1 && isBelow(share)) ??
-      waiting.find(({ request }) => this.fits(request)) ?? first
-  }
-
-  /** Permits per weight that it would hold. */
-  private levelAfter({ permits, request, weight }: Share): number {
-    return (permits + this.sizeOf(request)) / weight
+  /** What its request takes may have changed. */
+  private measure(share: Share): void {
+    share.size = this.sizeOf(share.request)
+    this.rows.request(share)
   }
 
   private turn(share: Share, state: Share["state"], now: number): void {
@@ -225,6 +239,7 @@ export class Shares {
   private enterState(share: Share, now: number): void {
     if (share.state === "Waiting") {
       this.rows.wait(share)
+      this.measure(share)
       this.rows.raise(share, this.average, now)
       this.waitingWeight.add(share.weight)
       this.waitingPermits += share.permits
