@@ -3,9 +3,9 @@
  */
 import { AutoscaledPool, InvalidOptionsError, TaskSource } from "@autoscaled-pool/core"
 import { assert, describe } from "@effect/vitest"
-import { Cause, Effect, Fiber } from "effect"
+import { Cause, Effect, Fiber, Queue, Stream } from "effect"
 import { Readable } from "node:stream"
-import { begin, causeOf, failureOf, resultOf, settled, test } from "./stage.ts"
+import { begin, causeOf, failureOf, log, resultOf, settled, test } from "./stage.ts"
 
 const turns = Effect.andThen(Effect.promise(() => new Promise((resolve) => setImmediate(resolve))), settled)
 
@@ -165,6 +165,55 @@ describe("a run that ended before its iterable did", () => {
     yield* pool.run
     yield* pool.run
     assert.strictEqual(asked, 2)
+  })
+})
+
+describe("a stream that a run left before its end", () => {
+  const warnings = Effect.fnUntraced(function*(stream: Stream.Stream<number>, isStuck = true) {
+    const { layer, lines } = log()
+    const state = { isStuck }
+    const pool = yield* AutoscaledPool.fromSource(
+      TaskSource.fromStream(stream),
+      () => Effect.suspend(() => state.isStuck ? Effect.never : Effect.void),
+      { concurrencySettings: { desiredConcurrency: 4 } }
+    )
+    const run = yield* begin(Effect.provide(pool.run, layer))
+    yield* turns
+    yield* begin(pool.abort)
+    state.isStuck = false
+    const again = yield* begin(Effect.provide(pool.run, layer))
+    for (let turn = 0; turn < 10; turn++) yield* turns
+    yield* begin(pool.abort)
+    for (const fiber of [run, again]) yield* resultOf(fiber)
+    return lines.filter(({ level }) => level === "Warn").map(({ message }) => message)
+  })
+
+  test("tells how much of it was in hand, which is not given back", function*() {
+    const queue = yield* Queue.unbounded<number>()
+    yield* Queue.offerAll(queue, ten)
+    const [inHand, ...others] = yield* warnings(Stream.fromQueue(queue))
+    assert.include(inHand, "with 10 elements of its stream in hand")
+    assert.include(inHand, "TaskSource.fromQueue")
+    assert.deepStrictEqual(others, [])
+  })
+
+  test("and that gives nothing to the next run is told of: it may go through only once", function*() {
+    const generate = async function*() {
+      yield* ten
+    }
+    const [inHand, nothingLeft, ...others] = yield* warnings(
+      Stream.fromAsyncIterable(generate(), String).pipe(Stream.orDie)
+    )
+    assert.include(inHand, "in hand")
+    assert.include(nothingLeft, "gives nothing now that another run has begun it anew")
+    assert.deepStrictEqual(others, [])
+  })
+
+  test("that begins anew, or was used up, is not told of", function*() {
+    const beginsAnew = yield* warnings(Stream.rechunk(Stream.fromIterable(ten), 1))
+    assert.strictEqual(beginsAnew.length, 1) // of the elements in hand alone
+    assert.deepStrictEqual(yield* warnings(Stream.fromIterable(ten), false), [])
+    assert.deepStrictEqual(yield* warnings(Stream.empty), [])
   })
 })
 

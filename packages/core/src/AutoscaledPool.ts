@@ -478,11 +478,17 @@ const buildDirect = <A, E, R>(
   options: PoolOptions<A, unknown, unknown, unknown, never>,
   onResult?: (item: A, result: unknown) => void
 ) =>
-  build<A, E, R>(options, {
-    makeFeed: (host) => new DirectFeed(host, source, task, onResult),
-    itemOf: (item) => item,
-    close: source.close,
-    total: () => source.total()
+  Effect.suspend(() => {
+    let feed: DirectFeed<A, unknown> | undefined // of the last run
+    return build<A, E, R>(options, {
+      makeFeed: (host) => (feed = new DirectFeed(host, source, task, onResult)),
+      itemOf: (item) => item,
+      close: Effect.suspend(() => {
+        feed?.leave()
+        return source.close
+      }),
+      total: () => source.total()
+    })
   })
 
 /** The task of an item, with its span where one is asked for. */

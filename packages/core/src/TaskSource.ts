@@ -110,7 +110,7 @@ export const fromIterable = <A>(iterable: Iterable<A> | AsyncIterable<A>): TaskS
  * **Details**
  *
  * Nothing is taken out of the queue before it can start. Items of tasks that were interrupted are kept by the source and
- * come first when it is taken from again.
+ * come first when it is taken from again, by the next run or by that of another pool on the same source.
  *
  * @category constructors
  * @since 0.1.0
@@ -124,13 +124,14 @@ export const fromQueue = <A, E>(queue: Queue.Dequeue<A, E>): TaskSource<A, Pull.
  * **Details**
  *
  * A chunk is pulled when all of the last one has started. The stream is opened by the first take of a run and closed at
- * the end of that run: another run begins it anew, and elements of interrupted tasks are not given back.
+ * the end of that run, or of the last one where several take from the source at a time: another run begins it anew. What was
+ * pulled and not worked on when a run ends is not given back, and a warning tells how much that is.
  *
  * @category constructors
  * @since 0.1.0
  */
 export const fromStream = <A, E, R>(stream: Stream.Stream<A, E, R>): TaskSource<A, E, R> =>
-  fromDirect(new StreamSource(stream))
+  fromDirect(new StreamSource(stream, "Warnings"))
 
 /**
  * Whatever an effect gives: `Some` an item, `None` nothing now, a failure with `Cause.Done` nothing ever again.

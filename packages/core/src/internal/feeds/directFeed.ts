@@ -19,6 +19,8 @@ export class DirectFeed<A, E> implements Feed<A> {
   private arriving: Fiber.Fiber<void, E> | undefined
   private stage: "Asking" | "Arriving" | "GivenBack" = "Asking"
   private isDone = false
+  /** Ends what the feed is to its source. */
+  readonly leave: () => void
 
   constructor(
     host: FeedHost<A>,
@@ -31,6 +33,7 @@ export class DirectFeed<A, E> implements Feed<A> {
     this.arrival = source.arrival as Effect.Effect<void, E> // the host forks in the pool's context, which has the rest
     this.handler = handler
     this.onResult = onResult
+    this.leave = source.join(() => this.host.wakeLater())
   }
 
   get item(): A {
@@ -39,13 +42,18 @@ export class DirectFeed<A, E> implements Feed<A> {
 
   pull(): Pulled {
     while (true) {
-      if (this.stage !== "Asking") return "Waiting"
+      if (!this.mayPoll()) return "Waiting"
       const polled = this.source.poll()
       this.isDone = polled === "Done"
       if (polled !== "Empty") return polled
       this.stage = "Arriving"
       this.arriving = this.host.fork(this.arrival, this.onArrival)
     }
+  }
+
+  /** While something is to arrive there is nothing, but for what another run has given back. */
+  private mayPoll(): boolean {
+    return this.stage === "Asking" || (this.stage === "Arriving" && this.source.hasReturned)
   }
 
   task(item: A): Effect.Effect<unknown, unknown> {

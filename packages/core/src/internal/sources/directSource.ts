@@ -7,7 +7,10 @@ import * as Effect from "effect/Effect"
  * - `poll`: leaves the next item in `item`, or says that there is none now or ever. May throw what its iterator throws.
  * - `arrival`: completes when polling is worth it again; fails where the source does. Only asked after `Empty`.
  * - `giveBack`: takes an item back, to be polled first.
- * - `close`: lets go of what the source holds open until it is polled again.
+ * - `join`: a run begins to take from the source, and is told whenever something is given back, by itself or by another one
+ *   that takes from it too; returns what ends that.
+ * - `hasReturned`: something was given back, and has not been polled since.
+ * - `close`: lets go of what the source holds open until it is polled again, where no run takes from it any more.
  * - `total`: how many items this run has had and will have, those that it gave back aside; `undefined` where nobody knows.
  * - `leave`: lets go of everything: the source is not polled any more.
  */
@@ -16,6 +19,8 @@ export interface DirectSource<A, E, R> {
   readonly poll: () => "Item" | "Empty" | "Done"
   readonly arrival: Effect.Effect<void, E, R>
   readonly giveBack: (item: A) => void
+  readonly join: (onReturn: () => void) => () => void
+  readonly hasReturned: boolean
   readonly close: Effect.Effect<void>
   readonly total: () => number | undefined
   readonly leave: Effect.Effect<void>
@@ -55,6 +60,8 @@ export abstract class ReturningSource<A, E, R> implements DirectSource<A, E, R> 
   readonly leave: Effect.Effect<void> = Effect.void
   abstract readonly arrival: Effect.Effect<void, E, R>
   private readonly returned: Array<A> = []
+  /** Whom to tell that something was given back: the runs that take from the source. */
+  private readonly takers = new Set<() => void>()
 
   poll(): "Item" | "Empty" | "Done" {
     if (this.returned.length === 0) return this.pollNext()
@@ -64,6 +71,21 @@ export abstract class ReturningSource<A, E, R> implements DirectSource<A, E, R> 
 
   giveBack(item: A): void {
     this.returned.push(item)
+    for (const onReturn of this.takers) onReturn()
+  }
+
+  get hasReturned(): boolean {
+    return this.returned.length > 0
+  }
+
+  join(onReturn: () => void): () => void {
+    this.takers.add(onReturn)
+    return () => void this.takers.delete(onReturn)
+  }
+
+  /** How many runs take from the source. */
+  protected get takerCount(): number {
+    return this.takers.size
   }
 
   total(): number | undefined {

@@ -20,4 +20,4 @@ export const numberedOf = <A, E, R>(
 }
 
 const ofStream = <A, E, R>(stream: Stream.Stream<A, E, R>): DirectSource<Numbered<A>, E, R> =>
-  new StreamSource(Stream.map(Stream.zipWithIndex(stream), ([item, index]) => ({ item, index })))
+  new StreamSource(Stream.map(Stream.zipWithIndex(stream), ([item, index]) => ({ item, index })), "None")

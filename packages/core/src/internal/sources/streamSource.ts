@@ -1,10 +1,13 @@
 /**
  * The elements of a stream, pulled a chunk at a time when there is nothing left of the last one.
  *
- * The stream is opened when it is first needed and closed when it ends or when the run ends; after that it begins anew.
+ * The stream is opened when it is first needed and closed when it ends or when the last run that takes from it ends; after
+ * that it begins anew. A pull is one at a time, whoever waits for it.
  */
+import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
 import * as Pull from "effect/Pull"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
@@ -15,16 +18,25 @@ interface Open<A, E, R> {
   readonly pull: Pull.Pull<ReadonlyArray<A>, E, void, R>
 }
 
+/** Who has no further run needs no word of what that one will not get. */
+type StreamLog = "Warnings" | "None"
+
 export class StreamSource<A, E, R> extends ReturningSource<A, E, R> {
   private readonly stream: Stream.Stream<A, E, R>
   private open: Open<A, E, R> | undefined
+  private pulling: Fiber.Fiber<void, E> | undefined
   private chunk: ReadonlyArray<A> = []
   private position = 0
   private isDone = false
+  /** Whether it has given anything since it began, and whether it was left before its end the time before. */
+  private hasGiven = false
+  private wasLeft = false
+  private readonly log: StreamLog
 
-  constructor(stream: Stream.Stream<A, E, R>) {
+  constructor(stream: Stream.Stream<A, E, R>, log: StreamLog) {
     super()
     this.stream = stream
+    this.log = log
   }
 
   protected pollNext(): "Item" | "Empty" | "Done" {
@@ -33,27 +45,73 @@ export class StreamSource<A, E, R> extends ReturningSource<A, E, R> {
     return "Item"
   }
 
-  readonly arrival: Effect.Effect<void, E, R> = Effect.suspend(() =>
+  readonly arrival: Effect.Effect<void, E, R> = Effect.uninterruptibleMask((restore) =>
+    Effect.flatMap(
+      this.pulling === undefined ? this.beginPull : Effect.succeed(this.pulling),
+      (pulling) => Effect.onInterrupt(restore(Fiber.join(pulling)), () => this.withdraw(pulling))
+    )
+  )
+
+  override readonly close: Effect.Effect<void> = Effect.suspend(() => {
+    if (this.takerCount > 0) return Effect.void
+    const { pulling } = this
+    const inHand = this.chunk.length - this.position + this.returnedCount
+    this.wasLeft = (this.hasGiven || this.open !== undefined) && !this.isDone
+    this.begin()
+    const stopped = pulling === undefined ? Effect.void : Fiber.interrupt(pulling)
+    return Effect.andThen(
+      Effect.andThen(stopped, this.release),
+      inHand > 0 ? this.warn(inHandAtEnd(inHand)) : Effect.void
+    )
+  })
+
+  private begin(): void {
+    this.forgetReturned()
+    this.chunk = []
+    this.position = 0
+    this.isDone = false
+    this.hasGiven = false
+    this.pulling = undefined
+  }
+
+  private warn(text: string): Effect.Effect<void> {
+    return this.log === "None" ? Effect.void : Effect.logWarning(text)
+  }
+
+  /** Detached, because another run may go on to wait for it when the one that began it has ended. */
+  private readonly beginPull: Effect.Effect<Fiber.Fiber<void, E>, never, R> = Effect.map(
+    Effect.forkDetach(Effect.suspend(() => this.pullNext), { startImmediately: true }),
+    (pulling) => {
+      if (pulling.pollUnsafe() !== undefined) return pulling
+      this.pulling = pulling
+      pulling.addObserver((exit) => {
+        // Where several runs take, each is to learn of a failure.
+        if (this.takerCount > 1 && Exit.isFailure(exit) && !Cause.hasInterruptsOnly(exit.cause)) return
+        this.pulling = undefined
+      })
+      return pulling
+    }
+  )
+
+  /** Whoever waits for a pull leaves. */
+  private withdraw(pulling: Fiber.Fiber<void, E>): Effect.Effect<void> {
+    return this.takerCount > 1 ? Effect.void : Fiber.interrupt(pulling)
+  }
+
+  private readonly pullNext: Effect.Effect<void, E, R> = Effect.suspend(() =>
     this.opened.pipe(
       Effect.flatMap(({ pull }) => pull),
       Effect.map((chunk) => {
         this.chunk = chunk
         this.position = 0
+        this.hasGiven = true
       }),
       Pull.catchDone(() => {
         this.isDone = true
-        return this.release
+        return Effect.andThen(this.release, this.wasLeft && !this.hasGiven ? this.warn(nothingLeft) : Effect.void)
       })
     )
   ) as Effect.Effect<void, E, R> // `catchDone` cannot see that an error of type E is no `Done`
-
-  override readonly close: Effect.Effect<void> = Effect.suspend(() => {
-    this.forgetReturned()
-    this.chunk = []
-    this.position = 0
-    this.isDone = false
-    return this.release
-  })
 
   private readonly opened: Effect.Effect<Open<A, E, R>, never, R> = Effect.suspend(() => {
     if (this.open !== undefined) return Effect.succeed(this.open)
@@ -67,3 +125,15 @@ export class StreamSource<A, E, R> extends ReturningSource<A, E, R> {
     return open === undefined ? Effect.void : Scope.close(open.scope, Exit.void)
   })
 }
+
+const inHandAtEnd = (elements: number): string =>
+  `The run has ended with ${elements} ${elements === 1 ? "element" : "elements"} of its stream in hand that ` +
+  `${
+    elements === 1 ? "was" : "were"
+  } not worked on to the end. A stream takes nothing back: where it does not give them ` +
+  "again when another run begins it anew, they are lost. A queue takes its items back: use TaskSource.fromQueue for one."
+
+const nothingLeft =
+  "The stream was left before its end when a run ended, and gives nothing now that another run has begun it anew. If it can " +
+  "be gone through only once, as one that is made of an async generator or a ReadableStream, what was left of it is lost: " +
+  "make a source and a pool for each run, or give a stream that begins anew."

@@ -1,0 +1,159 @@
+/**
+ * Several pools that take from one source at a time: each item is worked on once, and what one gives back another takes.
+ */
+import { AutoscaledPool, TaskSource } from "@autoscaled-pool/core"
+import { assert, describe } from "@effect/vitest"
+import { type Cause, Effect, Fiber, Queue, Stream } from "effect"
+import { after, begin, failureOf, hasEnded, resultOf, test } from "./stage.ts"
+
+const range = (count: number) => Array.from({ length: count }, (_, index) => index)
+
+const sorted = (numbers: ReadonlyArray<number>) => numbers.toSorted((a, b) => a - b)
+
+/** Two pools on a source, of two slots each, whose tasks take a second. */
+const twoOn = Effect.fnUntraced(function*<E>(source: TaskSource.TaskSource<number, E>) {
+  const done: Array<number> = []
+  const started: Array<number> = []
+  const make = AutoscaledPool.fromSource(
+    source,
+    (item) => {
+      started.push(item)
+      return Effect.andThen(Effect.sleep("1 second"), Effect.sync(() => done.push(item)))
+    },
+    { concurrencySettings: { desiredConcurrency: 2, maxConcurrency: 2 } }
+  )
+  return { done, started, first: yield* make, second: yield* make }
+})
+
+/** A queue that is filled and goes on, as a source of its own kind each. */
+const sources: Record<string, () => Effect.Effect<TaskSource.TaskSource<number>>> = {
+  "an array": () => Effect.succeed(TaskSource.fromIterable(range(20))),
+  "a queue": () =>
+    Effect.gen(function*() {
+      const queue = yield* Queue.make<number, Cause.Done>()
+      yield* Queue.offerAll(queue, range(20))
+      yield* Queue.end(queue)
+      return TaskSource.fromQueue(queue)
+    }),
+  "a stream in chunks": () => Effect.succeed(TaskSource.fromStream(Stream.rechunk(Stream.range(0, 19), 6))),
+  "a stream of single elements": () => Effect.succeed(TaskSource.fromStream(Stream.rechunk(Stream.range(0, 19), 1))),
+  "a stream that takes its time": () =>
+    Effect.succeed(
+      TaskSource.fromStream(Stream.mapEffect(Stream.range(0, 19), (n) => Effect.delay(Effect.succeed(n), 300)))
+    ),
+  "an async generator": () =>
+    Effect.succeed(TaskSource.fromIterable((async function*() {
+      yield* range(20)
+    })()))
+}
+
+const turns = Effect.promise(() => new Promise((resolve) => setImmediate(resolve)))
+
+const long = Effect.gen(function*() {
+  for (let second = 0; second < 30; second++) {
+    yield* turns
+    yield* after("1 second")
+  }
+})
+
+describe("two pools on one source", () => {
+  for (const [name, make] of Object.entries(sources)) {
+    test(`${name}: each item is worked on once`, function*() {
+      const { done, first, second } = yield* twoOn(yield* make())
+      const runs = [yield* begin(first.run), yield* begin(second.run)]
+      yield* long
+      for (const run of runs) assert.strictEqual((yield* resultOf(run)).outcome, "Finished")
+      assert.deepStrictEqual(sorted(done), range(20))
+    })
+
+    for (const ending of ["abort", "drain", "interrupt"] as const) {
+      test(`${name}: what one gives back by ${ending} the other works on`, function*() {
+        const { done, first, second, started } = yield* twoOn(yield* make())
+        const run = yield* begin(first.run)
+        yield* turns
+        const other = yield* begin(second.run)
+        for (let turn = 0; turn < 5; turn++) yield* turns
+        yield* after("1300 millis")
+        yield* ending === "interrupt" ? Fiber.interrupt(run) : begin(first[ending])
+        yield* long
+        assert.isTrue(hasEnded(run))
+        assert.strictEqual((yield* resultOf(other)).outcome, "Finished")
+        assert.deepStrictEqual(sorted(done), range(20))
+        if (ending === "drain") assert.deepStrictEqual(sorted(started), range(20))
+      })
+    }
+  }
+
+  test("what one gives back starts at once where the other waits for something to arrive", function*() {
+    for (
+      const source of [
+        TaskSource.fromQueue,
+        (queue: Queue.Queue<number>) => TaskSource.fromStream(Stream.fromQueue(queue))
+      ]
+    ) {
+      const queue = yield* Queue.unbounded<number>()
+      const { done, first, second } = yield* twoOn(source(queue))
+      yield* begin(first.run)
+      yield* Queue.offer(queue, 7)
+      yield* after("500 millis")
+      yield* begin(second.run)
+      yield* begin(first.abort)
+      yield* after("1 second")
+      assert.deepStrictEqual(done, [7])
+      yield* Queue.offer(queue, 8)
+      yield* after("1 second")
+      assert.deepStrictEqual(done, [7, 8])
+      yield* begin(second.abort)
+    }
+  })
+
+  test("a stream that fails, fails both", function*() {
+    const { first, second } = yield* twoOn(
+      TaskSource.fromStream(Stream.concat(Stream.range(0, 9), Stream.fail("no more paper" as const)))
+    )
+    const runs = [yield* begin(first.run), yield* begin(second.run)]
+    yield* after("10 seconds")
+    for (const run of runs) assert.strictEqual(yield* failureOf(run), "no more paper")
+  })
+
+  test("a stream is opened once and closed when the last run ends, and then begins anew", function*() {
+    let opened = 0
+    let closed = 0
+    const stream = Stream.ensuring(
+      Stream.concat(
+        Stream.suspend(() => {
+          opened++
+          return Stream.range(0, 9)
+        }),
+        Stream.never
+      ),
+      Effect.sync(() => closed++)
+    )
+    const { first, second } = yield* twoOn(TaskSource.fromStream(stream))
+    yield* begin(first.run)
+    yield* begin(second.run)
+    yield* after("500 millis")
+    yield* begin(first.abort)
+    assert.deepStrictEqual([opened, closed], [1, 0])
+    yield* begin(second.abort)
+    assert.deepStrictEqual([opened, closed], [1, 1])
+    const again = yield* begin(first.run)
+    assert.deepStrictEqual([opened, closed], [2, 1])
+    yield* begin(first.abort)
+    assert.isTrue(hasEnded(again))
+    assert.deepStrictEqual([opened, closed], [2, 2])
+  })
+
+  test("one that leaves while it waits for the stream takes nothing with it", function*() {
+    const stream = Stream.mapEffect(Stream.range(0, 2), (n) => Effect.delay(Effect.succeed(n), "10 seconds"))
+    const { done, first, second } = yield* twoOn(TaskSource.fromStream(stream))
+    const run = yield* begin(first.run)
+    const other = yield* begin(second.run)
+    yield* after("5 seconds")
+    yield* begin(first.abort)
+    assert.isTrue(hasEnded(run))
+    yield* after("27 seconds")
+    assert.deepStrictEqual(done, [0, 1, 2])
+    yield* resultOf(other)
+  })
+})
