@@ -583,6 +583,8 @@ describe("NodeMemory", () => {
         assert.strictEqual(yield* refusedField({ overloadedRatio: 1.1 }), "overloadedRatio")
         assert.strictEqual(yield* refusedField({ limit: 0 }), "limit")
         assert.strictEqual(yield* refusedField({ limit: -5 }), "limit")
+        assert.strictEqual(yield* refusedField({ limit: 512 }), "limit") // of MiB, no doubt
+        assert.strictEqual(yield* refusedField({ limit: "900 kB" }), "limit")
       }))
   })
 })

@@ -84,6 +84,28 @@ describe("NodeSystemStatus", () => {
         assert.strictEqual((yield* refusalOf({ memory: { target: -1 } })).value, -1)
       }))
 
+    it.effect("an option of another kind is refused, and not taken for one that says nothing", () =>
+      Effect.gen(function*() {
+        const options = [
+          ["cpu", { cpu: 0.9 }],
+          ["cpu", { cpu: true }],
+          ["memory", { memory: null }],
+          ["eventLoop", { eventLoop: "off" }],
+          ["processes", { processes: 1 }],
+          ["client", { client: () => {} }],
+          ["signals", { custom: [{}] }],
+          ["signals", {
+            custom: [
+              LoadSignal.make({ name: "disk", overloadedRatio: 0.2, target: 1, every: 100, sample: Effect.never })
+            ]
+          }]
+        ] as const
+        for (const [field, option] of options) {
+          const { message } = yield* refusalOf(option as unknown as NodeSystemStatus.Options) // which the compiler refuses too
+          assert.include(message, `${field} cannot be`)
+        }
+      }))
+
     it.effect("reads rate-limit answers", () =>
       Effect.gen(function*() {
         yield* SystemStatus.attend

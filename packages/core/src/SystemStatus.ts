@@ -11,6 +11,7 @@ import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Predicate from "effect/Predicate"
 import * as PubSub from "effect/PubSub"
 import * as Record from "effect/Record"
 import * as Result from "effect/Result"
@@ -219,6 +220,9 @@ const make = Effect.fnUntraced(function*(options: Parameters<typeof layer>[0]) {
   })
 })
 
+const isSignal = (input: unknown): boolean =>
+  Predicate.hasProperty(input, "snapshots") && Stream.isStream(input.snapshots) && Predicate.hasProperty(input, "name")
+
 /** How much of a window may pass between two samples while nobody attends; the rest is for a sample that comes late. */
 const restShare = 0.8
 
@@ -240,7 +244,18 @@ const infoOf = (signals: Readonly<Record<string, SignalInfo>>, createdAt: number
 
 const parse = (options: Parameters<typeof layer>[0]): Result.Result<Windows, InvalidOptionsError> =>
   Result.gen(function*() {
-    const names = options.signals.map((signal) => signal.name)
+    const { signals } = options
+    const noSignal = signals.find((signal: unknown) => !isSignal(signal))
+    if (noSignal !== undefined) {
+      return yield* Result.fail(
+        new InvalidOptionsError({
+          field: "signals",
+          value: noSignal,
+          remedy: "Use signals: LoadSignal.make is an Effect that makes one."
+        })
+      )
+    }
+    const names = signals.map((signal) => signal.name)
     const twice = names.find((name, index) => names.indexOf(name) !== index)
     if (twice !== undefined) {
       return yield* Result.fail(

@@ -26,8 +26,8 @@ import * as optionRules from "./internal/sampling/optionRules.ts"
  * - `target`: the load to aim at, above 0 and at most 1, which a sample may not exceed without counting as overload,
  *   default 0.9.
  * - `overloadedRatio`: the share of a window's time that may be overloaded, 0 to 1, default 0.2.
- * - `limit`: what this process and its children may take together, such as `"2 GiB"`; a plain number is bytes. It is
- *   one more limit beside those of the system.
+ * - `limit`: what this process and its children may take together, at least 1 MiB, such as `"2 GiB"`; a plain number is
+ *   bytes. It is one more limit beside those of the system.
  *
  * @category models
  * @since 0.1.0
@@ -101,7 +101,7 @@ export const signalOf = Effect.fnUntraced(function*(
   { every = "250 millis", limit, overloadedRatio = 0.2, target = 0.9 }: Options
 ) {
   yield* optionRules.share("target", target)
-  const budget = limit === undefined ? undefined : yield* optionRules.bytes("limit", limit)
+  const budget = limit === undefined ? undefined : yield* optionRules.processMemory("limit", limit)
   const sample = Effect.gen(function*() {
     const reading = read(host, yield* now)
     yield* host.warnings.flush

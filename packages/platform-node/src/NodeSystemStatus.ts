@@ -95,6 +95,9 @@ export const layer = (options: Options = {}): Layer.Layer<SystemStatus.SystemSta
 export const layerOf = Effect.fnUntraced(function*(host: Host.Host, options: Options) {
   const { client = {}, cpu = {}, currentWindow, custom = [], eventLoop = {}, historyWindow } = options
   const { memory = {}, processes = {} } = options
+  for (const [field, value] of Object.entries({ cpu, memory, eventLoop, client, processes })) {
+    yield* optionRules.ofSignal(field, value)
+  }
   const builtIn = yield* Effect.all([
     cpu === false ? none : optionRules.within("cpu")(NodeCpu.signalOf(host, cpu)),
     memory === false ? none : optionRules.within("memory")(NodeMemory.signalOf(host, memory)),

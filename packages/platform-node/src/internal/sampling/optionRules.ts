@@ -6,6 +6,7 @@ import * as ByteSize from "effect/ByteSize"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import * as Predicate from "effect/Predicate"
 
 const read = <A>(
   value: Option.Option<A>,
@@ -16,12 +17,23 @@ const read = <A>(
     onSome: Effect.succeed
   })
 
-/** A number of bytes above 0. */
-export const bytes = (field: string, value: ByteSize.Input): Effect.Effect<number, InvalidOptionsError> =>
-  read(ByteSize.fromInput(value).pipe(Option.map(Number), Option.filter((bytes) => bytes > 0)), {
+/** What a process may take, in bytes: none fits into less than a MiB, and who says so means another unit. */
+export const processMemory = (field: string, value: ByteSize.Input): Effect.Effect<number, InvalidOptionsError> =>
+  read(ByteSize.fromInput(value).pipe(Option.map(Number), Option.filter((bytes) => bytes >= 2 ** 20)), {
     field,
     value,
-    remedy: `Use a size above 0, such as "512 MiB"; a plain number is bytes.`
+    remedy: `Use a size of at least "1 MiB", such as "512 MiB"; a plain number is bytes.`
+  })
+
+/** The options of a signal, or `false` in their place. */
+export const ofSignal = <A extends object>(
+  field: string,
+  value: A | false
+): Effect.Effect<A | false, InvalidOptionsError> =>
+  read(Option.liftPredicate((value: A | false) => value === false || Predicate.isObject(value))(value), {
+    field,
+    value,
+    remedy: "Use an object of options, such as { target: 0.9 }, or false to leave the signal out."
   })
 
 /** A target of a load that is a share of a limit: more than all of it is never used. */
