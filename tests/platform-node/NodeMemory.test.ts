@@ -2,6 +2,8 @@ import * as NodeMemory from "@autoscaled-pool/platform-node/NodeMemory"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { TestClock } from "effect/testing"
+import fs from "node:fs"
+import { syncBuiltinESMExports } from "node:module"
 import type * as Host from "../../packages/platform-node/src/internal/host/host.ts"
 import * as Machine from "./machine.ts"
 
@@ -279,6 +281,110 @@ describe("NodeMemory", () => {
           const { first } = yield* start(version1("/", "/", group1("/sys/fs/cgroup/memory", limit, GiB)))
           assert.approximately(first.load, machineLoad, 1e-9)
         }
+      }))
+  })
+
+  describe("a container of lxcfs, whose /proc/meminfo tells its limit as the memory of the machine", () => {
+    const hugePages = "HugePages_Total:    6144\nHugepagesize:       2048 kB\nHugetlb:        12582912 kB\n"
+    const lxc = (limit: number, used: number, group: Machine.Files): Machine.Files => ({
+      ...Machine.unlimited,
+      "/proc/meminfo": Machine.meminfo({ total: limit, available: limit - used }) + hugePages,
+      "/proc/self/mountinfo": Machine.mountLine(2, "/sys/fs/cgroup") +
+        "130 120 0:44 /proc/meminfo /proc/meminfo rw,nosuid,nodev,relatime master:3 - fuse.lxcfs lxcfs rw\n",
+      ...group
+    })
+
+    it.effect("the limit is one of the group, which kills when it is reached, and not a machine that may be fuller", () =>
+      Effect.gen(function*() {
+        for (const limit of [2 * GiB, 8 * GiB, 14 * GiB]) {
+          const used = Math.round(0.93 * limit)
+          const { first, machine, sample } = yield* start(
+            lxc(limit, used, group2("/sys/fs/cgroup", `${limit}`, used))
+          )
+          assert.approximately(first.load, 0.93, 1e-6)
+          assert.strictEqual(first.measure?.of, "cgroup /")
+          assert.isTrue(first.isOverloaded)
+          machine.write({ "/sys/fs/cgroup/memory.current": `${Math.round(0.5 * limit)}\n` })
+          machine.write({ "/proc/meminfo": Machine.meminfo({ total: limit, available: 0.5 * limit }) + hugePages })
+          assert.approximately((yield* sample).load, 0.5, 1e-6)
+        }
+      }))
+
+    it.effect("the huge pages of the machine are none of the container's", () =>
+      Effect.gen(function*() {
+        const warnings = yield* Machine.recordWarnings(Effect.fnUntraced(function*(shown) {
+          const { first } = yield* start(lxc(8 * GiB, 4 * GiB, group2("/sys/fs/cgroup", "max", 4 * GiB)))
+          assert.approximately(first.load, machineLoad, 1e-9)
+          return shown
+        }))
+        assert.deepStrictEqual(warnings, [])
+      }))
+  })
+
+  describe("files as they may come", () => {
+    it.effect("spaces and tabs, before, between and after", () =>
+      Effect.gen(function*() {
+        const { first } = yield* start({
+          ...Machine.unlimited,
+          "/sys/fs/cgroup/memory.max": ` ${512 * MiB} \n`,
+          "/sys/fs/cgroup/memory.high": "\tmax\t\n",
+          "/sys/fs/cgroup/memory.current": `  ${400 * MiB}  `,
+          "/sys/fs/cgroup/memory.stat": `anon\t1\ninactive_file\t ${144 * MiB} \n`
+        })
+        assert.approximately(first.load, 0.5, 1e-9)
+      }))
+
+    it.effect("mount points and groups with spaces and backslashes, and several mounts of the same groups", () =>
+      Effect.gen(function*() {
+        const group = "/system.slice/my app.slice/getty@tty\\x2d1.service"
+        const escaped = group.replaceAll("\\", "\\134").replaceAll(" ", "\\040")
+        for (
+          const mounts of [
+            Machine.mountLine(2, "/my\\040groups"),
+            Machine.mountLine(2, "/elsewhere", { root: "/user.slice" }) + Machine.mountLine(2, "/my\\040groups"),
+            Machine.mountLine(2, "/one", { root: escaped }) + Machine.mountLine(2, "/my\\040groups") +
+            Machine.mountLine(2, "/covered")
+          ]
+        ) {
+          const warnings = yield* Machine.recordWarnings(Effect.fnUntraced(function*(shown) {
+            const { first } = yield* start(Machine.version2(group, {
+              ...group2(`/my groups${group}`, `${512 * MiB}`, 256 * MiB),
+              ...group2("/my groups/system.slice", "max", 256 * MiB),
+              ...group2("/one", `${512 * MiB}`, 256 * MiB),
+              "/proc/self/mountinfo": mounts
+            }))
+            assert.deepInclude(first.measure, { limit: 512 * MiB, of: `cgroup ${group}` })
+            return shown
+          }))
+          assert.deepStrictEqual(warnings, [])
+        }
+      }))
+
+    it.effect("pressure that the kernel does not measure is none, without a word", () =>
+      Effect.gen(function*() {
+        const { readFileSync } = fs
+        const off = Object.assign(new Error("operation not supported on socket, read"), { code: "ENOTSUP" })
+        fs.readFileSync = ((path: string, encoding: "utf8") => {
+          if (path.endsWith("memory.pressure")) throw off
+          return readFileSync(path, encoding)
+        }) as typeof fs.readFileSync // as the files of the kernel are read
+        yield* Effect.addFinalizer(() =>
+          Effect.sync(() => {
+            fs.readFileSync = readFileSync
+            syncBuiltinESMExports()
+          })
+        )
+        syncBuiltinESMExports()
+        const warnings = yield* Machine.recordWarnings(Effect.fnUntraced(function*(shown) {
+          const { first } = yield* start({
+            ...Machine.unlimited,
+            ...group2("/sys/fs/cgroup", `${512 * MiB}`, 400 * MiB),
+            "/sys/fs/cgroup/memory.stat": `${stat(0)}active_file ${144 * MiB}\n`
+          })
+          assert.approximately(first.load, 0.5, 1e-9)
+          return shown
+        }))
+        assert.deepStrictEqual(warnings, [])
       }))
   })
 

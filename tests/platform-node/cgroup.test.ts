@@ -168,10 +168,18 @@ describe("cgroup", () => {
         assert.deepStrictEqual(directories(read().hierarchyOf("memory")), ["/cg/b", "/cg"])
       }))
 
+    const groups = Object.fromEntries(
+      ["/cg/a/b", "/cg/b", "/cg/cpu", "/m", "/c"].map((at) => [`${at}/cgroup.procs`, "100\n"])
+    )
+
     /** What is warned of where a process is in these groups, and these are mounted. */
     const warningsOf = (memberships: string, mounts: string) =>
       Machine.recordWarnings(Effect.fnUntraced(function*(shown) {
-        const { read, warnings } = yield* readerOf({ "/proc/self/cgroup": memberships, "/proc/self/mountinfo": mounts })
+        const { read, warnings } = yield* readerOf({
+          ...groups,
+          "/proc/self/cgroup": memberships,
+          "/proc/self/mountinfo": mounts
+        })
         for (let i = 0; i < 3; i++) read().hierarchyOf("memory")
         yield* warnings.flush
         return shown
@@ -192,7 +200,10 @@ describe("cgroup", () => {
               Machine.mountLine(1, "/cg/cpu", { controllers: "cpu" }) + Machine.mountLine(2, "/cg/unified"),
               "/jobs/7 (memory)"
             ],
-            ["4:memory:/a\n2:cpu,cpuacct:/b\n", other, "/a (memory) and /b (cpu)"]
+            ["4:memory:/a\n2:cpu,cpuacct:/b\n", other, "/a (memory) and /b (cpu)"],
+            // Another file system is mounted over the one that would show it.
+            ["0::/covered\n", Machine.mountLine(2, "/cg"), "/covered (memory, cpu, pids)"],
+            ["4:memory:/jobs\n", Machine.mountLine(1, "/cg/memory", { controllers: "memory" }), "/jobs (memory)"]
           ]
         ) {
           const warnings = yield* warningsOf(memberships, mounts)

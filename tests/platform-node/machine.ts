@@ -103,7 +103,8 @@ export const unlimited: Files = {
   "/proc/self/status": status(),
   "/proc/self/stat": processStat(100, 1),
   "/proc/self/cgroup": "0::/\n",
-  "/proc/self/mountinfo": mountLine(2, "/sys/fs/cgroup")
+  "/proc/self/mountinfo": mountLine(2, "/sys/fs/cgroup"),
+  "/sys/fs/cgroup/cgroup.procs": "100\n"
 }
 
 export const version2 = (group: string, files: Files): Files => ({

@@ -44,6 +44,7 @@ describe("parsers", () => {
   it("quotas of version 2", () => {
     assert.strictEqual(cgroupCpu.parseMax("50000 100000\n"), 0.5)
     assert.strictEqual(cgroupCpu.parseMax("max 100000\n"), Infinity)
+    assert.strictEqual(cgroupCpu.parseMax("10000\t  33333 \n"), 10_000 / 33_333)
     refuses(cgroupCpu.parseMax, ["", "50000", "max", "-1 100000", "0 100000", "50000 0", "a b"])
   })
 

@@ -11,7 +11,7 @@ import * as Effect from "effect/Effect"
 import { type GroupLevel, levels } from "./internal/cgroup/cgroupMemory.ts"
 import type { Heap } from "./internal/heap/v8Heap.ts"
 import * as Host from "./internal/host/host.ts"
-import { type MachineMemory, parseMeminfo } from "./internal/host/machine.ts"
+import { type MachineMemory, parseMeminfo, parseMeminfoOfContainer } from "./internal/host/machine.ts"
 import { parseAnonymousMemory } from "./internal/host/processTree.ts"
 import { now } from "./internal/sampling/between.ts"
 import { tightest } from "./internal/sampling/bound.ts"
@@ -118,14 +118,18 @@ interface Reading {
   readonly own: number
 }
 
-const read = ({ cgroups, files, node, tree }: Host.Host, at: number): Reading => {
+const read = ({ cgroups, files, hasOwnMeminfo, node, tree }: Host.Host, at: number): Reading => {
+  const isOfContainer = hasOwnMeminfo()
   const process = files.optional("/proc/self/status", parseAnonymousMemory) || node.residentMemory()
   const own = process + tree.children(at).memory
-  const machine = files.required("/proc/meminfo", parseMeminfo) ?? machineOf(node, own)
+  const machine = files.required("/proc/meminfo", isOfContainer ? parseMeminfoOfContainer : parseMeminfo) ??
+    machineOf(node, own)
+  // What a container tells as its memory is a limit of its group.
+  const unlimited = isOfContainer ? machine.total + 1 : machine.total || Infinity
   const hierarchy = cgroups().hierarchyOf("memory")
   return {
     machine,
-    groups: hierarchy === undefined ? [] : levels(files, hierarchy, machine.total || Infinity, node.residentMemory),
+    groups: hierarchy === undefined ? [] : levels(files, hierarchy, unlimited, node.residentMemory),
     heap: node.heap(),
     own
   }

@@ -155,7 +155,7 @@ const read = (files: PseudoFiles, warnings: Warnings): Cgroups => {
     controllers.map((controller) => [controller, hierarchyOf(controller, memberships, mounts, files.exists)])
   )
   const unseen = controllersOfLimits.flatMap((controller) => {
-    const group = unseenGroup(controller, memberships, hierarchies.get(controller))
+    const group = unseenGroup(controller, memberships, hierarchies.get(controller), files.exists)
     return group === undefined ? [] : [{ controller, group }]
   })
   if (unseen.length > 0) warnings.add("control groups: not shown", warningOf(unseen))
@@ -165,15 +165,20 @@ const read = (files: PseudoFiles, warnings: Warnings): Cgroups => {
 const controllersOfLimits = ["memory", "cpu", "pids"]
 const controllers = [...controllersOfLimits, "cpuacct", "cpuset"]
 
+/** A mount may be covered by another, under which nothing of it shows. */
+const isShown = (group: Group, path: string, exists: (directory: string) => boolean): boolean =>
+  isOwn(group, path) && exists(group.directory)
+
 /** The group that a controller has this process in, if no mount shows it. */
 const unseenGroup = (
   controller: string,
   memberships: ReadonlyArray<Membership>,
-  hierarchy: Hierarchy | undefined
+  hierarchy: Hierarchy | undefined,
+  exists: (directory: string) => boolean
 ): string | undefined => {
   const version1 = memberships.find(({ controllers, version }) => version === 1 && controllers.includes(controller))
   const membership = version1 ?? memberships.find(({ version }) => version === 2)
-  if (membership === undefined || (hierarchy !== undefined && isOwn(hierarchy.groups[0], membership.path))) {
+  if (membership === undefined || (hierarchy !== undefined && isShown(hierarchy.groups[0], membership.path, exists))) {
     return undefined
   }
   // A machine whose controllers are those of version 1 has every process in the root of version 2, where nothing is.

@@ -6,7 +6,7 @@ import type { Cgroups, Group, Hierarchy } from "./cgroup.ts"
 
 /** `cpu.max` of version 2, in CPUs. */
 export const parseMax: Parser<number> = (text) => {
-  const [, quota, period] = /^(max|\d+) (\d+)\s*$/.exec(text) ?? []
+  const [, quota, period] = /^\s*(max|\d+)\s+(\d+)\s*$/.exec(text) ?? []
   if (period === undefined) return undefined
   return quota === "max" ? Infinity : cpus(Number(quota), Number(period))
 }
@@ -14,18 +14,18 @@ export const parseMax: Parser<number> = (text) => {
 /** `cpu.cfs_quota_us` of version 1, in microseconds; -1 is no limit. */
 export const parseQuota: Parser<number> = (text) => text.trim() === "-1" ? Infinity : parseMicros(text)
 
-const parseMicros: Parser<number> = (text) => /^\d+\s*$/.test(text) ? Number(text) : undefined
+const parseMicros: Parser<number> = (text) => /^\s*\d+\s*$/.test(text) ? Number(text) : undefined
 
 const cpus = (quota: number, period: number): number | undefined => quota > 0 && period > 0 ? quota / period : undefined
 
 /** `usage_usec` of version 2's cpu.stat, in milliseconds. */
 export const parseUsage: Parser<number> = (text) => {
-  const match = /^usage_usec (\d+)$/m.exec(text)
+  const match = /^usage_usec\s+(\d+)\s*$/m.exec(text)
   return match === null ? undefined : Number(match[1]) / 1e3
 }
 
 /** `cpuacct.usage` of version 1, in milliseconds. */
-export const parseAccount: Parser<number> = (text) => /^\d+\s*$/.test(text) ? Number(text) / 1e6 : undefined
+export const parseAccount: Parser<number> = (text) => /^\s*\d+\s*$/.test(text) ? Number(text) / 1e6 : undefined
 
 /** A group with a quota. `used` is CPU time in milliseconds since it exists, left out where nothing tells it. */
 export interface Quota {

@@ -14,7 +14,7 @@ import type { Group, Hierarchy } from "./cgroup.ts"
 /** A positive number of bytes; `max` is no limit. Version 1 says "no limit" with a number larger than any memory. */
 export const parseLimit: Parser<number> = (text) => text.trim() === "max" ? Infinity : positive(parseBytes(text))
 
-export const parseBytes: Parser<number> = (text) => /^\d+\s*$/.test(text) ? Number(text) : undefined
+export const parseBytes: Parser<number> = (text) => /^\s*\d+\s*$/.test(text) ? Number(text) : undefined
 
 const positive = (value: number | undefined): number | undefined => value === 0 ? undefined : value
 
@@ -65,7 +65,7 @@ export const parseStat = (version: 1 | 2): Parser<MemoryStat> => {
   const { active, inactive, limit, slab, unwritten } = fields[version]
   return (text) => {
     const values = new Map<string, number>()
-    for (const [, name, value] of text.matchAll(/^(\w+) (\d+)$/gm)) values.set(name, Number(value))
+    for (const [, name, value] of text.matchAll(/^(\w+)\s+(\d+)\s*$/gm)) values.set(name, Number(value))
     const valueOf = (name: string | undefined) => values.get(name ?? "") ?? 0
     const outOfUse = values.get(inactive)
     if (outOfUse === undefined) return undefined
@@ -111,13 +111,11 @@ export interface GroupLevel extends Level {
   readonly name: string
 }
 
-/**
- * The groups that are limited to less than the machine has. `residentMemory` stands in where a group's use is unknown.
- */
+/** The groups that have a limit: `unlimited` bytes or more is none. `residentMemory` stands in where a group's use is unknown. */
 export const levels = (
   files: PseudoFiles,
   { groups, version }: Hierarchy,
-  machineTotal: number,
+  unlimited: number,
   residentMemory: () => number
 ): ReadonlyArray<GroupLevel> =>
   groups.flatMap((group, index) => {
@@ -125,10 +123,10 @@ export const levels = (
     const own = Math.min(...limits.map((limit) => limit ?? Infinity))
     // Version 1 tells of limits further up than mounts show: the topmost group that is shown has most of the use there.
     const isTopmost = index === groups.length - 1
-    const isLimited = own < machineTotal
+    const isLimited = own < unlimited
     const stat = isLimited || (version === 1 && isTopmost) ? statOf(files, version, group) : undefined
     const limit = Math.min(own, positive(stat?.hierarchicalLimit) ?? Infinity)
-    if (limit >= machineTotal) return []
+    if (limit >= unlimited) return []
     return [{ name: group.name, limit, used: usedOf(files, version, group, stat) ?? residentMemory() }]
   })
 

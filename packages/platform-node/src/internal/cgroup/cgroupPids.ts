@@ -8,7 +8,7 @@ import type { Cgroups } from "./cgroup.ts"
 /** `pids.max` and `pids.current`, the same in both versions. */
 export const parseCount: Parser<number> = (text) => {
   if (text.trim() === "max") return Infinity
-  return /^\d+\s*$/.test(text) ? Number(text) : undefined
+  return /^\s*\d+\s*$/.test(text) ? Number(text) : undefined
 }
 
 /** The groups that have a limit; their names are those of the limits. */

@@ -3,7 +3,7 @@
  * but lxcfs mounts a /proc/stat of its own over the kernel's, in which the CPUs of a container count from 0.
  */
 import type { Cgroups } from "../cgroup/cgroup.ts"
-import { parseCpuList } from "./machine.ts"
+import { parseCpuList, parseHasMount } from "./machine.ts"
 import type { PseudoFiles } from "./pseudoFiles.ts"
 
 export type CpuSet = ReadonlySet<number>
@@ -26,7 +26,7 @@ export const make = (files: PseudoFiles, cgroups: () => Cgroups): CpuNumbers => 
 }
 
 const areKernelNumbers = (files: PseudoFiles, allowed: CpuSet, listed: ReadonlyArray<number>): boolean => {
-  if (files.optional("/proc/self/mountinfo", parseHasOwnStat) === true) return false
+  if (files.optional("/proc/self/mountinfo", parseHasMount("/proc/stat")) === true) return false
   const known = listed.filter((cpu) => allowed.has(cpu))
   if (known.length === allowed.size) return true
   if (known.length === 0) return false
@@ -36,8 +36,6 @@ const areKernelNumbers = (files: PseudoFiles, allowed: CpuSet, listed: ReadonlyA
   if (offline === undefined) return listed.length > allowed.size
   return [...allowed].every((cpu) => offline.has(cpu) || known.includes(cpu))
 }
-
-const parseHasOwnStat = (text: string): boolean => /^(\S+ ){4}\/proc\/stat /m.test(text)
 
 const cpusets = (files: PseudoFiles, cgroups: Cgroups): ReadonlyArray<ReadonlyArray<number>> =>
   (cgroups.hierarchyOf("cpuset")?.groups ?? []).flatMap(({ directory }) => {

@@ -5,6 +5,7 @@
 import * as Effect from "effect/Effect"
 import * as cgroup from "../cgroup/cgroup.ts"
 import * as cpuNumbers from "./cpuNumbers.ts"
+import { parseHasMount } from "./machine.ts"
 import { measurable } from "./measurable.ts"
 import { type Node, thisNode } from "./node.ts"
 import * as processTree from "./processTree.ts"
@@ -20,6 +21,8 @@ export interface Host {
   readonly warnings: warnings.Warnings
   readonly cgroups: () => cgroup.Cgroups
   readonly cpuNumbers: cpuNumbers.CpuNumbers
+  /** Whether /proc/meminfo tells of the container, and not of the machine. */
+  readonly hasOwnMeminfo: () => boolean
   readonly tree: processTree.ProcessTree
   readonly userProcesses: userProcesses.UserProcesses
 }
@@ -30,17 +33,24 @@ export const make = (options: {
   readonly node?: Partial<Node> | undefined
 } = {}): Effect.Effect<Host> =>
   Effect.sync(() => {
-    const once = warnings.make()
-    const node = measurable({ ...thisNode, ...options.node }, once)
-    const files = pseudoFiles.make(options.root ?? "", once)
-    const cgroups = cgroup.makeReader(files, once)
+    const warned = warnings.make()
+    const node = measurable({ ...thisNode, ...options.node }, warned)
+    const files = pseudoFiles.make(options.root ?? "", warned)
+    const cgroups = cgroup.makeReader(files, warned)
     return {
       node,
       files,
-      warnings: once,
+      warnings: warned,
       cgroups,
       cpuNumbers: cpuNumbers.make(files, cgroups),
+      hasOwnMeminfo: once(() => files.optional("/proc/self/mountinfo", parseHasMount("/proc/meminfo")) === true),
       tree: processTree.make(files),
       userProcesses: userProcesses.make(files)
     }
   })
+
+/** Whoever starts a container mounts its files before; what they are is asked for once. */
+const once = <A>(read: () => A): () => A => {
+  let answer: { readonly value: A } | undefined
+  return () => (answer ??= { value: read() }).value
+}

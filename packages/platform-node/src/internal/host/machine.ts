@@ -13,11 +13,20 @@ export interface MachineMemory {
  * the machine is smaller by them.
  */
 export const parseMeminfo: Parser<MachineMemory> = (text) => {
-  const whole = kibibytes(text, /^MemTotal:\s+(\d+) kB$/m)
+  const memory = parseMeminfoOfContainer(text)
+  if (memory === undefined) return undefined
+  const total = memory.total - setAside(text)
+  return total > 0 ? { ...memory, total } : undefined
+}
+
+/**
+ * /proc/meminfo as lxcfs writes it: the limit of the container is its memory, but the huge pages are the machine's.
+ * (`proc_meminfo_read`, src/proc_fuse.c)
+ */
+export const parseMeminfoOfContainer: Parser<MachineMemory> = (text) => {
+  const total = kibibytes(text, /^MemTotal:\s+(\d+) kB$/m)
   const available = kibibytes(text, /^MemAvailable:\s+(\d+) kB$/m)
-  if (whole === undefined || available === undefined) return undefined
-  const total = whole - setAside(text)
-  return total > 0 ? { total, available } : undefined
+  return total !== undefined && available !== undefined && total > 0 ? { total, available } : undefined
 }
 
 /** Kernels before 4.20 tell of one size of huge page only, in pages. */
@@ -29,6 +38,10 @@ const kibibytes = (text: string, pattern: RegExp): number | undefined => {
   const match = pattern.exec(text)
   return match === null ? undefined : Number(match[1]) * 1024
 }
+
+/** Whether /proc/self/mountinfo has a mount of something else over a file of the kernel, as lxcfs makes it in a container. */
+export const parseHasMount = (path: string): Parser<boolean> => (text) =>
+  text.split("\n").some((line) => line.split(" ", 5)[4] === path)
 
 /** CPU time of all `cpus` together since boot, in any unit. */
 export interface CpuTimes {

@@ -67,8 +67,9 @@ export const make = (root: string, warnings: Warnings): PseudoFiles => {
 const codeOf = (error: unknown): string =>
   error instanceof Error && "code" in error ? String(error.code) : String(error)
 
-// The last two: of a process that has ended, of a control group that was removed.
-const gone = new Set(["ENOENT", "ENOTDIR", "ESRCH", "ENODEV"])
+// From the third on: of a process that has ended, of a control group that was removed, of what the kernel does not measure
+// (PSI that is off, where its files are there all the same).
+const gone = new Set(["ENOENT", "ENOTDIR", "ESRCH", "ENODEV", "ENOTSUP", "EOPNOTSUPP"])
 
 // What other users' processes do may be none of our business (the option hidepid of /proc).
 const hidden = new Set(["EACCES", "EPERM"])
