@@ -544,6 +544,22 @@ describe("NodeMemory", () => {
         ])
       })))
 
+    it.effect("an unreadable file that should be there is not said to be missing, and a missing one not to be all of /proc", () =>
+      Machine.recordWarnings(Effect.fnUntraced(function*(warnings) {
+        const { machine, sample } = yield* start(
+          Machine.version2("/app", group2("/sys/fs/cgroup/app", `${512 * MiB}`, 256 * MiB))
+        )
+        for (const file of ["/sys/fs/cgroup/app/memory.current", "/sys/fs/cgroup/app/memory.stat", "/proc/meminfo"]) {
+          machine.obstruct(file)
+          yield* sample
+          assert.include(warnings.at(-1), `${file} cannot be read (EISDIR)`)
+        }
+        machine.remove("/proc/self/cgroup")
+        assert.isFinite((yield* sample).load)
+        assert.strictEqual(warnings.length, 4)
+        assert.strictEqual(warnings[3], "There is no /proc/self/cgroup; load signals go on without it")
+      })))
+
     it.effect("a group whose use is unknown is judged by what the process holds", () =>
       Machine.recordWarnings(Effect.fnUntraced(function*(warnings) {
         const { machine, sample } = yield* start(

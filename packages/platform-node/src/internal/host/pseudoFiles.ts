@@ -20,18 +20,22 @@ export interface PseudoFiles {
 }
 
 export const make = (root: string, warnings: Warnings): PseudoFiles => {
-  const read = (path: string): string | undefined => {
+  const exists = (path: string): boolean => existsSync(root + path)
+  const read = (path: string, onGone: () => void): string | undefined => {
     try {
       return readFileSync(root + path, "utf8")
     } catch (error) {
       const code = codeOf(error)
-      if (!gone.has(code) && !(hidden.has(code) && ofProcess.test(path))) {
+      if (gone.has(code)) onGone()
+      else if (!hidden.has(code) || !ofProcess.test(path)) {
         warnings.add(`${basename(path)}: ${code}`, `${path} cannot be read (${code}); load signals go on without it`)
       }
       return undefined
     }
   }
-  const parsed = <A>(path: string, text: string, parse: Parser<A>): A | undefined => {
+  const parsed = <A>(path: string, parse: Parser<A>, onGone: () => void): A | undefined => {
+    const text = read(path, onGone)
+    if (text === undefined) return undefined
     const value = parse(text)
     if (value === undefined) {
       warnings.add(
@@ -41,25 +45,16 @@ export const make = (root: string, warnings: Warnings): PseudoFiles => {
     }
     return value
   }
-  const optional = <A>(path: string, parse: Parser<A>): A | undefined => {
-    const text = read(path)
-    return text === undefined ? undefined : parsed(path, text, parse)
-  }
   return {
-    optional,
-    exists: (path) => existsSync(root + path),
+    optional: (path, parse) => parsed(path, parse, () => {}),
+    required: (path, parse) => parsed(path, parse, () => warnings.add(...missing(path, exists))),
+    exists,
     list: (path) => {
       try {
         return readdirSync(root + path)
       } catch {
         return []
       }
-    },
-    required: (path, parse) => {
-      const text = read(path)
-      if (text !== undefined) return parsed(path, text, parse)
-      warnings.add(...missing(path))
-      return undefined
     }
   }
 }
@@ -77,7 +72,7 @@ const ofProcess = /^\/proc\/\d/
 
 const excerpt = (text: string): string => JSON.stringify(text.length > 40 ? `${text.slice(0, 40)}...` : text)
 
-const missing = (path: string): [cause: string, message: string] =>
-  path.startsWith("/proc/")
+const missing = (path: string, exists: (path: string) => boolean): [cause: string, message: string] =>
+  path.startsWith("/proc/") && !exists("/proc/self")
     ? ["/proc: missing", `There is no ${path}: load signals see the machine through node:os, and no container limits`]
     : [`${basename(path)}: missing`, `There is no ${path}; load signals go on without it`]
