@@ -480,17 +480,25 @@ describe("AutoscaledPool: abort", () => {
     assert.strictEqual(play.finalized, 1)
   })
 
-  test("a cleanup that fails does not fail the abort, and is not dropped: it is logged once the run has ended", function*() {
-    const { layer, lines } = log()
-    const { play, pool } = yield* scene()
-    play.body = () => Effect.ensuring(Effect.never, Effect.die(new Error("the socket would not close")))
-    const run = yield* begin(Effect.provide(pool.run, layer))
-    yield* pool.abort
-    assert.strictEqual((yield* resultOf(run)).outcome, "Aborted")
-    const warnings = lines.filter(({ level }) => level === "Warn")
-    assert.strictEqual(warnings.length, 1)
-    assert.include(warnings[0].cause, "the socket would not close")
-  })
+  for (const ending of ["abort", "interruption", "drain and abort"] as const) {
+    test(`a cleanup that fails does not fail the ${ending}, and is not dropped: it is logged once the run has ended`, function*() {
+      const { layer, lines } = log()
+      const { play, pool } = yield* scene()
+      play.body = () => Effect.ensuring(Effect.never, Effect.die(new Error("the socket would not close")))
+      const run = yield* begin(Effect.provide(pool.run, layer))
+      if (ending === "drain and abort") yield* begin(pool.drain)
+      if (ending === "interruption") {
+        yield* Fiber.interrupt(run)
+        assert.isTrue(Cause.hasInterruptsOnly(yield* causeOf(run)))
+      } else {
+        yield* pool.abort
+        assert.strictEqual((yield* resultOf(run)).outcome, "Aborted")
+      }
+      const warnings = lines.filter(({ level }) => level === "Warn")
+      assert.strictEqual(warnings.length, 1)
+      assert.include(warnings[0].cause, "the socket would not close")
+    })
+  }
 
   test("leaves no timer behind, whatever the run was waiting for", function*() {
     const { clock, pending } = yield* countingClock

@@ -228,6 +228,7 @@ export class Pool<A, E> implements AutoscaledPool<E> {
     run.dispatcher = dispatcher
     if (run.told === "Abort") dispatcher.end("Aborted")
     else if (run.told === "Drain") dispatcher.drain()
+    yield* Effect.addFinalizer(() => warnOfSuppressed(dispatcher))
     yield* Effect.addFinalizer(() => within(this.work.close, this.plan.limits.finalizerTimeout))
     yield* this.show(run, dispatcher, now)
     this.publish({ _tag: "RunStarted" })
@@ -241,12 +242,6 @@ export class Pool<A, E> implements AutoscaledPool<E> {
     if (dispatcher.isOpaque) yield* supervise(dispatcher, this.keepAsking(dispatcher))
     yield* drained(dispatcher)
 
-    if (dispatcher.course.suppressed !== undefined) {
-      yield* Effect.logWarning(
-        "Failures of tasks that were interrupted because their run ended",
-        dispatcher.course.suppressed
-      )
-    }
     // Whatever can fail a run fails with E: the constructors of AutoscaledPool see to that.
     if (dispatcher.course.failure !== undefined) {
       return yield* Effect.failCause(dispatcher.course.failure as Cause.Cause<E>)
@@ -335,6 +330,12 @@ export class Pool<A, E> implements AutoscaledPool<E> {
     return span._tag === "Some" ? Context.add(context, Tracer.ParentSpan, span.value) : context
   }
 }
+
+/** A finalizer here, because the interruption of a run leaves out whatever follows its end. */
+const warnOfSuppressed = <A>({ course: { suppressed } }: Dispatcher<A>): Effect.Effect<void> =>
+  suppressed === undefined
+    ? Effect.void
+    : Effect.logWarning("Failures of tasks that were interrupted because their run ended", suppressed)
 
 /** Waits for an effect, but not for longer than this: it goes on by itself then. */
 const within = (effect: Effect.Effect<void>, millis: number): Effect.Effect<void> =>
