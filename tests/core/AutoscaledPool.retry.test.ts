@@ -3,9 +3,10 @@
  */
 import { AutoscaledPool, SystemStatus, TaskSource } from "@autoscaled-pool/core"
 import { assert, describe, it } from "@effect/vitest"
-import { Cause, Context, Data, type Duration, Effect, Fiber, Option, Queue, Ref, Schedule } from "effect"
+import { Cause, Clock, Context, Data, type Duration, Effect, Fiber, Option, Queue, Ref, Schedule } from "effect"
 import { CurrentTask } from "../../packages/core/src/internal/task/currentTask.ts"
-import { after, begin, causeOf, failureOf, hasEnded, resultOf, settled, test } from "./stage.ts"
+import { monotonicMillis } from "../../packages/core/src/internal/time/monotonic.ts"
+import { after, begin, causeOf, failureOf, hasEnded, resultOf, settled, test, wallClock } from "./stage.ts"
 
 class Flaky extends Data.TaggedError("Flaky")<{ readonly item: number }> {}
 
@@ -127,6 +128,38 @@ describe("AutoscaledPool: retry", () => {
     })
     assert.strictEqual(yield* failureOf(yield* begin(pool.run)), "no more")
   })
+
+  for (const jump of [3_600_000, -3_600_000]) {
+    test(`a wall clock that jumps by ${jump} ms changes neither pauses nor the end of a schedule`, function*() {
+      const { clock, jump: jumpBy } = yield* wallClock
+      const schedules = {
+        spaced: Schedule.spaced("10 seconds"),
+        fixed: Schedule.fixed("10 seconds"),
+        windowed: Schedule.windowed("10 seconds"),
+        limited: Schedule.while(Schedule.spaced("10 seconds"), ({ elapsed }) => elapsed < 45_000)
+      }
+      for (const [name, schedule] of Object.entries(schedules)) {
+        const tries: Array<number> = []
+        const begun = yield* monotonicMillis
+        const task = Effect.andThen(
+          Effect.map(monotonicMillis, (at) => void tries.push((at - begun) / 1000)),
+          Effect.suspend(() => tries.length < 5 ? Effect.fail("again") : Effect.void)
+        )
+        const story = Effect.gen(function*() {
+          const pool = yield* AutoscaledPool.fromSource(TaskSource.fromIterable([1]), () => task, {
+            retry: { schedule }
+          })
+          const run = yield* begin(pool.run)
+          yield* after("15 seconds")
+          jumpBy(jump)
+          yield* after("25 seconds")
+          assert.strictEqual((yield* resultOf(run)).succeeded, 1)
+        })
+        yield* Effect.provideService(story, Clock.Clock, clock)
+        assert.deepStrictEqual(tries, [0, 10, 20, 30, 40], name)
+      }
+    })
+  }
 
   test("schedules see the services of where the pool was built", function*() {
     const Patience = Context.Service<"Patience", number>("Patience")

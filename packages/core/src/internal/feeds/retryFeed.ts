@@ -37,7 +37,7 @@ export interface Tried<A> {
   dueAt: number
 }
 
-type Step = (now: number, error: unknown) => Pull.Pull<readonly [unknown, Duration.Duration], unknown, unknown, unknown>
+type Step = (error: unknown) => Pull.Pull<readonly [unknown, Duration.Duration], unknown, unknown, unknown>
 
 /** Which failures are tried again, and when. */
 export type RetrySchedule = Schedule.Schedule<unknown, unknown, unknown, unknown>
@@ -141,16 +141,18 @@ export class RetryFeed<A> implements Feed<Tried<A>> {
 
   /** The pause before the next try, or a failure with `Done` where there is none. */
   private delayAfter(tried: Tried<A>, error: unknown): Effect.Effect<number, unknown> {
-    const stepped = Clock.clockWith((clock) =>
-      Effect.flatMap(this.stepOf(tried), (step) => step(clock.currentTimeMillisUnsafe(), error))
-    )
+    const stepped = Effect.flatMap(this.stepOf(tried), (step) => step(error))
     // The host forks in the pool's context, which has what the schedule requires.
     return Effect.map(stepped, ([, delay]) => Duration.toMillis(delay)) as Effect.Effect<number, unknown>
   }
 
+  /** Schedules are told the time of day: it is read once, so that a clock which is set meanwhile changes no pause. */
   private stepOf(tried: Tried<A>): Effect.Effect<Step, never, unknown> {
     if (tried.step !== undefined) return Effect.succeed(tried.step)
-    return Effect.tap(Schedule.toStep(this.schedule), (step) => Effect.sync(() => void (tried.step = step)))
+    return Effect.zipWith(Schedule.toStep(this.schedule), Clock.currentTimeMillis, (step, wallTime) => {
+      const since = this.host.now()
+      return (tried.step = (error) => step(Math.round(wallTime + this.host.now() - since), error))
+    })
   }
 
   private decide(
