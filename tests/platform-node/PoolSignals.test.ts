@@ -84,4 +84,24 @@ describe("PoolSignals.drainOnSignal", () => {
     const error = yield* Effect.flip(PoolSignals.drainOnSignal(empty, { gracePeriod: 0 }))
     assert.deepInclude(error, { _tag: "InvalidOptionsError", field: "gracePeriod" })
   })
+
+  test("refuses signals that no process hears, and none at all", function*() {
+    const empty = yield* AutoscaledPool.fromSource(TaskSource.fromIterable([]), () => Effect.void)
+    for (const signals of [[], ["SIGKILL"], ["SIGTERM", "SIGSTOP"], ["sigterm"], ["toString"], [15]]) {
+      // The compiler refuses some of them.
+      const error = yield* Effect.flip(PoolSignals.drainOnSignal(empty, { signals: signals as Array<NodeJS.Signals> }))
+      assert.deepInclude(error, { _tag: "InvalidOptionsError", field: "signals" })
+    }
+  })
+
+  test("a signal that is named twice is heard once", function*() {
+    const jobs = TaskSource.fromIterable([1, 2, 3])
+    const pool = yield* AutoscaledPool.fromSource(jobs, () => Effect.sleep("1 second"), {
+      concurrencySettings: { maxConcurrency: 1 }
+    })
+    const run = yield* begin(PoolSignals.drainOnSignal(pool, { signals: [signal, signal] }))
+    yield* send
+    yield* after("1 second")
+    assert.deepInclude(yield* resultOf(run), { outcome: "Drained", succeeded: 1 })
+  })
 })

@@ -13,6 +13,7 @@ import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as Queue from "effect/Queue"
 import type * as Scope from "effect/Scope"
+import { constants } from "node:os"
 
 /**
  * Options of {@link drainOnSignal}.
@@ -22,7 +23,7 @@ import type * as Scope from "effect/Scope"
  * - `gracePeriod`: how long tasks in flight may take to end after the first signal, longer than 0, default 25 seconds.
  *   Kubernetes kills a pod 30 seconds after SIGTERM, unless `terminationGracePeriodSeconds` says otherwise: leave some of
  *   that time to finalizers.
- * - `signals`: the signals that end the run, default `["SIGINT", "SIGTERM"]`.
+ * - `signals`: the signals that end the run, at least one that a process can hear, default `["SIGINT", "SIGTERM"]`.
  *
  * @category models
  * @since 0.1.0
@@ -79,9 +80,10 @@ export const drainOnSignal = Effect.fn("PoolSignals.drainOnSignal")(
     { gracePeriod = "25 seconds", signals = ["SIGINT", "SIGTERM"] }: Options = {}
   ): Effect.fn.Return<RunReport, E | AlreadyRunningError | InvalidOptionsError> {
     const grace = yield* readGracePeriod(gracePeriod)
+    const ending = yield* readSignals(signals)
     return yield* Effect.uninterruptibleMask((restore) =>
       Effect.scoped(Effect.gen(function*() {
-        const received = yield* listen(signals)
+        const received = yield* listen(ending)
         const run = yield* Effect.forkChild(Effect.interruptible(pool.run), { startImmediately: true })
         yield* Effect.forkScoped(Effect.interruptible(endAt(received.signals, pool, grace)))
         const waited = yield* Effect.exit(restore(Fiber.await(run)))
@@ -100,6 +102,20 @@ const readGracePeriod = (input: Duration.Input): Effect.Effect<Duration.Duration
   const remedy = `Use a duration longer than 0, such as "25 seconds"; a plain number is milliseconds.`
   return Effect.fail(new InvalidOptionsError({ field: "gracePeriod", value: input, remedy }))
 }
+
+/** Each once: one that is heard twice would be its own second signal. */
+const readSignals = (
+  signals: ReadonlyArray<NodeJS.Signals>
+): Effect.Effect<ReadonlyArray<NodeJS.Signals>, InvalidOptionsError> => {
+  const value = signals.length === 0 ? signals : signals.find((name) => !isHeard(name))
+  if (value === undefined) return Effect.succeed([...new Set(signals)])
+  const remedy = "Use signals that a process can listen to, at least one, such as [\"SIGTERM\"]."
+  return Effect.fail(new InvalidOptionsError({ field: "signals", value, remedy }))
+}
+
+/** The system has such a signal, and lets a process hear it. */
+const isHeard = (name: string): boolean =>
+  Object.hasOwn(constants.signals, name) && name !== "SIGKILL" && name !== "SIGSTOP"
 
 interface Received {
   readonly signals: Queue.Dequeue<NodeJS.Signals>
