@@ -263,6 +263,51 @@ describe("AutoscaledPool: finalizers", () => {
     }
   }
 
+  test("a stream whose end was not waited for begins anew in the next run", function*() {
+    let isStuck = true
+    const end = Effect.suspend(() => isStuck ? Effect.never : Effect.void)
+    const stream = Stream.suspend(() => Stream.concat(Stream.make(1, 2), isStuck ? Stream.never : Stream.empty))
+    const done: Array<number> = []
+    const pool = yield* AutoscaledPool.fromSource(
+      TaskSource.fromStream(Stream.concat(stream, Stream.fromEffectDrain(Effect.ensuring(end, end)))),
+      (n) => Effect.sync(() => done.push(n)),
+      limit
+    )
+    const run = yield* begin(pool.run)
+    yield* begin(pool.abort)
+    yield* after("5 seconds")
+    yield* after("5 seconds")
+    assert.isTrue(hasEnded(run))
+    isStuck = false
+    yield* resultOf(yield* begin(pool.run))
+    assert.deepStrictEqual(done, [1, 2, 1, 2])
+  })
+
+  test("what a stream answers that was not waited for does not disturb the next run", function*() {
+    let opened = 0
+    const stream = Stream.suspend(() => {
+      const own = 10 * ++opened
+      const late = Effect.uninterruptible(
+        Effect.delay(Effect.succeed(own + 1), own === 10 ? "20 seconds" : "30 seconds")
+      )
+      return Stream.concat(Stream.make(own), Stream.fromEffect(late))
+    })
+    const done: Array<number> = []
+    const pool = yield* AutoscaledPool.fromSource(
+      TaskSource.fromStream(stream),
+      (n) => Effect.sync(() => done.push(n)),
+      limit
+    )
+    yield* begin(pool.run)
+    yield* begin(pool.abort)
+    yield* after("5 seconds")
+    yield* after("5 seconds")
+    const run = yield* begin(pool.run)
+    yield* after("1 minute")
+    assert.strictEqual((yield* resultOf(run)).succeeded, 2)
+    assert.deepStrictEqual(done, [10, 20, 21])
+  })
+
   test("a drain waits for a task that takes longer than its finalizers may", function*() {
     let isDone = false
     const source = TaskSource.fromPull(Effect.succeedSome(1))

@@ -54,24 +54,23 @@ export class StreamSource<A, E, R> extends ReturningSource<A, E, R> {
 
   override readonly close: Effect.Effect<void> = Effect.suspend(() => {
     if (this.takerCount > 0) return Effect.void
-    const { pulling } = this
     const inHand = this.chunk.length - this.position + this.returnedCount
-    this.wasLeft = (this.hasGiven || this.open !== undefined) && !this.isDone
-    this.begin()
-    const stopped = pulling === undefined ? Effect.void : Fiber.interrupt(pulling)
-    return Effect.andThen(
-      Effect.andThen(stopped, this.release),
-      inHand > 0 ? this.warn(inHandAtEnd(inHand)) : Effect.void
-    )
+    const left = this.beginAnew()
+    return inHand > 0 ? Effect.andThen(left, this.warn(inHandAtEnd(inHand))) : left
   })
 
-  private begin(): void {
+  /** The next run begins anew at once, however long the end of the stream takes. */
+  private beginAnew(): Effect.Effect<void> {
+    const { open, pulling } = this
+    this.wasLeft = (this.hasGiven || open !== undefined) && !this.isDone
     this.forgetReturned()
     this.chunk = []
     this.position = 0
     this.isDone = false
     this.hasGiven = false
     this.pulling = undefined
+    this.open = undefined
+    return Effect.andThen(pulling === undefined ? Effect.void : Fiber.interrupt(pulling), closed(open))
   }
 
   private warn(text: string): Effect.Effect<void> {
@@ -87,7 +86,7 @@ export class StreamSource<A, E, R> extends ReturningSource<A, E, R> {
       pulling.addObserver((exit) => {
         // Where several runs take, each is to learn of a failure.
         if (this.takerCount > 1 && Exit.isFailure(exit) && !Cause.hasInterruptsOnly(exit.cause)) return
-        this.pulling = undefined
+        if (this.pulling === pulling) this.pulling = undefined
       })
       return pulling
     }
@@ -99,32 +98,34 @@ export class StreamSource<A, E, R> extends ReturningSource<A, E, R> {
   }
 
   private readonly pullNext: Effect.Effect<void, E, R> = Effect.suspend(() =>
-    this.opened.pipe(
-      Effect.flatMap(({ pull }) => pull),
-      Effect.map((chunk) => {
-        this.chunk = chunk
-        this.position = 0
-        this.hasGiven = true
-      }),
-      Pull.catchDone(() => {
-        this.isDone = true
-        return Effect.andThen(this.release, this.wasLeft && !this.hasGiven ? this.warn(nothingLeft) : Effect.void)
-      })
-    )
+    Effect.flatMap(this.opened, (open) =>
+      open.pull.pipe(
+        Effect.map((chunk) => {
+          if (this.open !== open) return // it was left meanwhile, and not waited for
+          this.chunk = chunk
+          this.position = 0
+          this.hasGiven = true
+        }),
+        Pull.catchDone(() => this.open === open ? this.finish : Effect.void)
+      ))
   ) as Effect.Effect<void, E, R> // `catchDone` cannot see that an error of type E is no `Done`
+
+  private readonly finish: Effect.Effect<void> = Effect.suspend(() => {
+    const { open } = this
+    this.isDone = true
+    this.open = undefined
+    return Effect.andThen(closed(open), this.wasLeft && !this.hasGiven ? this.warn(nothingLeft) : Effect.void)
+  })
 
   private readonly opened: Effect.Effect<Open<A, E, R>, never, R> = Effect.suspend(() => {
     if (this.open !== undefined) return Effect.succeed(this.open)
     const scope = Scope.makeUnsafe()
     return Effect.map(Scope.provide(Stream.toPull(this.stream), scope), (pull) => (this.open = { scope, pull }))
   })
-
-  private readonly release: Effect.Effect<void> = Effect.suspend(() => {
-    const open = this.open
-    this.open = undefined
-    return open === undefined ? Effect.void : Scope.close(open.scope, Exit.void)
-  })
 }
+
+const closed = (open: { readonly scope: Scope.Closeable } | undefined): Effect.Effect<void> =>
+  open === undefined ? Effect.void : Scope.close(open.scope, Exit.void)
 
 const inHandAtEnd = (elements: number): string =>
   `The run has ended with ${elements} ${elements === 1 ? "element" : "elements"} of its stream in hand that ` +
