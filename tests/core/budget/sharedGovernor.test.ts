@@ -484,6 +484,75 @@ describe("ConcurrencyGovernor, shared: nested use", () => {
     assert.isTrue(hasEnded(run))
     assert.strictEqual((yield* governor.state).inUse, 0)
   })
+
+  /** What tasks that hold one permit each await, with the permits that it takes. */
+  const heavier: ReadonlyArray<
+    readonly [
+      string,
+      (governor: ConcurrencyGovernor.ConcurrencyGovernor, task: Effect.Effect<unknown>) => Effect.Effect<unknown>
+    ]
+  > = [
+    ["an effect", (governor, task) => governor.withPermits(3)(task)],
+    ["an effect that takes more than there are", (governor, task) => governor.withPermits(9)(task)],
+    [
+      "several effects",
+      (governor, task) =>
+        Effect.forEach([1, 2, 3, 4], (permits) => governor.withPermits(permits)(task), { concurrency: "unbounded" })
+    ],
+    ["an effect in an effect", (governor, task) => governor.withPermits(2)(governor.withPermits(4)(task))],
+    ["an effect of another consumer", (governor, task) =>
+      Effect.scoped(
+        Effect.flatMap(Effect.orDie(governor.consumer()), (consumer) => consumer.withPermits(2)(task))
+      )],
+    [
+      "a pool",
+      (governor, task) =>
+        AutoscaledPool.forEach([1, 2, 3], () => task, { governor, weight: (n) => n, discard: true }).pipe(
+          Effect.orDie,
+          Effect.provide(SystemStatus.layerTest)
+        )
+    ]
+  ]
+  for (const [what, inner] of heavier) {
+    for (const isOverloaded of [false, true]) {
+      test(`tasks that all await ${what} of more permits do not wait for each other${isOverloaded ? ", in an overload" : ""}`, function*() {
+        const { set } = yield* SystemStatus.TestSystemStatus
+        const governor = yield* fixedAt(4)
+        const { tally, task } = counted(() => Effect.sleep("1 second"))
+        const holders = yield* begin(
+          AutoscaledPool.forEach(
+            [1, 2, 3, 4, 5, 6],
+            () => Effect.andThen(Effect.sleep("1 second"), inner(governor, task)),
+            {
+              governor,
+              discard: true
+            }
+          )
+        )
+        yield* after("500 millis")
+        yield* set("cpu", { isOverloaded })
+        yield* after("60 seconds")
+        assert.isTrue(hasEnded(holders))
+        assert.isAtLeast(tally.succeeded, 6)
+        assert.isAtMost(tally.peak, 4)
+        assert.deepInclude(yield* governor.state, { inUse: 0, consumers: [] })
+      })
+    }
+  }
+
+  test("what waits in a task that has ended borrows nothing of it", function*() {
+    const governor = yield* fixedAt(1)
+    const { tally, task } = counted(() => Effect.sleep("1 second"))
+    const detached = Effect.forkDetach(governor.withPermit(task))
+    const outer = Effect.andThen(Effect.replicateEffect(detached, 3), Effect.sleep("500 millis"))
+    for (const outermost of [governor.withPermit(outer), AutoscaledPool.forEach([1], () => outer, { governor })]) {
+      yield* begin(outermost)
+      yield* after("5 seconds")
+    }
+    assert.strictEqual(tally.succeeded, 6)
+    assert.strictEqual(tally.peak, 1)
+    assert.deepInclude(yield* governor.state, { inUse: 0, consumers: [] })
+  })
 })
 
 describe("ConcurrencyGovernor, shared: the policy", () => {

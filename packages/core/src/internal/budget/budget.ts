@@ -10,6 +10,7 @@ import type { ConcurrencySettings } from "../../ConcurrencySettings.ts"
 import type { ScalingPolicy } from "../../ScalingPolicy.ts"
 import type { SystemInfo, SystemStatus } from "../../SystemStatus.ts"
 import { Gate } from "./gate.ts"
+import type { Holding, HoldingBudget } from "./holding.ts"
 import { ObservationWindow } from "./observationWindow.ts"
 import { Regulator } from "./regulator.ts"
 import { type Share, Shares } from "./shares.ts"
@@ -26,13 +27,15 @@ export interface Member {
   readonly ages: (now: number) => ReadonlyArray<number>
 }
 
-export class Budget {
+export class Budget implements HoldingBudget {
   readonly gate: Gate
   readonly window: ObservationWindow
   readonly regulator: Regulator
   readonly now: () => number
   /** In the order in which they joined. */
   readonly members = new Set<Member>()
+  readonly blocked = new Set<Holding>()
+  private inFlight = 0
   private readonly byShare = new Map<Share, Member>()
   private readonly attention: SystemStatus["Service"]["attention"]
   private shares: Shares | undefined
@@ -136,6 +139,7 @@ export class Budget {
 
   /** Books a start that takes so many permits more. */
   book(member: Member, permits: number, now: number): void {
+    this.inFlight++
     this.gate.book(now, permits)
     if (permits > 0) this.record(member, permits, now)
   }
@@ -146,7 +150,26 @@ export class Budget {
     this.record(member, permits, now)
   }
 
+  /**
+   * Whether every task in flight is blocked, because it waits for permits that others hold. All permits are idle then: one
+   * more may start on them, whatever it takes, as else none ever would.
+   */
+  get isStuck(): boolean {
+    return this.blocked.size > 0 && this.inFlight <= this.blocked.size
+  }
+
+  /** Whether it would be if this one waited too. */
+  isStuckWith(holding: Holding): boolean {
+    return this.inFlight <= this.blocked.size + Number(!this.blocked.has(holding))
+  }
+
   release(member: Member, permits: number, now: number): void {
+    this.inFlight--
+    if (this.blocked.size > 0 && this.inFlight <= this.blocked.size) {
+      for (const { wake } of [...this.blocked]) {
+        wake()
+      }
+    }
     if (permits === 0) return
     this.gate.release(permits)
     if (this.gate.current === 0) this.attention?.endUnsafe()

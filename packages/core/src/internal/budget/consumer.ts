@@ -18,7 +18,7 @@ import { Budget, type Member } from "./budget.ts"
 import type { TaskOutcome } from "./completionTally.ts"
 import { ConcurrencyMeter } from "./concurrencyMeter.ts"
 import { type Dispatching, nobody } from "./dispatching.ts"
-import { type Borrower, type Holding, holdingOf } from "./holding.ts"
+import { type Borrower, type Holding, holdingOf, type Nested } from "./holding.ts"
 import type { Ends } from "./observationWindow.ts"
 import { type OwnBounds, readOwn } from "./ownBounds.ts"
 import { overloadedIn } from "./regulator.ts"
@@ -37,7 +37,7 @@ export interface Regulation {
   readonly retire: Effect.Effect<void>
 }
 
-export class BudgetConsumer implements Member, Borrower {
+export class BudgetConsumer implements Member, Borrower, Nested {
   readonly budget: Budget
   readonly regulate: Effect.Effect<void>
   private readonly regulation: Regulation
@@ -149,12 +149,14 @@ export class BudgetConsumer implements Member, Borrower {
     const ofOwn = this.own?.closedBy(now, this.held, permits)
     this.isAtOwnMaximum = ofOwn === "AtOwnMaximum"
     if (ofOwn !== undefined) {
+      this.lender?.awaits(this, false)
       budget.pass(this, "Content", now)
       return ofOwn
     }
     const more = this.needFor(permits)
     if (more === 0) return budget.gate.hasToken(now) ? undefined : "RateLimited"
     budget.want(this, more, now)
+    if (this.current === 0) this.lender?.awaits(this, true)
     const closed = budget.gate.closedBy(now, more)
     if (closed !== undefined || budget.isTurnOf(this, more, now)) return closed
     return budget.isKeptForHeavier(now) ? "HeldForHeavier" : "AtDesired"
@@ -172,7 +174,7 @@ export class BudgetConsumer implements Member, Borrower {
 
   /** Books a start. Call it in the same step in which the gate was seen open. */
   bookUnsafe(now: number, permits = 1): void {
-    if (this.lender !== undefined) this.borrow(this.lender)
+    if (this.lender !== undefined) this.borrow(this.lender, permits)
     this.held += permits
     const more = Math.max(0, this.held - this.borrowed - this.booked)
     this.booked += more
@@ -199,6 +201,7 @@ export class BudgetConsumer implements Member, Borrower {
   /** It wants no permit: it has nothing to start, or will know soon (`Answering`), or is `Retired` for this run. */
   passUnsafe(now: number, why: "Content" | "Answering" | "Retired"): void {
     if (why === "Retired") this.isRetired = true
+    this.lender?.awaits(this, false)
     this.budget.pass(this, why === "Answering" ? why : "Content", now)
   }
 
@@ -251,7 +254,7 @@ export class BudgetConsumer implements Member, Borrower {
   joinUnsafe(lender: Holding | undefined): void {
     this.isRetired = this.isAtOwnMaximum = false
     this.lender = lender
-    this.stopHearing = lender?.onGivenBack(() => this.wake()) ?? (() => {})
+    this.stopHearing = lender?.tell(this) ?? (() => {})
     if (this.own !== undefined) this.budget.join(this)
   }
 
@@ -267,8 +270,11 @@ export class BudgetConsumer implements Member, Borrower {
     this.budget.window.remove(this.ends)
   }
 
-  wake(): void {
-    this.dispatching.wake()
+  readonly wake = (): void => this.dispatching.wake()
+
+  readonly orphan = (): void => {
+    this.lender = undefined
+    this.wake()
   }
 
   report(event: GovernorEvent): void {
@@ -292,10 +298,21 @@ export class BudgetConsumer implements Member, Borrower {
     this.budget.inherit(this, permits, now)
   }
 
-  /** Permits that a start takes beyond those that are lent. */
+  /** Permits that must be free for a start, beyond those that are lent. */
   private needFor(permits: number): number {
+    const need = this.restFor(permits)
+    return need > 0 && this.isStuck && !this.budget.gate.fits(need) ? 0 : need
+  }
+
+  private restFor(permits: number): number {
     if (this.lender === undefined) return permits
     return Math.max(0, this.held + this.budget.gate.sizeOf(permits) - this.borrowed - this.lendable - this.booked)
+  }
+
+  /** Whether what it waits for can come from nobody but itself. */
+  private get isStuck(): boolean {
+    const { budget, current, lender } = this
+    return lender !== undefined && !lender.isLent && current === 0 && budget.isStuckWith(lender)
   }
 
   private get lendable(): number {
@@ -303,10 +320,13 @@ export class BudgetConsumer implements Member, Borrower {
     return lender === undefined || lender.isLent ? 0 : lender.permits
   }
 
-  private borrow(lender: Holding): void {
+  private borrow(lender: Holding, permits: number): void {
     if (lender.isLent) return
+    const { gate } = this.budget
+    const idle = gate.fits(this.restFor(permits)) ? 0 : permits - gate.room // where it is stuck, those of all the others
+    lender.awaits(this, false)
     lender.lend(this)
-    this.borrowed = lender.permits
+    this.borrowed = Math.max(lender.permits, idle)
   }
 
   private giveBack(): void {

@@ -105,7 +105,13 @@ export class Gate {
     this.pace.limit(settings.maxTasksPerMinute)
   }
 
-  private fits(permits: number): boolean {
+  /** Permits that are not in use. */
+  get room(): number {
+    return Math.max(0, this.cap - this.current)
+  }
+
+  /** Whether there is room for a task that takes so many permits. */
+  fits(permits: number): boolean {
     return this.current + (permits === 1 ? 1 : this.sizeOf(permits)) <= this.cap
   }
 

@@ -3,6 +3,9 @@
  *
  * A task that awaits another one of the same budget would wait for ever where it holds the last permit itself. So its
  * permits are lent to what asks first inside it, and go to the next one there when they are given back.
+ *
+ * Where what asks needs more than that, tasks that hold permits could each wait for those of the others. A task inside of
+ * which something waits, or runs on its permits, is *blocked*; where all are, the permits of all are idle.
  */
 
 /** Who runs on permits that are another's. */
@@ -11,14 +14,28 @@ export interface Borrower {
   readonly inherit: (now: number) => void
 }
 
+/** Who wants to know what becomes of the permits of the task in which it runs. */
+export interface Nested {
+  /** They have been given back, or there is nothing else in the budget that could go on. */
+  readonly wake: () => void
+  /** The task has ended: there is nothing to borrow any more. */
+  readonly orphan: () => void
+}
+
+/** Whose permits they are. */
+export interface HoldingBudget {
+  /** Of the tasks in flight, those that are blocked. */
+  readonly blocked: Set<Holding>
+}
+
 export class Holding {
-  /** Whose permits they are. */
-  readonly budget: object
+  readonly budget: HoldingBudget
   permits: number
   private borrower: Borrower | undefined
-  private readonly waiting = new Set<() => void>()
+  private readonly nested = new Set<Nested>()
+  private readonly waiting = new Set<Nested>()
 
-  constructor(budget: object, permits: number) {
+  constructor(budget: HoldingBudget, permits: number) {
     this.budget = budget
     this.permits = permits
   }
@@ -29,25 +46,51 @@ export class Holding {
 
   lend(borrower: Borrower): void {
     this.borrower = borrower
+    this.budget.blocked.add(this)
   }
 
   giveBack(): void {
     this.borrower = undefined
-    for (const wake of [...this.waiting]) wake()
+    this.unblock()
+    this.wake()
   }
 
-  /** Calls whenever the permits have been given back; gives back how to end that. */
-  onGivenBack(wake: () => void): () => void {
-    this.waiting.add(wake)
-    return () => void this.waiting.delete(wake)
+  readonly wake = (): void => {
+    for (const { wake } of [...this.nested]) wake()
+  }
+
+  /** Tells `nested` what becomes of the permits; gives back how to end that. */
+  tell(nested: Nested): () => void {
+    this.nested.add(nested)
+    return () => {
+      this.nested.delete(nested)
+      this.awaits(nested, false)
+    }
+  }
+
+  /** Whether `nested` waits for permits. */
+  awaits(nested: Nested, isWaiting: boolean): void {
+    if (isWaiting) {
+      this.waiting.add(nested)
+      this.budget.blocked.add(this)
+    } else if (this.waiting.delete(nested)) this.unblock()
   }
 
   /** The task that held the permits has ended, and has released them. */
   end(now: number): void {
+    this.permits = 0
     const { borrower } = this
-    if (borrower === undefined) return
+    if (borrower === undefined && this.nested.size === 0) return
     this.borrower = undefined
-    borrower.inherit(now)
+    this.waiting.clear()
+    this.unblock()
+    borrower?.inherit(now)
+    for (const { orphan } of [...this.nested]) orphan()
+    this.nested.clear()
+  }
+
+  private unblock(): void {
+    if (this.borrower === undefined && this.waiting.size === 0) this.budget.blocked.delete(this)
   }
 }
 

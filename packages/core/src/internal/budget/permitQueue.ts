@@ -9,7 +9,7 @@ import { CurrentTask, type TaskHandle } from "../task/currentTask.ts"
 import { Alarm } from "../time/alarm.ts"
 import type { TaskOutcome } from "./completionTally.ts"
 import type { BudgetConsumer } from "./consumer.ts"
-import { type Borrower, Holding, holdingOf } from "./holding.ts"
+import { type Borrower, Holding, holdingOf, type Nested } from "./holding.ts"
 
 export interface PermitQueueHost {
   readonly consumer: BudgetConsumer
@@ -67,15 +67,35 @@ export class PermitQueue {
       const request = new Request(permits, new Holding(budget, permits), outer, holdingOf(outer, budget))
       request.start = () => resume(Effect.succeed(request))
       request.refuse = (cause) => resume(Effect.failCause(cause))
-      request.stopHearing = request.lender?.onGivenBack(() => this.pumpLater()) ?? (() => {})
       this.waiting.add(request)
-      if (request.lender !== undefined) this.nested.add(request)
+      this.nest(request)
       this.pump()
+      if (this.nested.has(request)) {
+        request.awaits()
+        this.startStuck(budget.now())
+      }
       return Effect.sync(() => {
         this.forget(request)
         this.pump()
       })
     })
+  }
+
+  /** A task around it lends its permits, until it ends. */
+  private nest(request: Request): void {
+    const { lender } = request
+    if (lender === undefined) return
+    const nested: Nested = {
+      wake: () => this.pumpLater(),
+      orphan: () => {
+        request.lender = undefined
+        this.nested.delete(request)
+        this.pumpLater()
+      }
+    }
+    request.stopHearing = lender.tell(nested)
+    request.awaits = () => lender.awaits(nested, true)
+    this.nested.add(request)
   }
 
   /** Ends whatever waits. */
@@ -109,14 +129,23 @@ export class PermitQueue {
   private readonly pump = (): void => {
     const now = this.consumer.budget.now()
     for (const request of this.nested) {
-      if (request.canBorrow && this.consumer.isOpenUnsafe(now, this.needOf(request))) this.begin(request, now)
+      if (request.canBorrow && this.consumer.isOpenUnsafe(now, this.restOf(request))) this.begin(request, now)
     }
+    this.startStuck(now)
     for (const request of this.waiting) {
-      const permits = this.needOf(request)
+      const permits = this.restOf(request)
       if (this.consumer.isOpenUnsafe(now, permits)) this.begin(request, now)
       else return this.waitFor(permits, now)
     }
     this.consumer.passUnsafe(now, "Content")
+  }
+
+  /** Starts one where all that is in flight waits for permits. */
+  private startStuck(now: number): void {
+    if (!this.consumer.budget.isStuck) return
+    for (const request of this.nested) {
+      if (request.canBorrow && this.consumer.isOpenUnsafe(now, 0)) return this.begin(request, now)
+    }
   }
 
   private waitFor(permits: number, now: number): void {
@@ -125,7 +154,7 @@ export class PermitQueue {
   }
 
   private begin(request: Request, now: number): void {
-    request.booked = request.canBorrow ? Math.max(0, request.permits - request.lent) : request.permits
+    request.booked = this.bookedBy(request)
     request.borrow((permits) => this.consumer.inheritUnsafe(this.consumer.budget.now(), permits))
     request.startedAt = now
     this.consumer.bookUnsafe(now, request.booked)
@@ -140,8 +169,15 @@ export class PermitQueue {
     request.stopHearing()
   }
 
-  /** Permits that it takes beyond those that are lent to it. */
-  private needOf(request: Request): number {
+  /** Permits that it takes of the budget when it starts; where it is stuck, what there is. */
+  private bookedBy(request: Request): number {
+    const { gate } = this.consumer.budget
+    if (!request.canBorrow) return request.permits
+    return gate.fits(this.restOf(request)) ? Math.max(0, request.permits - request.lent) : gate.room
+  }
+
+  /** Permits that must be free for it to start, beyond those that are lent to it. */
+  private restOf(request: Request): number {
     if (!request.canBorrow) return request.permits
     return Math.max(0, this.consumer.budget.gate.sizeOf(request.permits) - request.lent)
   }
@@ -153,13 +189,15 @@ class Request implements TaskHandle, Borrower {
   readonly holding: Holding
   readonly holdings: ReadonlyArray<Holding>
   readonly runs: ReadonlyArray<object>
-  readonly lender: Holding | undefined
+  lender: Holding | undefined
   private readonly outer: TaskHandle | undefined
   private onInherited: (permits: number) => void = () => {}
   private isBorrowing = false
   start: () => void = () => {}
   refuse: (cause: Cause.Cause<never>) => void = () => {}
   stopHearing: () => void = () => {}
+  /** Says that it waits, to the task that holds it up. */
+  awaits: () => void = () => {}
   /** Permits that are its own. */
   booked = 0
   startedAt = 0
@@ -180,7 +218,7 @@ class Request implements TaskHandle, Borrower {
 
   /** What the task around it lends. */
   get lent(): number {
-    return this.lender?.permits ?? 0
+    return this.canBorrow ? this.lender?.permits ?? 0 : 0
   }
 
   reject(retryAfter = 0): void {

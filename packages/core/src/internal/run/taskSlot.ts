@@ -12,7 +12,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
-import { Holding } from "../budget/holding.ts"
+import { Holding, type HoldingBudget } from "../budget/holding.ts"
 import { CurrentTask, type TaskHandle } from "../task/currentTask.ts"
 
 type Task = Effect.Effect<unknown, unknown>
@@ -22,7 +22,7 @@ export interface TaskSurroundings {
   readonly runs: ReadonlyArray<object>
   readonly holdings: ReadonlyArray<Holding>
   /** Whose permits the tasks of the run take. */
-  readonly budget: object
+  readonly budget: HoldingBudget
 }
 
 export type SlotStage = "Free" | "Running" | "TimedOut" | "Absorbing" | "Abandoned"

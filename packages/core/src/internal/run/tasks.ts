@@ -158,8 +158,11 @@ export class Tasks<A> {
     this.finalizing--
     this.slots.abandon(slot)
     if (slot.fiber !== undefined) supervision.remove(fibers, slot.fiber)
-    if (isTimeout) this.absorb(this.slots.replace(slot))
-    else this.conclude(slot, item, Exit.interrupt(), "Abandoned", now)
+    if (isTimeout) {
+      const standIn = this.slots.replace(slot)
+      slot.holding.end(now) // the permits are those of what stands in for it
+      this.absorb(standIn)
+    } else this.conclude(slot, item, Exit.interrupt(), "Abandoned", now)
   }
 
   private readonly onExit = (slot: TaskSlot<A>, exit: Exit.Exit<unknown, unknown>): void => {
