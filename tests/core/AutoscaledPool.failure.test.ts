@@ -183,6 +183,31 @@ describe("AutoscaledPool: a task that fails", () => {
     assert.strictEqual(yield* pool.currentConcurrency, 0)
   })
 
+  test("that is no effect, as the compiler would say, ends the run and tells what is missing", function*() {
+    const given = { nothing: undefined, "a promise": Promise.resolve(1), "something else (number)": 5 }
+    for (const [what, value] of Object.entries(given)) {
+      const task = value as unknown as Effect.Effect<void>
+      const pools = {
+        "an item": yield* AutoscaledPool.fromSource(TaskSource.fromIterable([1, 2, 3]), () => task),
+        "a time limit": yield* AutoscaledPool.fromSource(TaskSource.fromIterable([1]), () => Effect.never, {
+          taskTimeout: "1 second",
+          onTaskTimeout: () => task
+        }),
+        "a task": yield* AutoscaledPool.make({
+          runTask: task,
+          isTaskReady: Effect.succeed(true),
+          isFinished: Effect.succeed(false)
+        })
+      }
+      for (const [name, pool] of Object.entries(pools)) {
+        const run = yield* begin(pool.run)
+        yield* after("1 second")
+        assert.include(Cause.pretty(yield* causeOf(run)), `gave ${what}`, name)
+        assert.strictEqual(yield* pool.currentConcurrency, 0)
+      }
+    }
+  })
+
   test("by interrupting itself ends the run as interrupted, and never hangs it", function*() {
     const { work } = jobs(1, () => Effect.andThen(Effect.sleep("1 second"), Effect.interrupt))
     const pool = yield* AutoscaledPool.make(work)

@@ -223,10 +223,21 @@ export class Tasks<A> {
 
 const orDie = (make: () => Effect.Effect<unknown, unknown>): Effect.Effect<unknown, unknown> => {
   try {
-    return make()
+    const task = make()
+    return Effect.isEffect(task) ? task : Effect.die(new TypeError(noEffect(task)))
   } catch (defect) {
     return Effect.die(defect)
   }
+}
+
+/** Who writes JavaScript forgets a `return`, or gives an async function: no compiler tells. */
+const noEffect = (given: unknown): string => {
+  const what = given === undefined
+    ? "nothing"
+    : given instanceof Promise
+    ? "a promise"
+    : `something else (${typeof given})`
+  return `A task is to be an Effect, and its function gave ${what}. Effect.tryPromise makes an Effect of a promise.`
 }
 
 const isOwnFailure = (exit: Exit.Exit<unknown, unknown>): boolean =>
