@@ -4,9 +4,9 @@
  */
 import { AutoscaledPool, ClientErrors, KeyedLimits } from "@autoscaled-pool/core"
 import { assert, describe } from "@effect/vitest"
-import { Clock, Duration, Effect } from "effect"
+import { Cause, Clock, Duration, Effect } from "effect"
 import { HttpClient, HttpClientResponse } from "effect/http"
-import { after, begin, hasEnded, resultOf, test } from "./stage.ts"
+import { after, begin, causeOf, hasEnded, resultOf, test } from "./stage.ts"
 
 interface Answer {
   readonly status: number
@@ -59,6 +59,8 @@ describe("ClientErrors: answers", () => {
       [new Headers({ "Retry-After": "12" }), 12_000],
       [{ "retry-after": ["12"] }, 12_000],
       [{ "Retry-After": "12" }, 12_000],
+      [{ date, "RETRY-AFTER": "12" }, 12_000],
+      [{ "retry-after": 12 }, 12_000],
       [{ "retry-after": date }, 12_000]
     ]
     for (const [headers, millis] of kinds) {
@@ -68,10 +70,21 @@ describe("ClientErrors: answers", () => {
   })
 
   test("without Retry-After, with 0, or with nonsense, the key pauses by itself", function*() {
-    for (const headers of [{}, { "retry-after": "0" }, { "retry-after": "soon" }, { "retry-after": "-3" }]) {
+    for (const headers of [{}, { "retry-after": "0" }, { "retry-after": "soon" }, { "retry-after": "-3" }, undefined]) {
       const closed = yield* closedBy(ClientErrors.reportResponse(429, headers))
       assert.isAtLeast(closed.millis, 500)
       assert.isAtMost(closed.millis, 1_000)
+    }
+  })
+
+  test("a retryAfter that is no duration is refused by name; one that is negative or no number says nothing", function*() {
+    const reported = (retryAfter: unknown) => ClientErrors.reportWith({ retryAfter: retryAfter as never })
+    const error = Cause.squash(yield* causeOf(yield* begin(reported("soon"))))
+    assert.include(String(error), "retryAfter cannot be \"soon\"")
+    for (const nothing of [-5, NaN, 0, undefined]) {
+      const { millis, refusals } = yield* closedBy(reported(nothing))
+      assert.isAtMost(millis, 1000)
+      assert.strictEqual(refusals, 1)
     }
   })
 

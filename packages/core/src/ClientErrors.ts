@@ -15,6 +15,7 @@ import type * as HttpClientRequest from "effect/http/HttpClientRequest"
 import type * as HttpClientResponse from "effect/http/HttpClientResponse"
 import * as Layer from "effect/Layer"
 import * as Predicate from "effect/Predicate"
+import * as Result from "effect/Result"
 import * as rules from "./internal/options/rules.ts"
 import { type HeadersLike, isRefusal, retryAfterOf } from "./internal/signals/refusal.ts"
 import { CurrentTask } from "./internal/task/currentTask.ts"
@@ -93,7 +94,8 @@ export const report: Effect.Effect<void> = Effect.withFiber((fiber) => refuse(fi
  * **Details**
  *
  * As {@link report}, and besides: the key of the task is closed for so long (`KeyedLimits`), and a pool with the option
- * `retry` does not try the item again before. `retryAfter` is a duration; 0 is the same as none.
+ * `retry` does not try the item again before. `retryAfter` is a duration; 0, less, and `NaN` are the same as none. What is no
+ * duration is an `InvalidOptionsError`, as a defect.
  *
  * **Example** (Passing on what the service says)
  *
@@ -110,7 +112,13 @@ export const report: Effect.Effect<void> = Effect.withFiber((fiber) => refuse(fi
  * @since 0.1.0
  */
 export const reportWith = (options: { readonly retryAfter?: Duration.Input | undefined }): Effect.Effect<void> =>
-  Effect.withFiber((fiber) => refuse(fiber, Duration.toMillis(Duration.fromInputUnsafe(options.retryAfter ?? 0))))
+  Effect.withFiber((fiber) => {
+    const { retryAfter = 0 } = options
+    const duration = rules.read(rules.duration, "retryAfter", retryAfter)
+    return Result.isFailure(duration)
+      ? Effect.die(duration.failure)
+      : refuse(fiber, Duration.toMillis(duration.success))
+  })
 
 /**
  * Reports what a service has answered, if that is a rate limit: status 429 or 503, with its `Retry-After` header.
@@ -139,7 +147,7 @@ export const reportWith = (options: { readonly retryAfter?: Duration.Input | und
  * @category reporting
  * @since 0.1.0
  */
-export const reportResponse = (status: number, headers: HeadersLike): Effect.Effect<void> =>
+export const reportResponse = (status: number, headers?: HeadersLike | undefined): Effect.Effect<void> =>
   isRefusal(status)
     ? Effect.withFiber((fiber) =>
       refuse(fiber, retryAfterOf(headers, fiber.getRef(Clock.Clock).currentTimeMillisUnsafe()))

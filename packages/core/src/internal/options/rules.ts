@@ -91,6 +91,11 @@ const durationWhere = (accepts: (duration: Duration.Duration) => boolean, remedy
   remedy
 })
 
+export const duration: Rule<Duration.Duration> = {
+  read: (input) => Duration.fromInput(input as Duration.Input), // which accepts and judges anything
+  remedy: `Use a duration such as "10 seconds"; a plain number is milliseconds.`
+}
+
 export const interval: Rule<Duration.Duration> = durationWhere(
   (duration) => Duration.isFinite(duration) && Duration.isGreaterThan(duration, Duration.zero),
   `Use a finite duration longer than 0, such as "10 seconds"; a plain number is milliseconds.`
