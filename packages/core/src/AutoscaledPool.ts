@@ -136,6 +136,11 @@ export const make = <E1 = never, R1 = never, E2 = never, R2 = never, E3 = never,
   InvalidOptionsError,
   SystemStatus | R1 | R2 | R3 | NoInfer<R4>
 > => {
+  const { keys } = options
+  if (keys !== undefined) {
+    const remedy = "Leave it out, or use fromSource: with checks there are no items that a key could be told of."
+    return Effect.fail(new InvalidOptionsError({ field: "keys", value: keys, remedy }))
+  }
   const runTask = withTaskSpan(inPool(options.runTask), options.taskSpan)
   const isTaskReady = inPool(options.isTaskReady)
   const isFinished = inPool(options.isFinished)

@@ -23,7 +23,8 @@ import type { ScalingPolicy } from "./ScalingPolicy.ts"
  *   for one start.
  * - `isFinished`: whether the run may end. Asked only when no task runs and none is ready.
  *
- * A check that said no is asked again when a task ends, at `notify`, and every `maybeRunInterval`.
+ * A check that said no is asked again when a task ends, at `notify`, and every `maybeRunInterval`. There are no items that a
+ * key could be told of: the option `keys` is an `InvalidOptionsError`.
  *
  * @category models
  * @since 0.1.0

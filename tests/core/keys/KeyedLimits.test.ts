@@ -507,6 +507,13 @@ describe("KeyedLimits: options and memory", () => {
     }
   })
 
+  test("are refused by a pool with checks, which has no items", function*() {
+    const keys = yield* KeyedLimits.make({ key: () => "all", concurrency: 1 })
+    const work = { runTask: Effect.void, isTaskReady: Effect.succeed(true), isFinished: Effect.succeed(false) }
+    const error = yield* Effect.flip(AutoscaledPool.make({ ...work, keys }))
+    assert.deepInclude(error, { _tag: "InvalidOptionsError", field: "keys" })
+  })
+
   test("of any kind are shown in words, those too that have none", function*() {
     for (const key of [Object.create(null), { toString: () => null }, Symbol("host"), undefined, NaN, -0n]) {
       const keys = yield* KeyedLimits.make({ key: () => key, concurrency: 1 })
