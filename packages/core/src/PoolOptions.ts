@@ -140,7 +140,26 @@ export interface RetryOptions<in Error, out E = never, out R = never> {
  *
  * **When to use**
  *
- * Use `maxTasksPerMinute` for a rate of this pool alone.
+ * Use `maxTasksPerMinute` for a rate of this pool alone, and `rate` of `KeyedLimits` for one per host or tenant.
+ *
+ * **Example** (Ten starts a second, in all)
+ *
+ * ```ts import.meta.vitest
+ * import { AutoscaledPool, SystemStatus } from "@autoscaled-pool/core"
+ * import { Effect, Layer } from "effect"
+ * import { RateLimiter } from "effect/persistence"
+ *
+ * const program = Effect.gen(function*() {
+ *   const limiter = yield* RateLimiter.RateLimiter
+ *   return yield* AutoscaledPool.forEach([1, 2, 3], (page) => Effect.succeed(page * 10), {
+ *     rateLimit: { limiter, key: "api.example", limit: 10, window: "1 second" }
+ *   })
+ * })
+ *
+ * // For all machines: Layer.provide(RateLimiter.layerStoreRedis(), NodeRedis.layer({ url })), of @effect/platform-node.
+ * const limiter = Layer.provide(RateLimiter.layer, RateLimiter.layerStoreMemory)
+ * await Effect.runPromise(Effect.provide(program, [limiter, SystemStatus.layerTest])) // => [10, 20, 30]
+ * ```
  *
  * @category models
  * @since 0.1.0
