@@ -188,6 +188,42 @@ describe("AutoscaledPool: retry", () => {
     assert.deepStrictEqual(attempts, [1, 2, 3])
   })
 
+  /** Fails until it was tried `tries` times, and notes which attempt it was told that it is. */
+  const counting = (tries: number, attempts: Array<number>) =>
+    Effect.flatMap(TaskSource.CurrentAttempt, (attempt) => {
+      attempts.push(attempt)
+      return attempts.length < tries ? Effect.fail("torn" as const) : Effect.void
+    })
+
+  test("the tries of an item that its source hands out again go on from the source's count", function*() {
+    const attempts: Array<number> = []
+    const items = ["item"]
+    const source: TaskSource.TaskSource<string> = {
+      take: (handle) =>
+        Effect.suspend(() => {
+          const item = items.pop()
+          if (item === undefined) return Effect.succeed("Done" as const)
+          return Effect.as(Effect.provideService(handle(item), TaskSource.CurrentAttempt, 4), "Taken" as const)
+        })
+    }
+    const pool = yield* AutoscaledPool.fromSource(source, () => counting(3, attempts), { retry: { times: 5 } })
+    assert.deepInclude(yield* resultOf(yield* begin(pool.run)), { succeeded: 1, retried: 3 })
+    assert.deepStrictEqual(attempts, [4, 5, 6])
+  })
+
+  test("a pool inside a task that is tried again counts the tries of its own tasks", function*() {
+    const outer: Array<number> = []
+    const inner: Array<number> = []
+    const nested = AutoscaledPool.forEach(["a"], () => counting(0, inner))
+    const pool = yield* AutoscaledPool.fromSource(
+      TaskSource.fromIterable([1]),
+      () => Effect.andThen(nested, counting(2, outer)),
+      { retry: { times: 2 } }
+    )
+    yield* resultOf(yield* begin(pool.run))
+    assert.deepStrictEqual([outer, inner], [[1, 2], [1, 1]])
+  })
+
   test("what onTaskTimeout absorbs is not tried again, and what it fails with is", function*() {
     const pool = (onTaskTimeout: () => Effect.Effect<void, "late">) =>
       AutoscaledPool.fromSource(TaskSource.fromIterable([1]), () => Effect.sleep("1 hour"), {

@@ -101,7 +101,7 @@ export class LeaseFeed<A> implements Feed<Lease<A>> {
   }
 
   task(lease: Lease<A>): Effect.Effect<unknown, unknown> {
-    return Effect.provideContext(this.handler(lease.item), lease.context)
+    return Effect.updateContext(this.handler(lease.item), (own) => ofTask(lease.context, own))
   }
 
   attemptOf(lease: Lease<A>): number {
@@ -185,8 +185,7 @@ export class LeaseFeed<A> implements Feed<Lease<A>> {
       Effect.callback<unknown, unknown>((resume) => {
         const lease: Lease<A> = {
           item,
-          // The slot that the task gets is not the take's: what a task reports must reach its own record.
-          context: Context.omit(CurrentTask)(context),
+          context,
           settle: resume,
           take,
           isRevoked: false
@@ -240,3 +239,14 @@ export class LeaseFeed<A> implements Feed<Lease<A>> {
     return own.length === 0 ? undefined : Cause.fromReasons(own)
   }
 }
+
+/**
+ * What a source provides to its handler, for the task of the item: which slot and which try that is tells the context of
+ * the task itself. Two services are added, because to merge two contexts is to copy both.
+ */
+const ofTask = (provided: Context.Context<never>, own: Context.Context<never>): Context.Context<never> =>
+  Context.add(
+    Context.add(provided, CurrentTask, Context.get(own, CurrentTask)),
+    CurrentAttempt,
+    Context.get(own, CurrentAttempt)
+  )

@@ -13,7 +13,6 @@ import * as Exit from "effect/Exit"
 import type * as Pull from "effect/Pull"
 import * as Result from "effect/Result"
 import * as Schedule from "effect/Schedule"
-import { CurrentAttempt } from "../sources/currentAttempt.ts"
 import {
   type Delayed,
   type Feed,
@@ -95,9 +94,8 @@ export class RetryFeed<A> implements Feed<Tried<A>> {
     return "Waiting"
   }
 
-  task({ item, number }: Tried<A>): Effect.Effect<unknown, unknown> {
-    const task = this.inner.task(item)
-    return number === 1 ? task : Effect.provideService(task, CurrentAttempt, this.inner.attemptOf(item) + number - 1)
+  task({ item }: Tried<A>): Effect.Effect<unknown, unknown> {
+    return this.inner.task(item)
   }
 
   attemptOf({ item, number }: Tried<A>): number {

@@ -15,6 +15,7 @@ import type { Closed } from "../../ConcurrencyGovernor.ts"
 import type { ConcurrencyTotals } from "../budget/concurrencyMeter.ts"
 import type { BudgetConsumer } from "../budget/consumer.ts"
 import type { Delayed, Feed, FeedHost, Lack, Poke, Pulled, Room } from "../feeds/feed.ts"
+import { CurrentAttempt } from "../sources/currentAttempt.ts"
 import { CurrentTask } from "../task/currentTask.ts"
 import { Alarm } from "../time/alarm.ts"
 import { TurnClock } from "../time/turnClock.ts"
@@ -75,7 +76,9 @@ export class Dispatcher<A> implements FeedHost<A> {
   private readonly patience: Alarm
 
   constructor(options: DispatcherOptions<A>) {
-    const { context, fibers, governor, later, makeFeed } = options
+    const { fibers, governor, later, makeFeed } = options
+    // The run of a task that is tried again has tries of its own.
+    const context = Context.add(options.context, CurrentAttempt, 1)
     this.governor = governor
     this.hold = options.hold
     this.weightOf = options.weightOf
@@ -93,7 +96,7 @@ export class Dispatcher<A> implements FeedHost<A> {
     this.feed = makeFeed(this)
     const { clock, course, ledger } = this
     const surroundings = { runs, holdings, budget: governor.budget }
-    const shared = { ...options, surroundings, clock, course, ledger, makeAlarm }
+    const shared = { ...options, context, surroundings, clock, course, ledger, makeAlarm }
     this.tasks = new Tasks({
       ...shared,
       fail: (cause) => this.fail(cause),

@@ -12,6 +12,7 @@ import type * as FiberSet from "effect/FiberSet"
 import type { TaskOutcome } from "../budget/completionTally.ts"
 import type { BudgetConsumer } from "../budget/consumer.ts"
 import type { Feed } from "../feeds/feed.ts"
+import { CurrentAttempt } from "../sources/currentAttempt.ts"
 import type { Alarm } from "../time/alarm.ts"
 import type { TurnClock } from "../time/turnClock.ts"
 import { isEnded } from "./ended.ts"
@@ -95,8 +96,11 @@ export class Tasks<A> {
     const slot = this.slots.occupy(item, permits, now)
     this.host.governor.bookUnsafe(now, permits)
     this.host.ledger.started++
-    if (this.feed.attemptOf(item) > 1) this.host.ledger.retried++
-    this.launch(slot, orDie(() => this.feed.task(item)))
+    const attempt = this.feed.attemptOf(item)
+    const task = orDie(() => this.feed.task(item))
+    if (attempt === 1) return this.launch(slot, task)
+    this.host.ledger.retried++
+    this.launch(slot, Effect.provideService(task, CurrentAttempt, attempt))
   }
 
   /** Interrupts every task. From now on only finalizers have a time limit. */

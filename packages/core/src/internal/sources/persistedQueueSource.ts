@@ -5,6 +5,7 @@
  * arrives there after the takes were withdrawn would stay claimed, for no one; so it is handed back.
  */
 import * as Cause from "effect/Cause"
+import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
@@ -55,34 +56,34 @@ export class PersistedQueueSource<A, R> {
   readonly take = <X, E2, R2>(
     handle: (delivery: Delivery<A>) => Effect.Effect<X, E2, R2>
   ): Effect.Effect<"Taken" | "Done", PersistedQueue.PersistedQueueError | E2, R | R2> =>
-    Effect.flatMap(monotonic.reader, (now) => {
+    Clock.clockWith((clock) => {
       const state: TakeState = { hasArrived: false, failure: Cause.empty }
-      this.beginWait(now)
+      this.beginWait(clock)
       const taken = this.queue.take((value, { attempts, id }) => {
         this.beginWork(state)
         const work = Effect.suspend(() => handle({ value, id, attempts }))
-        return Effect.onExit(Effect.provideService(work, CurrentAttempt, attempts), (exit) =>
-          Effect.sync(() => {
-            this.endWork(now)
-            if (Exit.isFailure(exit)) state.failure = exit.cause
-          }))
+        return Effect.onExit(Effect.provideService(work, CurrentAttempt, attempts), (exit) => {
+          this.endWork(clock)
+          if (Exit.isFailure(exit)) state.failure = exit.cause
+          return Effect.void
+        })
       })
-      const settled = Effect.catchCause(
-        Effect.as(taken, "Taken" as const),
-        (cause): Effect.Effect<never, PersistedQueue.PersistedQueueError | E2> => {
+      const settled = Effect.matchCauseEffect(taken, {
+        onSuccess: () => Effect.succeed("Taken" as const),
+        onFailure: (cause): Effect.Effect<never, PersistedQueue.PersistedQueueError | E2> => {
           const own = ownReasons(cause, state.failure)
           return own.length === 0 ? Effect.failCause(cause) : Effect.flatMap(errorOf(own), Effect.fail)
         }
-      )
+      })
       const bounded: Effect.Effect<"Taken" | "Done", PersistedQueue.PersistedQueueError | E2, R | R2> =
-        this.idleMillis === Infinity ? settled : Effect.raceFirst(settled, this.idled(now, state))
+        this.idleMillis === Infinity ? settled : Effect.raceFirst(settled, this.idled(clock, state))
       return Effect.onExit(bounded, () => state.hasArrived ? Effect.void : this.endWait)
     })
 
-  private beginWait(now: () => number): void {
+  private beginWait(clock: Clock.Clock): void {
     this.handingBack?.interruptUnsafe() // what it would hand back is what this take waits for
     this.handingBack = undefined
-    if (this.waiting + this.handling === 0) this.idleSince = now()
+    if (this.waiting + this.handling === 0) this.idleSince = monotonic.nowOf(clock)
     this.waiting++
   }
 
@@ -92,9 +93,9 @@ export class PersistedQueueSource<A, R> {
     this.handling++
   }
 
-  private endWork(now: () => number): void {
+  private endWork(clock: Clock.Clock): void {
     this.handling--
-    this.idleSince = now()
+    this.idleSince = monotonic.nowOf(clock)
   }
 
   /** A take has ended without an element. */
@@ -110,10 +111,10 @@ export class PersistedQueueSource<A, R> {
   })
 
   /** Becomes `Done` when there has been no work for long enough, and never while the take has an element. */
-  private idled(now: () => number, state: TakeState): Effect.Effect<"Done"> {
+  private idled(clock: Clock.Clock, state: TakeState): Effect.Effect<"Done"> {
     return Effect.suspend(() => {
-      const left = this.handling > 0 ? this.idleMillis : this.idleSince + this.idleMillis - now()
-      if (left > 0) return Effect.andThen(Effect.sleep(left), this.idled(now, state))
+      const left = this.handling > 0 ? this.idleMillis : this.idleSince + this.idleMillis - monotonic.nowOf(clock)
+      if (left > 0) return Effect.andThen(Effect.sleep(left), this.idled(clock, state))
       return state.hasArrived ? Effect.never : Effect.succeed("Done" as const)
     })
   }
