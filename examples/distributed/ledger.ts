@@ -10,7 +10,7 @@ export interface Entry {
   readonly worker: string
   readonly job: number
   readonly attempt: number
-  readonly event: "started" | "done" | "interrupted"
+  readonly event: "started" | "done" | "interrupted" | "acknowledged"
 }
 
 export const writerTo = (folder: string, worker: string) => {
@@ -29,6 +29,6 @@ export const read = (folder: string): Array<Entry> =>
   fs.readdirSync(folder)
     .filter((file) => file.endsWith(".ledger"))
     .flatMap((file) => fs.readFileSync(path.join(folder, file), "utf8").split("\n").slice(0, -1))
-    .filter((line) => /^\d+ \S+ \d+ \d+ (?:started|done|interrupted)$/.test(line))
+    .filter((line) => /^\d+ \S+ \d+ \d+ (?:started|done|interrupted|acknowledged)$/.test(line))
     .map(parse)
     .toSorted((a, b) => a.at - b.at)

@@ -8,7 +8,18 @@ export interface Ending {
   readonly worker: string
   readonly signal: "SIGKILL" | "SIGTERM" | "SIGSTOP" | "outage"
   readonly at: number
+  /** When a worker that was stopped goes on, or its store is back. */
+  readonly until?: number
 }
+
+/**
+ * Why a job was done twice though nobody did anything wrong.
+ *
+ * - `in hand`: its worker ended, was stopped or cut off while it worked on the job, and the lease lapsed.
+ * - `claimed`: its worker had leased the job and not begun when it was stopped or cut off, and began when the lease had lapsed.
+ * - `unacknowledged`: its worker had done the job, and ended, was stopped or cut off before the queue knew.
+ */
+export type Cause = "in hand" | "claimed" | "unacknowledged"
 
 export interface Verdict {
   readonly jobs: number
@@ -16,7 +27,9 @@ export interface Verdict {
   readonly missing: ReadonlyArray<number>
   /** Jobs that were done more than once. */
   readonly doubled: ReadonlyArray<number>
-  /** Of these, the ones that no worker had in hand when it was killed or stopped. */
+  /** How many of these there are of each cause. */
+  readonly causes: ReadonlyMap<Cause, number>
+  /** The ones without any cause. */
   readonly unexplained: ReadonlyArray<number>
   readonly doneBy: ReadonlyMap<string, number>
   /** The most tasks that a worker had in hand at once. */
@@ -38,33 +51,50 @@ export const verdictOf = (entries: ReadonlyArray<Entry>, jobs: number, endings: 
   const numbers = Array.from({ length: jobs }, (_, n) => n)
   const timesDone = (job: number) => histories.get(job)?.filter(({ event }) => event === "done").length ?? 0
   const doubled = numbers.filter((job) => timesDone(job) > 1)
-  const killed = endings.filter(({ signal }) => signal !== "SIGTERM")
-  const isExplained = (job: number) => killed.some((ending) => hasLapsed(ending, histories.get(job) ?? []))
+  const causes = doubled.map((job) => causeOf(endings, histories.get(job) ?? []))
   return {
     jobs,
     missing: numbers.filter((job) => timesDone(job) === 0),
     doubled,
-    unexplained: doubled.filter((job) => !isExplained(job)),
+    causes: countOf(causes.filter((cause) => cause !== undefined)),
+    unexplained: doubled.filter((_, index) => causes[index] === undefined),
     doneBy: countDone(entries),
     peaks: peaksOf(entries),
     handedOver: endings.map((ending) => handedOver(ending, [...histories.values()]))
   }
 }
 
-/** Longer than the lease, and than a stop or an outage in a test. */
-const lapseMillis = 6000
+/** The time in which a worker that goes on begins what it had leased before, in milliseconds. */
+const catchUpMillis = 1000
 
-/** Whether a lease on a job lapsed with its worker: the job was in hand, or it had been claimed and was begun afterwards. */
-const hasLapsed = (ending: Ending, history: ReadonlyArray<Entry>): boolean =>
-  inHandOf(ending, history) !== undefined ||
-  history.some(({ at, event, worker }) =>
-    event === "started" && worker === ending.worker && at > ending.at && at < ending.at + lapseMillis
-  )
+/** A job is done once more than it needs to be for each time but one; each of these has to have a cause of its own. */
+const causeOf = (endings: ReadonlyArray<Ending>, history: ReadonlyArray<Entry>): Cause | undefined => {
+  const done = history.filter(({ event }) => event === "done")
+  const causes = done.map((entry) => {
+    const own = history.filter(({ worker }) => worker === entry.worker)
+    const hits = endings.filter(({ worker }) => worker === entry.worker)
+    return hits.map((ending) => lapseOf(ending, entry, own)).find((cause) => cause !== undefined)
+  }).filter((cause) => cause !== undefined)
+  return causes.length < done.length - 1 ? undefined : causes[0]
+}
+
+/** Why the queue did not know that a worker had done a job, if that has to do with how the worker ended or was stopped. */
+const lapseOf = (ending: Ending, done: Entry, own: ReadonlyArray<Entry>): Cause | undefined => {
+  const start = own.findLast(({ at, event }) => event === "started" && at <= done.at)
+  const isKnown = own.some(({ at, event }) => event === "acknowledged" && at <= ending.at)
+  if (start === undefined || isKnown) return undefined
+  if (done.at <= ending.at) return "unacknowledged"
+  if (start.at <= ending.at) return "in hand"
+  return start.at <= (ending.until ?? ending.at) + catchUpMillis ? "claimed" : undefined
+}
+
+/** The last that a worker did with a job before it ended. */
+const lastBefore = ({ at, worker }: Ending, history: ReadonlyArray<Entry>): Entry | undefined =>
+  history.findLast((entry) => entry.worker === worker && entry.at <= at)
 
 /** The start of a job that a worker had in hand when it ended: it has no end of its own before that. */
-const inHandOf = ({ at, worker }: Ending, history: ReadonlyArray<Entry>): Entry | undefined => {
-  const own = history.filter((entry) => entry.worker === worker && entry.at <= at)
-  const last = own.at(-1)
+const inHandOf = (ending: Ending, history: ReadonlyArray<Entry>): Entry | undefined => {
+  const last = lastBefore(ending, history)
   return last?.event === "started" ? last : undefined
 }
 
@@ -81,6 +111,12 @@ const handedOver = (ending: Ending, histories: ReadonlyArray<ReadonlyArray<Entry
   return { ...ending, jobs: handed.length, waits, attemptsCounted: handed.filter(({ counted }) => counted).length }
 }
 
+const countOf = <A>(values: ReadonlyArray<A>): Map<A, number> => {
+  const counts = new Map<A, number>()
+  for (const value of values) counts.set(value, (counts.get(value) ?? 0) + 1)
+  return counts
+}
+
 const countDone = (entries: ReadonlyArray<Entry>): Map<string, number> => {
   const counts = new Map<string, number>()
   for (const { event, worker } of entries) {
@@ -93,6 +129,7 @@ const peaksOf = (entries: ReadonlyArray<Entry>): Map<string, number> => {
   const running = new Map<string, number>()
   const peaks = new Map<string, number>()
   for (const { event, worker } of entries) {
+    if (event === "acknowledged") continue
     const now = (running.get(worker) ?? 0) + (event === "started" ? 1 : -1)
     running.set(worker, now)
     peaks.set(worker, Math.max(peaks.get(worker) ?? 0, now))
@@ -104,15 +141,22 @@ const seconds = (millis: number | undefined): string => `${((millis ?? 0) / 1000
 
 const plural = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? "" : "s"}`
 
+const reasons: Readonly<Record<Cause, string>> = {
+  "in hand": "in hand of a worker that ended or was stopped",
+  claimed: "leased to a worker that was stopped, and not begun",
+  unacknowledged: "done by a worker that ended before it could say so"
+}
+
 /** The verdict in sentences. */
 export const linesOf = (verdict: Verdict): Array<string> => {
-  const { doneBy, doubled, handedOver, jobs, missing, peaks, unexplained } = verdict
+  const { causes, doneBy, doubled, handedOver, jobs, missing, peaks, unexplained } = verdict
   const whole = missing.length === 0
     ? `${jobs} jobs, each of them done: ${jobs - doubled.length} once, ${doubled.length} more than once`
     : `${jobs} jobs, of which ${missing.length} were LOST: ${missing.slice(0, 20).join(", ")}`
   return [
     whole,
-    ...unexplained.length === 0 ? [] : [`  ${unexplained.length} of those without any worker having died with them`],
+    ...[...causes].map(([cause, count]) => `  ${count} of those ${count === 1 ? "was" : "were"} ${reasons[cause]}`),
+    ...unexplained.length === 0 ? [] : [`  ${unexplained.length} of those for no reason that the ledger tells`],
     ...[...doneBy].toSorted().map(([worker, count]) =>
       `  worker ${worker} did ${plural(count, "job")}, up to ${peaks.get(worker)} at once`
     ),

@@ -12,8 +12,24 @@ import { type Job, jobs, layer } from "./queue.ts"
 const [, , store, folder, name, maximum = "20", minimum = "1"] = process.argv
 const write = writerTo(folder, name)
 
+type Jobs = Effect.Success<typeof jobs>
+
+/** A queue that notes in the ledger what it has been told. */
+const noting = (queue: Jobs): Jobs => ({
+  ...queue,
+  take: (work) =>
+    Effect.suspend(() => {
+      let note = () => {}
+      const taken = queue.take((job, delivery) => {
+        note = () => write(job.number, delivery.attempts, "acknowledged")
+        return work(job, delivery)
+      })
+      return Effect.tap(taken, () => Effect.sync(note))
+    })
+})
+
 const program = Effect.gen(function*() {
-  const source = TaskSource.fromPersistedQueue(yield* jobs)
+  const source = TaskSource.fromPersistedQueue(noting(yield* jobs))
   const work = Effect.fn(function*({ attempts, value: { millis, number } }: TaskSource.Delivery<typeof Job.Type>) {
     yield* Effect.sync(() => write(number, attempts, "started"))
     yield* Effect.sleep(millis).pipe(

@@ -2,9 +2,8 @@
  * What the stores do, measured: `node scripts/stores/goals.ts [--rates] [STORE...]` prints a table. It takes some minutes and wants a
  * machine that is idle otherwise.
  */
-import { AutoscaledPool, SystemStatus, TaskSource } from "@autoscaled-pool/core"
 import { QueueStore } from "@autoscaled-pool/platform-node"
-import { Deferred, Effect, Layer, Schema } from "effect"
+import { Effect, Layer, Schema } from "effect"
 import { PersistedQueue } from "effect/persistence"
 import * as fs from "node:fs"
 import * as os from "node:os"
@@ -14,6 +13,7 @@ import { createClient } from "redis"
 import { end, produce, startWorker } from "../../examples/distributed/fleet.ts"
 import * as ledger from "../../examples/distributed/ledger.ts"
 import { startProxy } from "./proxy.ts"
+import * as rates from "./rates.ts"
 import { type Server, startPostgres, startRedis } from "./servers.ts"
 
 type StoreName = "SQLite" | "Redis" | "Postgres"
@@ -31,71 +31,6 @@ const layerOf = (url: string, lease: QueueStore.LeaseOptions = {}) => {
   if (url.startsWith("postgres:")) return QueueStore.layerPostgres({ url, ...lease })
   return QueueStore.layerSqlite({ filename: url, ...lease })
 }
-
-const takers = 16
-
-const median = (values: ReadonlyArray<number>): number =>
-  values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]
-
-/** Jobs a second, each of so many milliseconds: by bare takes, and as the tasks of a pool. */
-const rates = async (url: string, jobs: number, rounds: number, millis: number) => {
-  const offers: Array<number> = []
-  const bare: Array<number> = []
-  const pooled: Array<number> = []
-  const program = Effect.gen(function*() {
-    for (let round = 0; round < rounds; round++) {
-      for (const way of round % 2 === 0 ? ["bare", "pool"] as const : ["pool", "bare"] as const) {
-        const queue = yield* PersistedQueue.make({ name: `${way}${round}-${millis}`, schema: Schema.Number })
-        offers.push(yield* rateOf(jobs, offerAll(queue, jobs)))
-        if (way === "bare") bare.push(yield* rateOf(jobs, takeAll(queue, jobs, millis)))
-        else pooled.push(yield* rateOf(jobs, runAll(queue, jobs, millis)))
-      }
-    }
-  })
-  const layers = Layer.merge(Layer.provide(PersistedQueue.layer, layerOf(url)), SystemStatus.layerTest)
-  await Effect.runPromise(Effect.provide(program, layers))
-  // Other programs slow some rounds down: what the pool costs is told by the rounds that follow each other.
-  const ratios = bare.map((rate, round) => pooled[round] / rate)
-  return { offers: median(offers), bare: median(bare), pooled: median(pooled), ratio: median(ratios) }
-}
-
-const rateOf = <E, R>(jobs: number, effect: Effect.Effect<unknown, E, R>) =>
-  Effect.suspend(() => {
-    const start = performance.now()
-    return Effect.map(effect, () => jobs / (performance.now() - start) * 1000)
-  })
-
-type Numbers = PersistedQueue.PersistedQueue<number>
-
-const offerAll = (queue: Numbers, jobs: number) =>
-  Effect.forEach(Array.from({ length: jobs }, (_, n) => n), (n) => queue.offer(n), {
-    concurrency: takers,
-    discard: true
-  })
-
-const takeAll = Effect.fnUntraced(function*(queue: Numbers, jobs: number, millis: number) {
-  const all = yield* Deferred.make<void>()
-  let done = 0
-  const end = Effect.suspend(() => ++done === jobs ? Deferred.succeed(all, undefined) : Effect.void)
-  const take = queue.take(() => millis > 0 ? Effect.andThen(Effect.sleep(millis), end) : end)
-  const taking = Effect.forEach(Array.from({ length: takers }), () => Effect.forever(take), { concurrency: takers })
-  yield* Effect.raceFirst(taking, Deferred.await(all))
-})
-
-const runAll = Effect.fnUntraced(function*(queue: Numbers, jobs: number, millis: number) {
-  const all = yield* Deferred.make<void>()
-  let done = 0
-  const end = Effect.suspend(() => ++done === jobs ? Deferred.succeed(all, undefined) : Effect.void)
-  const pool = yield* AutoscaledPool.fromSource(
-    TaskSource.fromPersistedQueue(queue),
-    () => millis > 0 ? Effect.andThen(Effect.sleep(millis), end) : end,
-    {
-      concurrencySettings: { minConcurrency: takers, maxConcurrency: takers, desiredConcurrency: takers },
-      loggingInterval: null
-    }
-  )
-  yield* Effect.raceFirst(pool.run, Deferred.await(all))
-})
 
 /** How long the jobs of a worker wait that gets a signal, until another one has started the last of them. */
 const handover = async (store: string, name: string, signal: "SIGKILL" | "SIGTERM", before: () => Promise<void>) => {
@@ -166,6 +101,30 @@ const counterOf = async (store: StoreName, server: Server | undefined): Promise<
   return async () => server.output().match(/LOG: {2}(?:execute|statement)/g)?.length ?? 0
 }
 
+const rateRows = async (url: string, workload: rates.Workload): Promise<ReadonlyArray<Row>> => {
+  const { bare, bareCpu, offers, pooled, pooledCpu, ratios } = await rates.measure(layerOf(url), workload)
+  const [lower, middle, upper] = [0.25, 0.5, 0.75].map((share) => rates.quantile(ratios, share).toFixed(2))
+  const jobs = `jobs of ${workload.millis} ms`
+  return [
+    { what: "offers a second", goal: "", measured: `${Math.round(offers)}` },
+    {
+      what: `${jobs} a second, bare and through the pool`,
+      goal: "",
+      measured: [bare, pooled].map(Math.round).join(", ")
+    },
+    {
+      what: `${jobs}, CPU time of each in microseconds`,
+      goal: "",
+      measured: [bareCpu, pooledCpu].map(Math.round).join(", ")
+    },
+    {
+      what: `${jobs}, through the pool against the bare queue: median (quartiles)`,
+      goal: "≥ 0.95",
+      measured: `${middle} (${lower} to ${upper})`
+    }
+  ]
+}
+
 const onlyRates = process.argv.includes("--rates")
 
 const goals = async (store: StoreName): Promise<ReadonlyArray<Row>> => {
@@ -175,12 +134,7 @@ const goals = async (store: StoreName): Promise<ReadonlyArray<Row>> => {
   const rows: Array<Row> = []
   const server = await start()
   const url = server?.url ?? path.join(folder, "rates.db")
-  for (const [millis, jobs, rounds] of [[0, store === "Postgres" ? 1000 : 3000, 15], [10, 1000, 7]] as const) {
-    const { bare, offers, pooled, ratio } = await rates(url, jobs, rounds, millis)
-    const measured = [offers, bare, pooled].map(Math.round).join(", ")
-    rows.push({ what: `offers, jobs of ${millis} ms bare and through the pool, a second`, goal: "", measured })
-    rows.push({ what: "through the pool against the bare queue", goal: "≥ 0.95", measured: ratio.toFixed(2) })
-  }
+  for (const millis of [0, 10]) rows.push(...await rateRows(url, { jobs: 2000, millis, rounds: 11 }))
   await server?.dispose()
   if (onlyRates) return rows
 

@@ -14,7 +14,7 @@ const entry = (at: number, worker: string, job: number, attempt: number, event: 
 const kill = { worker: "b", signal: "SIGKILL", at: 100 } as const
 
 describe("the verdict on a ledger", () => {
-  it("finds jobs that were lost, and jobs that were done twice without a worker having died with them", () => {
+  it("finds jobs that were lost, and jobs that were done twice for no reason", () => {
     const entries = [
       entry(10, "a", 0, 1, "started"),
       entry(20, "a", 0, 1, "done"),
@@ -27,11 +27,49 @@ describe("the verdict on a ledger", () => {
     assert.deepStrictEqual([verdict.doubled, verdict.unexplained], [[0], [0]])
     assert.deepStrictEqual(linesOf(verdict), [
       "3 jobs, of which 2 were LOST: 1, 2",
-      "  1 of those without any worker having died with them",
+      "  1 of those for no reason that the ledger tells",
       "  worker a did 1 job, up to 1 at once",
       "  worker b did 0 jobs, up to 1 at once",
       "  worker c did 1 job, up to 1 at once",
       "  worker b got SIGKILL with 1 job in hand"
+    ])
+  })
+
+  it("tells why jobs were done twice", () => {
+    const stop = { worker: "a", signal: "SIGSTOP", at: 100, until: 4600 } as const
+    const entries = [
+      // In hand of a worker that was stopped.
+      entry(90, "a", 0, 1, "started"),
+      entry(3200, "c", 0, 2, "done"),
+      entry(4600, "a", 0, 1, "done"),
+      // Leased to it, and begun when it went on.
+      entry(3100, "c", 1, 2, "done"),
+      entry(4600, "a", 1, 1, "started"),
+      entry(4700, "a", 1, 1, "done"),
+      // Done, and its worker killed before the queue knew.
+      entry(80, "b", 2, 1, "started"),
+      entry(99, "b", 2, 1, "done"),
+      entry(3200, "c", 2, 2, "done"),
+      // Done and acknowledged before its worker was killed, which is no reason.
+      entry(80, "b", 3, 1, "started"),
+      entry(90, "b", 3, 1, "done"),
+      entry(95, "b", 3, 1, "acknowledged"),
+      entry(3200, "c", 3, 2, "done"),
+      // In hand of a worker that was stopped and did not do it, and done by two others.
+      entry(90, "a", 4, 1, "started"),
+      entry(3100, "c", 4, 2, "started"),
+      entry(3200, "c", 4, 2, "done"),
+      entry(3300, "d", 4, 3, "done")
+    ].toSorted((a, b) => a.at - b.at)
+    const verdict = verdictOf(entries, 5, [kill, stop])
+    assert.deepStrictEqual([verdict.doubled, verdict.unexplained], [[0, 1, 2, 3, 4], [3, 4]])
+    assert.deepStrictEqual([...verdict.causes], [["in hand", 1], ["claimed", 1], ["unacknowledged", 1]])
+    assert.deepStrictEqual(linesOf(verdict).slice(0, 5), [
+      "5 jobs, each of them done: 0 once, 5 more than once",
+      "  1 of those was in hand of a worker that ended or was stopped",
+      "  1 of those was leased to a worker that was stopped, and not begun",
+      "  1 of those was done by a worker that ended before it could say so",
+      "  2 of those for no reason that the ledger tells"
     ])
   })
 

@@ -1,6 +1,6 @@
 /**
- * Workers that are killed, told to end and stopped at random: none of their jobs is lost. `node scripts/stores/chaos.ts` is
- * the same with ten thousand.
+ * Workers that are killed, told to end and stopped at random: none of their jobs is lost, and what is done twice are jobs
+ * whose leases lapsed. `node scripts/stores/chaos.ts` is the same with ten thousand.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { chaos, seeded, type StoreName } from "../../scripts/stores/chaos.ts"
@@ -12,7 +12,7 @@ describe("four workers, one of which is hit each second", () => {
   for (const store of ["SQLite", "Redis", "Postgres"] as const) {
     const reason = missing.get(store)
     it.skipIf(reason !== undefined)(reason === undefined ? store : `${store} (skipped: ${reason})`, async () => {
-      const { hits, verdict } = await chaos({
+      const { hits, riddles, verdict } = await chaos({
         store,
         jobs: 1200,
         millis: 200,
@@ -23,7 +23,7 @@ describe("four workers, one of which is hit each second", () => {
         patience: 100_000
       })
       assert.deepStrictEqual(verdict.missing, [])
-      assert.isAtMost(verdict.unexplained.length, 12) // what a worker of a busy machine had claimed and not yet begun
+      assert.deepStrictEqual(riddles, [])
       assert.isAtMost(Math.max(...verdict.peaks.values()), 10)
       assert.isAbove(hits.SIGKILL + hits.SIGSTOP + hits.SIGTERM, 0)
     }, 120_000)

@@ -58,11 +58,14 @@ describe.skipIf(missing !== undefined)(missing === undefined ? "two hosts" : `tw
     await sleep(4500)
     const atCut = doneBy("far")
     ip("link", "set", "pool-here", "up")
+    const joinedAt = Date.now()
     await until(
       () => new Set(ledger.read(folder).filter(({ event }) => event === "done").map(({ job }) => job)).size === 600,
       40_000
     )
-    const verdict = verdictOf(ledger.read(folder), 600, [{ worker: "far", signal: "SIGSTOP", at: cutAt + 200 }])
+    const verdict = verdictOf(ledger.read(folder), 600, [
+      { worker: "far", signal: "outage", at: cutAt, until: joinedAt }
+    ])
     near.child.kill("SIGTERM")
     far.kill("SIGTERM")
     await near.ended
@@ -70,6 +73,7 @@ describe.skipIf(missing !== undefined)(missing === undefined ? "two hosts" : `tw
     await server.dispose()
     fs.rmSync(folder, { recursive: true })
     assert.deepStrictEqual(verdict.missing, [])
+    assert.deepStrictEqual(verdict.unexplained, [])
     assert.isAtMost(verdict.doubled.length, 8) // what was in hand of the one that was cut off, and claimed for it
     assert.isAbove(afterwards, atCut)
   })
