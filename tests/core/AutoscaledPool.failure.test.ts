@@ -189,6 +189,10 @@ describe("AutoscaledPool: a task that fails", () => {
       const task = value as unknown as Effect.Effect<void>
       const pools = {
         "an item": yield* AutoscaledPool.fromSource(TaskSource.fromIterable([1, 2, 3]), () => task),
+        "a leased item": yield* AutoscaledPool.fromSource(
+          TaskSource.make({ pull: Effect.succeedSome(1), settle: () => Effect.void }),
+          () => task
+        ),
         "a time limit": yield* AutoscaledPool.fromSource(TaskSource.fromIterable([1]), () => Effect.never, {
           taskTimeout: "1 second",
           onTaskTimeout: () => task

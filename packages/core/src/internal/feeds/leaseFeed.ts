@@ -16,6 +16,8 @@ import { isInterruptible } from "../sources/interruptible.ts"
 import { ownReasons } from "../sources/ownReasons.ts"
 import { type Withdrawal, withdrawalOf } from "../sources/withdrawal.ts"
 import { CurrentTask } from "../task/currentTask.ts"
+import { isEnded } from "../task/ended.ts"
+import { taskOf } from "../task/taskOf.ts"
 import { AskingWindow } from "./askingWindow.ts"
 import { failsRun, type Feed, type FeedHost, type Poke, type Pulled, type Room, type Settled } from "./feed.ts"
 
@@ -101,7 +103,8 @@ export class LeaseFeed<A> implements Feed<Lease<A>> {
   }
 
   task(lease: Lease<A>): Effect.Effect<unknown, unknown> {
-    return Effect.updateContext(this.handler(lease.item), (own) => ofTask(lease.context, own))
+    const task = taskOf(() => this.handler(lease.item))
+    return isEnded(task) ? task : Effect.updateContext(task, (own) => ofTask(lease.context, own))
   }
 
   attemptOf(lease: Lease<A>): number {

@@ -5,7 +5,7 @@ import type * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import type * as FiberSet from "effect/FiberSet"
-import { isEnded } from "./ended.ts"
+import { isEnded } from "../task/ended.ts"
 import * as supervision from "./supervision.ts"
 
 export class Questions {

@@ -13,9 +13,10 @@ import type { TaskOutcome } from "../budget/completionTally.ts"
 import type { BudgetConsumer } from "../budget/consumer.ts"
 import type { Feed } from "../feeds/feed.ts"
 import { CurrentAttempt } from "../sources/currentAttempt.ts"
+import { isEnded } from "../task/ended.ts"
+import { taskOf } from "../task/taskOf.ts"
 import type { Alarm } from "../time/alarm.ts"
 import type { TurnClock } from "../time/turnClock.ts"
-import { isEnded } from "./ended.ts"
 import type { RunCourse } from "./runCourse.ts"
 import type { RunLedger } from "./runLedger.ts"
 import * as supervision from "./supervision.ts"
@@ -97,7 +98,7 @@ export class Tasks<A> {
     this.host.governor.bookUnsafe(now, permits)
     this.host.ledger.started++
     const attempt = this.feed.attemptOf(item)
-    const task = orDie(() => this.feed.task(item))
+    const task = taskOf(() => this.feed.task(item))
     if (attempt === 1) return this.launch(slot, task)
     this.host.ledger.retried++
     this.launch(slot, Effect.provideService(task, CurrentAttempt, attempt))
@@ -221,27 +222,8 @@ export class Tasks<A> {
     const item = slot.item as A // an occupied slot has its item
     slot.stage = "Absorbing"
     slot.fiber = undefined
-    this.launch(slot, orDie(() => this.host.onTimeLimit(item)))
+    this.launch(slot, taskOf(() => this.host.onTimeLimit(item)))
   }
-}
-
-const orDie = (make: () => Effect.Effect<unknown, unknown>): Effect.Effect<unknown, unknown> => {
-  try {
-    const task = make()
-    return Effect.isEffect(task) ? task : Effect.die(new TypeError(noEffect(task)))
-  } catch (defect) {
-    return Effect.die(defect)
-  }
-}
-
-/** Who writes JavaScript forgets a `return`, or gives an async function: no compiler tells. */
-const noEffect = (given: unknown): string => {
-  const what = given === undefined
-    ? "nothing"
-    : given instanceof Promise
-    ? "a promise"
-    : `something else (${typeof given})`
-  return `A task is to be an Effect, and its function gave ${what}. Effect.tryPromise makes an Effect of a promise.`
 }
 
 const isOwnFailure = (exit: Exit.Exit<unknown, unknown>): boolean =>

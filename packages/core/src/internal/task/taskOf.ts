@@ -1,0 +1,24 @@
+/**
+ * The task that a function of the caller gives, which may be none.
+ */
+import * as Effect from "effect/Effect"
+
+/** What a function of the caller gives; a defect where it throws, or gives something else. */
+export const taskOf = (make: () => Effect.Effect<unknown, unknown>): Effect.Effect<unknown, unknown> => {
+  try {
+    const task = make()
+    return Effect.isEffect(task) ? task : Effect.die(new TypeError(noEffect(task)))
+  } catch (defect) {
+    return Effect.die(defect)
+  }
+}
+
+/** Who writes JavaScript forgets a `return`, or gives an async function: no compiler tells. */
+const noEffect = (given: unknown): string => {
+  const what = given === undefined
+    ? "nothing"
+    : given instanceof Promise
+    ? "a promise"
+    : `something else (${typeof given})`
+  return `A task is to be an Effect, and its function gave ${what}. Effect.tryPromise makes an Effect of a promise.`
+}
