@@ -1,9 +1,10 @@
 /**
  * Several pools that take from one source at a time: each item is worked on once, and what one gives back another takes.
  */
-import { AutoscaledPool, TaskSource } from "@autoscaled-pool/core"
+import { AutoscaledPool, ConcurrencyGovernor, KeyedLimits, type SystemStatus, TaskSource } from "@autoscaled-pool/core"
 import { assert, describe } from "@effect/vitest"
-import { type Cause, Effect, Fiber, Queue, Stream } from "effect"
+import { Cause, Duration, Effect, Exit, Fiber, Queue, Random, type Scope, Stream } from "effect"
+import type { RateLimiter } from "effect/persistence"
 import { after, begin, failureOf, hasEnded, resultOf, test } from "./stage.ts"
 
 const range = (count: number) => Array.from({ length: count }, (_, index) => index)
@@ -156,4 +157,100 @@ describe("two pools on one source", () => {
     assert.deepStrictEqual(done, [0, 1, 2])
     yield* resultOf(other)
   })
+})
+
+/** Sources of forty items that may be given back. */
+const lasting: Record<string, Effect.Effect<TaskSource.TaskSource<number>, never, Scope.Scope>> = {
+  "an array": Effect.sync(() => TaskSource.fromIterable(range(40))),
+  "a queue without room": Effect.gen(function*() {
+    const queue = yield* Queue.bounded<number, Cause.Done>(0)
+    const offers = Effect.forEach(range(40), (item) => Effect.delay(Queue.offer(queue, item), 30))
+    yield* Effect.forkScoped(Effect.andThen(offers, Queue.end(queue)))
+    return TaskSource.fromQueue(queue)
+  }),
+  "a pull that cannot be interrupted": Effect.sync(() => TaskSource.fromPull(Effect.uninterruptible(popOf(range(40))))),
+  "a source of one's own": Effect.sync(() => {
+    const list = range(40)
+    const settle = (item: number, exit: Exit.Exit<unknown, unknown>) =>
+      Effect.delay(Effect.sync(() => void (Exit.isFailure(exit) && list.unshift(item))), 10)
+    return TaskSource.make({ pull: popOf(list), settle })
+  })
+}
+
+const popOf = (list: Array<number>) =>
+  Effect.delay(
+    Effect.suspend(() => {
+      const item = list.shift()
+      return item === undefined ? Cause.done() : Effect.succeedSome(item)
+    }),
+    20
+  )
+
+/** What stands between a source and a slot. */
+const between: Record<
+  string,
+  Effect.Effect<AutoscaledPool.PoolOptions<number>, unknown, Scope.Scope | SystemStatus.SystemStatus>
+> = {
+  nothing: Effect.succeed({}),
+  "keys, a rate and retries": Effect.gen(function*() {
+    const keys = yield* KeyedLimits.make({ key: (item: number) => `${item % 3}`, concurrency: 2 })
+    const answer = { delay: Duration.millis(50), limit: 1, remaining: 0, resetAfter: Duration.zero }
+    const limiter = { consume: () => Effect.delay(Effect.succeed(answer), 10) } as unknown as RateLimiter.RateLimiter // of the rest a pool uses nothing
+    const retry = { times: 3, while: () => Effect.delay(Effect.succeed(true), 70) }
+    return { keys, rateLimit: { limiter, key: "service", limit: 1, window: "1 second" }, retry }
+  }),
+  "a shared governor": Effect.map(
+    ConcurrencyGovernor.make({ maxConcurrency: 6, desiredConcurrency: 6 }),
+    (governor) => ({ governor, weight: (item: number) => 1 + item % 3 })
+  )
+}
+
+describe("whatever happens to two pools on one source, each item is worked on once", () => {
+  for (const [name, make] of Object.entries(lasting)) {
+    for (const [what, options] of Object.entries(between)) {
+      test(`${name}, with ${what} in between`, function*() {
+        const source = yield* make
+        const done: Array<number> = []
+        const failed = new Set<number>()
+        const given = yield* Effect.orDie(options)
+        const work = (item: number) =>
+          Effect.suspend(() => {
+            if (given.retry === undefined || item % 2 === 0 || failed.has(item)) {
+              return Effect.sync(() => done.push(item))
+            }
+            failed.add(item)
+            return Effect.fail("again")
+          })
+        const pool = AutoscaledPool.fromSource(source, (item) => Effect.delay(work(item), 100), {
+          ...given,
+          concurrencySettings: { maxConcurrency: 4 }
+        })
+        const pools = [yield* pool, yield* pool]
+        const runs = [yield* begin(pools[0].run), yield* begin(pools[1].run)]
+        const random = Random.withSeed(`${name} ${what}`)
+        yield* Effect.gen(function*() {
+          for (let step = 0; step < 60; step++) {
+            const at = yield* Random.nextIntBetween(0, 1)
+            const acts = [
+              begin(pools[at].abort),
+              begin(pools[at].drain),
+              pools[at].pause,
+              pools[at].resume,
+              pools[at].pauseFor("100 millis"),
+              begin(Fiber.interrupt(runs[at])),
+              pools[at].notify
+            ]
+            yield* acts[yield* Random.nextIntBetween(0, acts.length - 1)]
+            yield* after(yield* Random.nextIntBetween(0, 120))
+            for (const index of [0, 1]) if (hasEnded(runs[index])) runs[index] = yield* begin(pools[index].run)
+          }
+        }).pipe(random)
+        yield* pools[0].resume
+        yield* pools[1].resume
+        yield* after("10 seconds")
+        for (const run of runs) assert.strictEqual((yield* resultOf(run)).outcome, "Finished")
+        assert.deepStrictEqual(sorted(done), range(40))
+      })
+    }
+  }
 })
