@@ -87,6 +87,7 @@ describe("NodeEventLoop", () => {
       assert.isFalse((yield* after(15)).isOverloaded)
       assert.isFalse((yield* after(64)).isOverloaded)
       assert.isTrue((yield* after(66)).isOverloaded)
+      assert.strictEqual((yield* after(5)).measure?.used, 0) // and not less than nothing
     }))
 
   it.effect("a loop that is always late is never taken for an idle one", () =>

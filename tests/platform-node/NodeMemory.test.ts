@@ -628,13 +628,26 @@ describe("NodeMemory", () => {
         assert.isFalse(first.isOverloaded)
       }))
 
-    it.effect("malformed /proc/meminfo falls back to node:os with one warning", () =>
-      Machine.recordWarnings(Effect.fnUntraced(function*(warnings) {
-        const { first, sample } = yield* start({ ...Machine.unlimited, "/proc/meminfo": "MemTotal: some\n" })
+    it.effect("Windows tells what is available", () =>
+      Effect.gen(function*() {
+        const { first } = yield* start({}, {}, { platform: "win32" })
         assert.approximately(first.load, 0.75 * 0.9 / 0.97, 1e-9)
-        yield* sample
-        assert.strictEqual(warnings.length, 1)
-      })))
+      }))
+
+    it.effect("malformed or hidden /proc/meminfo: what the process holds stands in, with one warning", () =>
+      Effect.gen(function*() {
+        const { "/proc/meminfo": _, ...hidden } = Machine.unlimited // as ProcSubset=pid of systemd hides it
+        for (const files of [{ ...Machine.unlimited, "/proc/meminfo": "MemTotal: some\n" }, hidden]) {
+          yield* Machine.recordWarnings(Effect.fnUntraced(function*(warnings) {
+            const cache: Partial<Host.Node> = { freeMemory: () => 10 * MiB } // all else are pages of files, which Node.js cannot tell
+            const { first, sample } = yield* start(files, {}, cache)
+            assert.approximately(first.load, 100 / 16384 * 0.9 / 0.97, 1e-9)
+            yield* sample
+            assert.strictEqual(warnings.length, 1)
+            assert.include(warnings[0], "/proc/meminfo")
+          }))
+        }
+      }))
 
     it.effect("malformed /proc/self/cgroup: no group, one warning", () =>
       Machine.recordWarnings(Effect.fnUntraced(function*(warnings) {

@@ -125,7 +125,7 @@ const idleFloor = () => {
   let least: number | undefined
   return {
     above: (delay: number): number => {
-      const above = delay - (least ?? 0)
+      const above = Math.max(0, delay - (least ?? 0))
       least = Math.min(coarsestTimer, delay, least ?? Infinity)
       return above
     }

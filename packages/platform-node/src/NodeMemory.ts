@@ -68,7 +68,8 @@ export interface Options {
  * - The heap is that of the thread that takes the samples: worker threads have heaps of their own, which it cannot see.
  * - `own` is what this process and its children hold, pages of files apart, as a fraction of the same limit; all of it
  *   where that is the heap. Children are found below `/proc`.
- * - On macOS free memory does not tell what is available, and what this process holds stands in for the machine's use.
+ * - Where nothing tells what is available, as on macOS and where `/proc/meminfo` is hidden, what this process and its
+ *   children hold stands in for the machine's use.
  *
  * What cannot be read falls back to `node:os` with one warning. An invalid option is an `InvalidOptionsError`.
  *
@@ -135,10 +136,11 @@ const read = ({ cgroups, files, hasOwnMeminfo, node, tree }: Host.Host, at: numb
   }
 }
 
-// What macOS calls free leaves out what it would give at once: a healthy machine has next to none.
+// What Unix systems call free leaves out what they would give at once: a healthy machine has next to none. On Linux, too,
+// Node.js tells no more where /proc/meminfo is hidden (`ProcSubset=pid` of systemd). Windows tells what is available.
 const machineOf = (node: Host.Node, own: number): MachineMemory => {
   const total = node.totalMemory()
-  return { total, available: node.platform === "darwin" ? total - own : node.freeMemory() }
+  return { total, available: node.platform === "win32" ? node.freeMemory() : total - own }
 }
 
 /** One limit, and what counts against it, in bytes; `own` is this process's part, `most` what may be used safely. */

@@ -14,21 +14,6 @@ export const measurable = (node: Node, warnings: Warnings): Node => {
       return substitute()
     }
   }
-  const totalMemory = or(
-    node.totalMemory,
-    "the memory of the machine",
-    "only limits that are known count; set memory.limit and maxConcurrency",
-    () => 0
-  )
-  // Where Node.js cannot read how much this process holds, it takes the page cache of the machine for used memory.
-  const freeMemory = () => {
-    try {
-      node.residentMemory()
-      return node.freeMemory()
-    } catch {
-      return totalMemory() - node.allocatedMemory()
-    }
-  }
   return {
     ...node,
     cpuTimes: or(
@@ -61,8 +46,12 @@ export const measurable = (node: Node, warnings: Warnings): Node => {
       "what V8 and its buffers hold stands in, and child processes are not seen; set maxConcurrency",
       node.allocatedMemory
     ),
-    totalMemory,
-    freeMemory
+    totalMemory: or(
+      node.totalMemory,
+      "the memory of the machine",
+      "only limits that are known count; set memory.limit and maxConcurrency",
+      () => 0
+    )
   }
 }
 
