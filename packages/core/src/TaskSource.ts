@@ -151,7 +151,9 @@ export const fromStream = <A, E, R>(stream: Stream.Stream<A, E, R>): TaskSource<
  * those that cannot be interrupted. The items of interrupted tasks and late answers come first in the next run.
  *
  * A promise goes on when it is interrupted, and what it takes from a server after that reaches no one. Hand it its
- * `AbortSignal`, or make the pull `Effect.uninterruptible`, so that the end of a run waits for its answer.
+ * `AbortSignal`, or make the pull `Effect.uninterruptible`, so that the end of a run waits for its answer. Then let it wait
+ * for some seconds at a time and answer `None`, or set the pool's `finalizerTimeout`: for as long as it waits, a drain or an
+ * abort does too.
  *
  * **Example** (Pulling from a list until it is empty)
  *
