@@ -3,7 +3,7 @@
  */
 import { AutoscaledPool, ConcurrencyGovernor, KeyedLimits, type SystemStatus, TaskSource } from "@autoscaled-pool/core"
 import { assert, describe } from "@effect/vitest"
-import { Cause, Duration, Effect, Exit, Fiber, Queue, Random, type Scope, Stream } from "effect"
+import { Cause, Duration, Effect, Exit, Fiber, type Option, Queue, Random, type Scope, Stream } from "effect"
 import type { RateLimiter } from "effect/persistence"
 import { after, begin, failureOf, hasEnded, resultOf, test } from "./stage.ts"
 
@@ -89,6 +89,7 @@ describe("two pools on one source", () => {
     for (
       const source of [
         TaskSource.fromQueue,
+        (queue: Queue.Queue<number>) => TaskSource.fromPull(Effect.asSome(Queue.take(queue))),
         (queue: Queue.Queue<number>) => TaskSource.fromStream(Stream.fromQueue(queue))
       ]
     ) {
@@ -106,6 +107,34 @@ describe("two pools on one source", () => {
       assert.deepStrictEqual(done, [7, 8])
       yield* begin(second.abort)
     }
+  })
+
+  test("an answer that comes after its run was not waited for starts at once where the next run waits", function*() {
+    const answers: Array<(item: number) => void> = []
+    const pull = Effect.callback<Option.Option<number>>((resume) => {
+      answers.push((item) => resume(Effect.succeedSome(item)))
+    })
+    const done: Array<number> = []
+    const pool = yield* AutoscaledPool.fromSource(
+      TaskSource.fromPull(Effect.uninterruptible(pull)),
+      (item) => Effect.sync(() => done.push(item)),
+      { finalizerTimeout: "1 second", concurrencySettings: { maxConcurrency: 1 } }
+    )
+    yield* begin(pool.run)
+    yield* begin(pool.abort)
+    yield* after("1 second")
+    yield* begin(pool.run)
+    assert.strictEqual(answers.length, 2)
+    answers[0](7)
+    yield* after("100 millis")
+    assert.deepStrictEqual(done, [7])
+    answers[1](8)
+    yield* after("100 millis")
+    assert.deepStrictEqual(done, [7, 8])
+    const ending = yield* begin(pool.abort)
+    answers.at(-1)?.(9)
+    yield* after("100 millis")
+    assert.isTrue(hasEnded(ending))
   })
 
   test("a stream that fails, fails both", function*() {

@@ -206,11 +206,14 @@ export const fromSource = <A, E1, R1, E2, R2, E3 = never, R3 = never, Settles ex
   if (Result.isFailure(accepted)) return Effect.fail(accepted.failure)
   const direct = directOf(source)
   if (direct !== undefined) return buildDirect<A, Failure, R1 | R2 | R3>(direct, task, options)
-  return build<Lease<A>, Failure, R1 | R2 | R3>(options, {
-    makeFeed: (host) => new LeaseFeed(host, source, task),
-    itemOf: ({ item }) => item,
-    close: Effect.void,
-    total: () => undefined
+  return Effect.suspend(() => {
+    let feed: LeaseFeed<A> | undefined // of the last run
+    return build<Lease<A>, Failure, R1 | R2 | R3>(options, {
+      makeFeed: (host) => (feed = new LeaseFeed(host, source, task)),
+      itemOf: ({ item }) => item,
+      close: Effect.sync(() => feed?.leave()),
+      total: () => undefined
+    })
   })
 }
 

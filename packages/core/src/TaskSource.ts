@@ -22,6 +22,7 @@ import * as asyncIterableStream from "./internal/sources/asyncIterableStream.ts"
 import { CurrentAttempt } from "./internal/sources/currentAttempt.ts"
 import { fromDirect } from "./internal/sources/directSource.ts"
 import { IterableSource } from "./internal/sources/iterableSource.ts"
+import { keeping } from "./internal/sources/keptItems.ts"
 import type { Delivery } from "./internal/sources/persistedQueueSource.ts"
 import { PersistedQueueSource } from "./internal/sources/persistedQueueSource.ts"
 import { PullSource, type Settle } from "./internal/sources/pullSource.ts"
@@ -148,7 +149,8 @@ export const fromStream = <A, E, R>(stream: Stream.Stream<A, E, R>): TaskSource<
  *
  * What a pull gives is the source's until a task has ended with it: nothing is lost by a pause, an overload or a lower
  * concurrency, which wait for the answer, nor by the end of a run, which interrupts pulls that are under way and waits for
- * those that cannot be interrupted. The items of interrupted tasks and late answers come first in the next run.
+ * those that cannot be interrupted. The items of interrupted tasks and late answers come first in the next run, or go to
+ * another pool on the same source.
  *
  * A promise goes on when it is interrupted, and what it takes from a server after that reaches no one. Hand it its
  * `AbortSignal`, or make the pull `Effect.uninterruptible`, so that the end of a run waits for its answer. Then let it wait
@@ -244,8 +246,8 @@ const pulling = <A, E, R, Settles extends boolean>(
   } = {}
 ): TaskSource<A, E, R, Settles> => {
   // What `pull` fails with is `Done`, which the source takes out, or an E: the constructors see to that.
-  const { take } = new PullSource(pull as Effect.Effect<Option.Option<A>, E | Cause.Done, R>, settle)
-  return withdrawing("Nothing", { take, settlesFailures })
+  const { kept, take } = new PullSource(pull as Effect.Effect<Option.Option<A>, E | Cause.Done, R>, settle)
+  return keeping(kept, withdrawing("Nothing", { take, settlesFailures }))
 }
 
 /**

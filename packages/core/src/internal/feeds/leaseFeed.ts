@@ -13,6 +13,7 @@ import type * as Fiber from "effect/Fiber"
 import type { TaskSource } from "../../TaskSource.ts"
 import { CurrentAttempt } from "../sources/currentAttempt.ts"
 import { isInterruptible } from "../sources/interruptible.ts"
+import { type KeptItems, keptOf } from "../sources/keptItems.ts"
 import { ownReasons } from "../sources/ownReasons.ts"
 import { type Withdrawal, withdrawalOf } from "../sources/withdrawal.ts"
 import { CurrentTask } from "../task/currentTask.ts"
@@ -68,6 +69,9 @@ export class LeaseFeed<A> implements Feed<Lease<A>> {
   /** Counts whatever may have made an item ready, and of that what the user told. */
   private news = 0
   private notices = 0
+  private readonly kept: KeptItems<unknown> | undefined
+  /** Ends what the feed is to its source. */
+  readonly leave: () => void
 
   constructor(
     host: FeedHost<Lease<A>>,
@@ -79,6 +83,8 @@ export class LeaseFeed<A> implements Feed<Lease<A>> {
     this.handler = handler
     this.withdrawal = withdrawalOf(source)
     this.settlesFailures = source.settlesFailures === true
+    this.kept = keptOf(source)
+    this.leave = this.kept?.join(() => this.host.wakeLater()) ?? (() => {})
   }
 
   pull(room: Room): Pulled {
@@ -92,6 +98,7 @@ export class LeaseFeed<A> implements Feed<Lease<A>> {
       }
       this.take()
     }
+    if (this.kept !== undefined) this.takeKept(this.kept, slots)
     const lease = this.arrived.shift()
     if (lease !== undefined) {
       this.item = lease
@@ -100,6 +107,11 @@ export class LeaseFeed<A> implements Feed<Lease<A>> {
     if (this.waiting.size > 0 || this.acknowledging > 0) return "Waiting"
     if (!this.saidDone) return "Empty"
     return this.takes > 0 ? "Waiting" : "Done"
+  }
+
+  /** What another run has given back is there at once, and need not wait until takes that are out are answered. */
+  private takeKept(kept: KeptItems<unknown>, slots: number): void {
+    for (let most = slots - this.arrived.length; most > 0 && kept.count > 0; most--) this.take()
   }
 
   task(lease: Lease<A>): Effect.Effect<unknown, unknown> {

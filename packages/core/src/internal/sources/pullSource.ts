@@ -13,6 +13,7 @@ import { identity } from "effect/Function"
 import * as Option from "effect/Option"
 import * as Pull from "effect/Pull"
 import { isInterruptible } from "./interruptible.ts"
+import { KeptItems } from "./keptItems.ts"
 
 type Answer<A> = Option.Option<A> | "Done"
 
@@ -22,7 +23,7 @@ const lookMillis = 50
 export type Settle<A, E, R> = (item: A, exit: Exit.Exit<unknown, unknown>) => Effect.Effect<unknown, E, R>
 
 export class PullSource<A, E, R> {
-  private readonly kept: Array<A> = []
+  readonly kept = new KeptItems<A>()
   private readonly pulled: Effect.Effect<Answer<A>, E, R>
   private readonly settle: Settle<A, E, R>
 
@@ -41,7 +42,7 @@ export class PullSource<A, E, R> {
           Effect.onExit(restore(Effect.suspend(() => handle(item))), (exit) => Effect.asVoid(this.settle(item, exit))),
           "Taken" as const
         )
-      if (this.kept.length > 0) return lend(this.kept.shift() as A) // there is one: an item may itself be undefined
+      if (this.kept.count > 0) return lend(this.kept.next())
       return Effect.flatMap(Effect.forkChild(this.pulled, { startImmediately: true }), (pulling) =>
         Effect.flatMap(this.answerOf(pulling, restore), (answer) => {
           if (answer === "Done") {
@@ -53,7 +54,7 @@ export class PullSource<A, E, R> {
 
   private keepInterrupted(item: A, exit: Exit.Exit<unknown, unknown>): Effect.Effect<void> {
     return Effect.sync(() => {
-      if (Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause)) this.kept.push(item)
+      if (Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause)) this.kept.keep(item)
     })
   }
 
