@@ -99,14 +99,14 @@ describe("AutoscaledPool: pauseFor", () => {
     }
   })
 
-  test("a time that is none is a defect that says so, and one in the past holds nothing", function*() {
+  test("a time that is none is a defect that says so; one that is negative or no number holds nothing", function*() {
     const pool = yield* AutoscaledPool.fromSource(TaskSource.fromIterable([1]), () => Effect.void)
-    for (const time of [NaN, "soon", undefined]) {
+    for (const time of ["soon", undefined]) {
       const exit = yield* Effect.exit(pool.pauseFor(time as Duration.Input)) // the compiler refuses some of them
       assert.isTrue(Exit.isFailure(exit))
       if (Exit.isFailure(exit)) assert.include(Cause.pretty(exit.cause), "duration cannot be")
     }
-    yield* pool.pauseFor(-1000)
+    for (const time of [-1000, NaN]) yield* pool.pauseFor(time)
     assert.strictEqual((yield* pool.run).succeeded, 1)
   })
 

@@ -106,11 +106,6 @@ export const timeLimit: Rule<Duration.Duration> = durationWhere(
   `Use a duration longer than 0, such as "30 seconds", or leave it out for no limit; a plain number is milliseconds.`
 )
 
-export const delay: Rule<Duration.Duration> = durationWhere(
-  () => true,
-  `Use a duration, such as "30 seconds"; a plain number is milliseconds.`
-)
-
 /** Reads one option, or says what is wrong with it. */
 export const read = <A>(rule: Rule<A>, field: string, value: unknown): Result.Result<A, InvalidOptionsError> =>
   Result.fromOption(rule.read(value), () => new InvalidOptionsError({ field, value, remedy: rule.remedy }))

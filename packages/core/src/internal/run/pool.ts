@@ -128,7 +128,7 @@ export class Pool<A, E> implements AutoscaledPool<E> {
 
   readonly pauseFor = (duration: Duration.Input): Effect.Effect<void> =>
     Effect.map(monotonic.monotonicMillis, (now) => {
-      const time = Result.getOrThrow(rules.read(rules.delay, "duration", duration))
+      const time = Result.getOrThrow(rules.read(rules.duration, "duration", duration))
       if (!this.hold.extend(now + Duration.toMillis(time))) return
       this.active?.dispatcher?.wakeLater()
       this.publish({ _tag: "PausedFor", duration: time })
