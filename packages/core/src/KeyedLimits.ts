@@ -138,7 +138,9 @@ export interface KeyedLimits<in A, K = unknown> {
  *
  * With `adapt` the limit of a key begins at 2 and rises by one with each success until its service first refuses. A refusal
  * (see `ClientErrors`) halves it, once for all tasks that ran at the time; it is back just below where it was refused within
- * a few task times, and tries more than that rarely.
+ * a few task times, and tries more when thirty times as long has passed as the refusal closed the key. Where the limit is at
+ * `min` and refused all the same, the service counts requests and not those in the works: starts are paced, then, just
+ * below the rate that it has served.
  * `Retry-After` closes the key for so long. Without it, or where it is 0, the key is closed for a second, for twice as long
  * with each further refusal, up to a minute. The pace of `rate` and this pause are told apart: neither makes up for the other.
  *

@@ -298,8 +298,26 @@ describe("KeyedLimits: adapt", () => {
     return { tally, page: Effect.tap(page, () => Effect.sync(() => tally.served++)) }
   }
 
-  test("finds the limit of a service by its refusals, and is refused seldom", function*() {
-    const { page, tally } = service(10)
+  /** A service that serves so many a second, of which it saves up to `burst`, and refuses the rest. */
+  const limitedByRate = (perSecond: number, burst: number, retryAfter?: Duration.Input) => {
+    const tally = { served: 0, refused: 0 }
+    let tokens = burst
+    let filledAt = 0
+    const page = Effect.flatMap(Clock.currentTimeMillis, (now) => {
+      tokens = Math.min(burst, tokens + (now - filledAt) * perSecond / 1_000)
+      filledAt = now
+      if (tokens < 1) {
+        tally.refused++
+        const report = retryAfter === undefined ? ClientErrors.report : ClientErrors.reportWith({ retryAfter })
+        return Effect.andThen(report, Effect.fail("refused"))
+      }
+      tokens--
+      return Effect.tap(Effect.sleep("30 millis"), () => Effect.sync(() => tally.served++))
+    })
+    return { tally, page }
+  }
+
+  const crawlFor = Effect.fnUntraced(function*(page: Effect.Effect<unknown, string>, duration: Duration.Input) {
     const keys = yield* KeyedLimits.make({ key: hostOf, adapt: {} })
     const pool = yield* AutoscaledPool.fromSource(TaskSource.fromIterable(pages("a", 100_000)), () => page, {
       keys,
@@ -307,10 +325,66 @@ describe("KeyedLimits: adapt", () => {
       concurrencySettings: { desiredConcurrency: 100 }
     })
     yield* begin(pool.run)
-    yield* after("60 seconds")
-    assert.isAbove(tally.served, 0.85 * 6_000)
-    assert.isBelow(tally.refused / (tally.served + tally.refused), 0.03)
-    assert.isAtLeast(tally.peak, 8)
+    yield* after(duration)
+    return keys
+  })
+
+  for (
+    const [what, retryAfter] of [
+      ["says when to come back", "1 second"],
+      ["does not say when to come back", undefined]
+    ] as const
+  ) {
+    test(`finds the limit of a service that ${what}, and is refused seldom`, function*() {
+      const { page, tally } = service(10, retryAfter)
+      yield* crawlFor(page, "60 seconds")
+      assert.isAbove(tally.served, 0.94 * 6_000)
+      assert.isBelow(tally.refused / (tally.served + tally.refused), 0.01)
+      assert.strictEqual(tally.peak, 10)
+    })
+
+    test(`finds the pace of a service that counts requests per second and ${what}`, function*() {
+      const { page, tally } = limitedByRate(5, 5, retryAfter)
+      yield* crawlFor(page, "2 minutes")
+      assert.isAbove(tally.served, 0.9 * 600)
+      assert.isBelow(tally.refused / (tally.served + tally.refused), 0.03)
+    })
+  }
+
+  test("gets back what a service that had less for a while has again", function*() {
+    let most = 10
+    const { page, tally } = service(20, "1 second")
+    const guarded = Effect.suspend(() =>
+      tally.running < most
+        ? page
+        : Effect.andThen(ClientErrors.reportWith({ retryAfter: "1 second" }), Effect.fail("refused"))
+    )
+    const keys = yield* crawlFor(guarded, "10 seconds")
+    most = 3
+    yield* after("20 seconds")
+    assert.isAtMost((yield* limit(keys, "a"))?.limit ?? NaN, 3)
+    most = 20
+    yield* after("3 minutes")
+    assert.isAtLeast((yield* limit(keys, "a"))?.limit ?? NaN, 15)
+  })
+
+  test("time in which a key had nothing to do does not slow it down", function*() {
+    const { page, tally } = limitedByRate(20, 2, "1 second")
+    const queue = yield* Queue.unbounded<Page>()
+    const keys = yield* KeyedLimits.make({ key: hostOf, adapt: { max: 1 } })
+    const pool = yield* AutoscaledPool.fromSource(TaskSource.fromQueue(queue), () => page, {
+      keys,
+      retry: { times: 9 }
+    })
+    yield* begin(pool.run)
+    for (let minute = 0; minute < 5; minute++) {
+      yield* Queue.offerAll(queue, pages("a", 8))
+      yield* after("1 minute")
+    }
+    assert.strictEqual(tally.served, 40)
+    yield* Queue.offerAll(queue, pages("a", 200))
+    yield* after("30 seconds")
+    assert.isAbove(tally.served, 40 + 150)
   })
 
   test("eight refusals at once are one event", function*() {

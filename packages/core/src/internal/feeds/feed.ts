@@ -32,6 +32,8 @@ export interface FeedHost<out A> {
   readonly wakeLater: () => void
   /** Monotonic milliseconds. */
   readonly now: () => number
+  /** The same as it was read last: as good where the dispatcher has just called, and cheaper. */
+  readonly time: () => number
   /** At this time, in monotonic milliseconds, an item will be ready. */
   readonly wakeAt: (at: number) => void
   /** The source takes back the item that matches: interrupts its task where it runs. */
@@ -46,6 +48,7 @@ export const innerHost = <A, B>(host: FeedHost<A>, revoke: FeedHost<B>["revoke"]
   desired: () => host.desired(),
   free: () => host.free(),
   now: () => host.now(),
+  time: () => host.time(),
   wakeAt: (at) => host.wakeAt(at),
   wakeLater: () => host.wakeLater(),
   fail: (cause) => host.fail(cause),

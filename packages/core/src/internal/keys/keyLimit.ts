@@ -2,38 +2,61 @@
  * The limit of one key, found from what its service says: additive increase, multiplicative decrease, as TCP has it
  * (Chiu and Jain, 1989), with the last refusal remembered, as CUBIC does (RFC 9438).
  *
- * Until the first refusal each success raises it by one. A refusal halves it; from there it rises by one for as many
- * successes as it allows, up to just below where it was refused, and from there on rarely: each further step is tried after
- * half as many successes as the one before. Refusals of tasks that ran at the same time are one event: those of tasks which
- * started before the last cut say nothing new.
+ * Until the first refusal each success raises it by one. A refusal halves it; from there it is back just below where it was
+ * refused within a few task times, faster the farther it is from there. More is tried when thirty times as long has passed
+ * as the refusal closed the key, so that tries cost a thirtieth of the time at most; where a try is borne, the next one
+ * follows after half as long. Refusals of tasks that ran at the same time are one event: those of tasks which started
+ * before the last cut say nothing new. Where the limit is at its least and refused all the same, starts are paced.
  *
  * A service that says how long to wait closes the key for that time; else, or where it says 0, the key is closed for a
  * second, and for twice as long with each further event, up to a minute, until a task is served. A part of that is drawn at
  * random, so that many clients do not come back at once.
  */
+import { KeyPace } from "./keyPace.ts"
 import type { Adapting } from "./keyPlan.ts"
 
 const firstPause = 1_000
 const longestPause = 60_000
 /** What a key begins with. */
 const initial = 2
-/** How many times as many successes as the limit allows it takes to try more than was refused. */
-const caution = 300
+/** How many times as long as the refusal closed the key its limit stays below where it was refused. */
+const patience = 30
+
+/** What refusals have taught. */
+interface Lesson {
+  /** Refusals that were events of their own. */
+  events: number
+  closedUntil: number
+  cutAt: number
+  /** How long the key is closed where the service does not say. */
+  pause: number
+  /** How many tasks ran when the service refused last. */
+  ceiling: number
+  /** For how long the last event closed the key. */
+  closedFor: number
+  patience: number
+  /** When more may be tried. */
+  triesAt: number
+  readonly pace: KeyPace
+}
 
 export class KeyLimit {
-  /** Refusals that were events of their own. */
-  refusals = 0
-  closedUntil = -Infinity
   private limit = initial
-  /** How many tasks ran when the service refused last. */
-  private ceiling = Infinity
-  private caution = caution
-  private cutAt = -Infinity
-  private pause = 0
-  private readonly random: () => number
+  /** Most keys are never refused, and have none. */
+  private lesson: Lesson | undefined
 
-  constructor(random: () => number) {
-    this.random = random
+  get refusals(): number {
+    return this.lesson?.events ?? 0
+  }
+
+  /** Until when nothing starts, in monotonic milliseconds. */
+  get closedUntil(): number {
+    return this.lesson?.closedUntil ?? 0
+  }
+
+  /** Milliseconds between two starts, by what the service has said. */
+  get interval(): number {
+    return this.lesson?.pace.interval ?? 0
   }
 
   /** How many tasks may run at once by what the service has said. */
@@ -42,41 +65,94 @@ export class KeyLimit {
   }
 
   /** Whether anything has been learned that would be lost with it. */
-  hasMemory(now: number): boolean {
-    return this.refusals > 0 || this.closedUntil > now || this.limit !== initial
+  get hasMemory(): boolean {
+    return this.lesson !== undefined || this.limit !== initial
+  }
+
+  /** A task starts beside so many others. */
+  start(now: number, inUse: number): void {
+    if (this.lesson !== undefined && inUse === 0) this.lesson.pace.start(now, this.lesson.closedUntil)
   }
 
   /** A task has been served; `inUse` is how many ran when it ended. */
-  succeed(startedAt: number, inUse: number, adapt: Adapting | undefined): void {
-    if (startedAt >= this.cutAt) this.pause = 0
+  succeed(now: number, startedAt: number, inUse: number, adapt: Adapting | undefined): void {
+    const { lesson } = this
+    if (lesson !== undefined) {
+      lesson.pace.succeed(now)
+      if (startedAt >= lesson.cutAt) lesson.pause = 0
+    }
     if (adapt === undefined || inUse < this.limit / 2) return // a limit that is not used says nothing
-    const before = Math.floor(this.limit)
-    this.limit = Math.min(adapt.max, within(adapt, this.limit) + this.step())
-    if (before >= this.ceiling && Math.floor(this.limit) > before) this.caution = Math.max(1, this.caution / 2)
+    const more = lesson === undefined ? 1 : this.step(lesson, now)
+    if (more > 0) this.limit = Math.min(adapt.max, within(adapt, this.limit) + more)
   }
 
   /** The service has refused a task, and said after how many milliseconds to come back; 0 where it did not. */
-  refuse(now: number, startedAt: number, retryAfter: number, inUse: number, adapt: Adapting | undefined): void {
-    if (retryAfter > 0) this.closedUntil = Math.max(this.closedUntil, now + retryAfter)
-    if (startedAt < this.cutAt) return
-    this.refusals++
-    this.cutAt = now
-    if (adapt !== undefined) {
-      const limit = Math.floor(within(adapt, this.limit))
-      this.ceiling = Math.max(adapt.min + 1, Math.min(limit, inUse))
-      this.caution = caution
-      this.limit = Math.max(adapt.min, limit / 2)
+  refuse(
+    now: number,
+    startedAt: number,
+    retryAfter: number,
+    inUse: number,
+    adapt: Adapting | undefined,
+    random: () => number
+  ): void {
+    const lesson = this.lesson ??= firstLesson(now)
+    if (retryAfter > 0) lesson.closedUntil = Math.max(lesson.closedUntil, now + retryAfter)
+    if (startedAt < lesson.cutAt) return
+    lesson.events++
+    lesson.cutAt = now
+    if (retryAfter === 0) {
+      lesson.pause = Math.min(longestPause, Math.max(firstPause, 2 * lesson.pause))
+      lesson.closedUntil = Math.max(lesson.closedUntil, now + lesson.pause * (0.5 + random() / 2))
     }
-    if (retryAfter > 0) return
-    this.pause = Math.min(longestPause, Math.max(firstPause, 2 * this.pause))
-    this.closedUntil = Math.max(this.closedUntil, now + this.pause * (0.5 + this.random() / 2))
+    if (adapt !== undefined) this.cut(lesson, now, inUse, adapt)
   }
 
-  private step(): number {
-    if (this.ceiling === Infinity) return 1
-    const once = 1 / this.limit
-    return this.limit < this.ceiling - 1 ? Math.min(once, this.ceiling - 1 - this.limit) : once / this.caution
+  private cut(lesson: Lesson, now: number, inUse: number, adapt: Adapting): void {
+    const limit = Math.floor(within(adapt, this.limit))
+    lesson.ceiling = Math.max(adapt.min + 1, Math.min(limit, inUse))
+    lesson.closedFor = lesson.closedUntil - now
+    lesson.patience = patience
+    lesson.triesAt = lesson.closedUntil + patience * lesson.closedFor
+    lesson.pace.refuse(now, lesson.closedFor, limit === adapt.min && lesson.events > 1)
+    this.limit = Math.max(adapt.min, limit / 2)
+  }
+
+  /** By how much a success raises the limit. */
+  private step(lesson: Lesson, now: number): number {
+    const missing = lesson.ceiling - 1 - this.limit
+    if (missing > 0) return Math.min(missing, Math.max(1, missing / 2) / this.limit)
+    if (now < lesson.triesAt) return 0
+    return lesson.pace.interval > 0 ? this.tryPace(lesson, now) : this.tryMore(lesson, now)
+  }
+
+  private tryMore(lesson: Lesson, now: number): number {
+    if (lesson.patience < 1) return 1 / this.limit
+    this.wait(lesson, now)
+    return 1
+  }
+
+  private tryPace(lesson: Lesson, now: number): number {
+    if (lesson.patience < 1) lesson.pace.end(now) // so much more is borne than was refused that the pace is no reason
+    else if (lesson.pace.try(now)) this.wait(lesson, now)
+    return 0
+  }
+
+  private wait(lesson: Lesson, now: number): void {
+    lesson.patience /= 2
+    lesson.triesAt = now + lesson.patience * lesson.closedFor
   }
 }
+
+const firstLesson = (now: number): Lesson => ({
+  events: 0,
+  closedUntil: now,
+  cutAt: -Infinity,
+  pause: 0,
+  ceiling: Infinity,
+  closedFor: 0,
+  patience,
+  triesAt: 0,
+  pace: new KeyPace(now)
+})
 
 const within = ({ max, min }: Adapting, limit: number): number => Math.min(max, Math.max(min, limit))

@@ -22,8 +22,8 @@ export interface KeyEntry<K> {
   nextStart: number
   /** Whether it is remembered beyond its use, and has been used since that was last looked at. */
   memory: "None" | "Kept" | "Used"
-  /** In the order in which they are told. */
-  readonly listeners: Set<KeyListener<K>>
+  /** Those that hold items back, in the order in which they are told; none where there was never one. */
+  listeners: Set<KeyListener<K>> | undefined
 }
 
 export class KeyTable<K> {
@@ -67,13 +67,13 @@ export class KeyTable<K> {
     if (known !== undefined) return known
     const entry: KeyEntry<K> = {
       key,
-      limit: new KeyLimit(this.random),
+      limit: new KeyLimit(),
       inFlight: 0,
       parked: 0,
       lastStart: -Infinity,
-      nextStart: -Infinity,
+      nextStart: 0,
       memory: "None",
-      listeners: new Set()
+      listeners: undefined
     }
     this.entries.set(key, entry)
     return entry
@@ -92,10 +92,23 @@ export class KeyTable<K> {
 
   /** Books a start. */
   book(entry: KeyEntry<K>, now: number): void {
-    const interval = this.plan.interval(entry.key) // a function of the caller, which may throw: nothing is booked then
-    entry.inFlight++
+    const { limit } = entry
+    // `plan.interval` may be a function of the caller, which may throw: nothing is booked then.
+    const interval = Math.max(this.plan.interval(entry.key), limit.interval)
+    limit.start(now, entry.inFlight++)
     entry.lastStart = Math.max(entry.nextStart, now - lateness)
     entry.nextStart = entry.lastStart + interval
+  }
+
+  /** A task of the key has been served. */
+  succeed({ inFlight, limit }: KeyEntry<K>, now: number, startedAt: number): void {
+    limit.succeed(now, startedAt, inFlight, this.plan.adapt)
+  }
+
+  /** The service has refused a task of the key: it is closed at once, and who waits for it learns until when. */
+  refuse(entry: KeyEntry<K>, now: number, startedAt: number, retryAfter: number): void {
+    entry.limit.refuse(now, startedAt, retryAfter, entry.inFlight, this.plan.adapt, this.random)
+    if (entry.parked > 0) this.tell(entry)
   }
 
   /** Ends what `book` began, and tells who holds items of the key back. */
@@ -107,10 +120,11 @@ export class KeyTable<K> {
 
   /** The key may have opened: whoever holds items back looks, one after the other by turns. */
   tell(entry: KeyEntry<K>): void {
-    if (entry.listeners.size === 0) return
-    for (const listener of [...entry.listeners]) {
-      entry.listeners.delete(listener)
-      entry.listeners.add(listener)
+    const { listeners } = entry
+    if (listeners === undefined || listeners.size === 0) return
+    for (const listener of [...listeners]) {
+      listeners.delete(listener)
+      listeners.add(listener)
       listener.open(entry)
     }
   }
@@ -118,7 +132,7 @@ export class KeyTable<K> {
   /** Remembers no more of an entry than is needed. */
   letGo(entry: KeyEntry<K>, now: number): void {
     if (entry.inFlight > 0 || entry.parked > 0) return
-    if (entry.nextStart <= now && !entry.limit.hasMemory(now)) {
+    if (entry.nextStart <= now && !entry.limit.hasMemory) {
       this.entries.delete(entry.key)
       if (entry.memory !== "None") this.kept.delete(entry)
       return

@@ -78,7 +78,7 @@ export class KeyedFeed<A, K> implements Feed<Keyed<A, K>>, KeyListener<K> {
   }
 
   pull(room: Room): Pulled {
-    const now = this.host.now()
+    const now = this.host.time()
     if (this.ready.size > 0 || this.nextOpening <= now) {
       const opened = this.pullParked(now)
       if (opened !== undefined) return this.give(opened, now)
@@ -95,7 +95,7 @@ export class KeyedFeed<A, K> implements Feed<Keyed<A, K>>, KeyListener<K> {
   }
 
   task(keyed: Keyed<A, K>): Effect.Effect<unknown, unknown> {
-    keyed.startedAt = this.host.now()
+    keyed.startedAt = this.host.time()
     return this.inner.task(keyed.item)
   }
 
@@ -110,15 +110,14 @@ export class KeyedFeed<A, K> implements Feed<Keyed<A, K>>, KeyListener<K> {
   /** The service has refused the task while it runs: the key closes at once. */
   refuse(keyed: Keyed<A, K>, retryAfter: number): void {
     keyed.wasRefused = true
-    const { entry, startedAt } = keyed
-    entry.limit.refuse(this.host.now(), startedAt, retryAfter, entry.inFlight, this.table.plan.adapt)
-    if (entry.parked > 0) this.table.tell(entry) // whoever waits learns until when
+    this.table.refuse(keyed.entry, this.host.now(), keyed.startedAt, retryAfter)
   }
 
   settle(keyed: Keyed<A, K>, exit: Exit.Exit<unknown, unknown>, isWithdrawn: boolean, retryAfter: number): Settled {
     const { entry, item, startedAt, wasRefused } = keyed
-    if (Exit.isSuccess(exit) && !wasRefused) entry.limit.succeed(startedAt, entry.inFlight, this.table.plan.adapt)
-    this.table.release(entry, this.host.now())
+    const now = this.host.time()
+    if (Exit.isSuccess(exit) && !wasRefused) this.table.succeed(entry, now, startedAt)
+    this.table.release(entry, now)
     return this.inner.settle(item, exit, isWithdrawn, retryAfter)
   }
 
@@ -205,7 +204,7 @@ export class KeyedFeed<A, K> implements Feed<Keyed<A, K>>, KeyListener<K> {
     this.parked.set(entry, parked)
     parked.items.push(item)
     entry.parked++
-    entry.listeners.add(this)
+    entry.listeners = (entry.listeners ?? new Set()).add(this)
     this.count++
     if (opensAt <= now) this.ready.add(parked)
     else this.await(opensAt)
@@ -219,8 +218,8 @@ export class KeyedFeed<A, K> implements Feed<Keyed<A, K>>, KeyListener<K> {
     if (items.length > 0) return
     this.parked.delete(entry)
     this.ready.delete(parked)
-    entry.listeners.delete(this)
-    this.table.letGo(entry, this.host.now())
+    entry.listeners?.delete(this)
+    this.table.letGo(entry, this.host.time())
   }
 
   private await(opensAt: number): void {

@@ -183,6 +183,10 @@ export class Dispatcher<A> implements FeedHost<A> {
     return this.clock.read()
   }
 
+  time(): number {
+    return this.clock.time
+  }
+
   wakeAt(at: number): void {
     this.alarm.setAt(at, this.clock.time)
   }
