@@ -360,32 +360,46 @@ describe("NodeMemory", () => {
         }
       }))
 
-    it.effect("pressure that the kernel does not measure is none, without a word", () =>
-      Effect.gen(function*() {
-        const { readFileSync } = fs
-        const off = Object.assign(new Error("operation not supported on socket, read"), { code: "ENOTSUP" })
-        fs.readFileSync = ((path: string, encoding: "utf8") => {
-          if (path.endsWith("memory.pressure")) throw off
-          return readFileSync(path, encoding)
-        }) as typeof fs.readFileSync // as the files of the kernel are read
-        yield* Effect.addFinalizer(() =>
+    /** As the kernel, or Node.js, refuses to read a file. */
+    const refusing = (code: string, refuses: (path: string) => boolean) =>
+      Effect.acquireRelease(
+        Effect.sync(() => {
+          const { readFileSync } = fs
+          fs.readFileSync = ((path: string, encoding: "utf8") => {
+            if (refuses(path)) throw Object.assign(new Error(code), { code })
+            return readFileSync(path, encoding)
+          }) as typeof readFileSync // as the files of the kernel are read
+          syncBuiltinESMExports()
+          return readFileSync
+        }),
+        (readFileSync) =>
           Effect.sync(() => {
             fs.readFileSync = readFileSync
             syncBuiltinESMExports()
           })
-        )
-        syncBuiltinESMExports()
-        const warnings = yield* Machine.recordWarnings(Effect.fnUntraced(function*(shown) {
-          const { first } = yield* start({
-            ...Machine.unlimited,
-            ...group2("/sys/fs/cgroup", `${512 * MiB}`, 400 * MiB),
-            "/sys/fs/cgroup/memory.stat": `${stat(0)}active_file ${144 * MiB}\n`
-          })
-          assert.approximately(first.load, 0.5, 1e-9)
-          return shown
-        }))
+      )
+
+    it.effect("pressure that the kernel does not measure is none, without a word", () =>
+      Machine.recordWarnings(Effect.fnUntraced(function*(warnings) {
+        yield* refusing("ENOTSUP", (path) => path.endsWith("memory.pressure"))
+        const { first } = yield* start({
+          ...Machine.unlimited,
+          ...group2("/sys/fs/cgroup", `${512 * MiB}`, 400 * MiB),
+          "/sys/fs/cgroup/memory.stat": `${stat(0)}active_file ${144 * MiB}\n`
+        })
+        assert.approximately(first.load, 0.5, 1e-9)
         assert.deepStrictEqual(warnings, [])
-      }))
+      })))
+
+    it.effect("where Node.js may read none of them, one warning says so and how to allow it", () =>
+      Machine.recordWarnings(Effect.fnUntraced(function*(warnings) {
+        yield* refusing("ERR_ACCESS_DENIED", (path) => path.includes("/proc/") || path.includes("/sys/"))
+        const { first, sample } = yield* start(Machine.unlimited)
+        yield* sample
+        assert.approximately(first.load, 150 / 16384 * 0.9 / 0.97, 1e-9)
+        assert.strictEqual(warnings.length, 1)
+        assert.include(warnings[0], "--allow-fs-read=/proc")
+      })))
   })
 
   describe("exhaustion", () => {

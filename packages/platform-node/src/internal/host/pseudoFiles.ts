@@ -27,6 +27,7 @@ export const make = (root: string, warnings: Warnings): PseudoFiles => {
     } catch (error) {
       const code = codeOf(error)
       if (gone.has(code)) onGone()
+      else if (code === "ERR_ACCESS_DENIED") warnings.add("permissions", forbidden)
       else if (!hidden.has(code) || !ofProcess.test(path)) {
         warnings.add(`${basename(path)}: ${code}`, `${path} cannot be read (${code}); load signals go on without it`)
       }
@@ -69,6 +70,11 @@ const gone = new Set(["ENOENT", "ENOTDIR", "ESRCH", "ENODEV", "ENOTSUP", "EOPNOT
 // What other users' processes do may be none of our business (the option hidepid of /proc).
 const hidden = new Set(["EACCES", "EPERM"])
 const ofProcess = /^\/proc\/\d/
+
+/** Node.js with --permission. */
+const forbidden =
+  "The permissions of this process do not let load signals read the files of the kernel: limits of a container, and the use " +
+  "of the machine, are not known. Allow it: --allow-fs-read=/proc --allow-fs-read=/sys"
 
 const excerpt = (text: string): string => JSON.stringify(text.length > 40 ? `${text.slice(0, 40)}...` : text)
 
