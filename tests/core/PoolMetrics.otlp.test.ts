@@ -1,7 +1,16 @@
 /**
  * The metrics as a receiver of OTLP sees them: Effect's exporter sends them over HTTP to a server of the test.
  */
-import { AutoscaledPool, LoadSignal, PoolMetrics, PoolRegistry, SystemStatus, TaskSource } from "@autoscaled-pool/core"
+import {
+  AutoscaledPool,
+  ConcurrencyGovernor,
+  KeyedLimits,
+  LoadSignal,
+  PoolMetrics,
+  PoolRegistry,
+  SystemStatus,
+  TaskSource
+} from "@autoscaled-pool/core"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Layer, Metric, Queue } from "effect"
 import { FetchHttpClient } from "effect/http"
@@ -95,12 +104,20 @@ describe("PoolMetrics over OTLP", () => {
       yield* Effect.gen(function*() {
         const { flush } = yield* OtlpExporter.Flusher
         const take = Effect.map(flush, () => exports[exports.length - 1])
+        const governor = yield* ConcurrencyGovernor.make()
+        const keys = yield* KeyedLimits.make({ key: (n: number) => n, concurrency: 1 })
         const poolOf = (name: string, items: Queue.Dequeue<number, never>) =>
-          AutoscaledPool.fromSource(TaskSource.fromQueue(items), () => Effect.void, { name, loggingInterval: null })
+          AutoscaledPool.fromSource(TaskSource.fromQueue(items), (n) => n === 0 ? Effect.never : Effect.void, {
+            name,
+            governor,
+            keys,
+            loggingInterval: null
+          })
         const items = yield* Queue.unbounded<number>()
         const run = yield* Effect.forkChild((yield* poolOf("resize", items)).run)
-        yield* Queue.offerAll(items, [1, 2, 3])
+        yield* Queue.offerAll(items, [1, 2, 3, 0, 0]) // the last waits for its key
         yield* Effect.sleep("100 millis")
+        yield* take // which finds the key that is held back
         const first = yield* take
 
         assert.sameMembers([...first.keys()].filter((name) => name.startsWith("autoscaled_pool.")), [
@@ -137,10 +154,10 @@ describe("PoolMetrics over OTLP", () => {
         yield* Fiber.interrupt(run)
         const second = yield* take
         const started = "autoscaled_pool.task.started"
-        assert.strictEqual(valueOf(second, started, { "autoscaled_pool.name": "resize" }), 3)
+        assert.strictEqual(valueOf(second, started, { "autoscaled_pool.name": "resize" }), 4)
         assert.strictEqual(valueOf(second, started, { "autoscaled_pool.name": "upload" }), 0)
         yield* Fiber.interrupt(other)
-        assert.strictEqual(valueOf(yield* take, started, { "autoscaled_pool.name": "resize" }), 3)
+        assert.strictEqual(valueOf(yield* take, started, { "autoscaled_pool.name": "resize" }), 4)
       }).pipe(
         Effect.provide(
           Layer.mergeAll(

@@ -1,6 +1,15 @@
-import { AutoscaledPool, type LoadSignal, PoolMetrics, PoolRegistry, SystemStatus } from "@autoscaled-pool/core"
+import {
+  AutoscaledPool,
+  ConcurrencyGovernor,
+  KeyedLimits,
+  type LoadSignal,
+  PoolMetrics,
+  PoolRegistry,
+  SystemStatus,
+  TaskSource
+} from "@autoscaled-pool/core"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Fiber, Layer, Metric } from "effect"
+import { Effect, Fiber, Layer, Metric, type Scope } from "effect"
 import { PrometheusMetrics } from "effect/observability"
 import { TestClock } from "effect/testing"
 import { after, begin, jobs, sampled } from "./stage.ts"
@@ -9,7 +18,7 @@ import { after, begin, jobs, sampled } from "./stage.ts"
 const test = (
   name: string,
   body: () => Generator<
-    Effect.Effect<unknown, unknown, SystemStatus.SystemStatus | SystemStatus.TestSystemStatus>,
+    Effect.Effect<unknown, unknown, SystemStatus.SystemStatus | SystemStatus.TestSystemStatus | Scope.Scope>,
     void,
     never
   >
@@ -106,6 +115,36 @@ describe("PoolMetrics", () => {
     const names = [...samples.keys()].filter((key) => key.startsWith("autoscaled_pool_task_in_flight{"))
     assert.isAtMost(names.length, 101)
     assert.isTrue(names.includes(`autoscaled_pool_task_in_flight{autoscaled_pool_name="page 129"}`))
+  })
+
+  test("of keys are those of the ten that most items wait for, and a share is there while there is one", function*() {
+    const governor = yield* ConcurrencyGovernor.make({ desiredConcurrency: 20 })
+    const keys = yield* KeyedLimits.make({ key: (n: number) => n % 12, concurrency: (key) => key === 11 ? 2 : 1 })
+    // 2 items of key 0, 3 of key 1 and so on: of the first two keys least items wait.
+    const items = Array.from({ length: 12 }, (_, key) => Array.from({ length: key + 2 }, (_, n) => 12 * n + key)).flat()
+    const crawl = yield* AutoscaledPool.fromSource(TaskSource.fromIterable(items), () => Effect.sleep("1 second"), {
+      name: "crawl",
+      governor,
+      keys,
+      loggingInterval: null
+    })
+    const run = yield* begin(crawl.run)
+    yield* scrape // which finds the keys
+    const { samples, types } = yield* scrape
+    const of = (metric: string, key: number) =>
+      samples.get(`autoscaled_pool_${metric}{autoscaled_pool_name="crawl",key="${key}"}`)
+    assert.deepStrictEqual([of("key_parked", 11), of("key_in_flight", 11), of("key_limit", 11)], [11, 2, 2])
+    assert.deepStrictEqual([of("key_parked", 2), of("key_in_flight", 2), of("key_limit", 2)], [3, 1, 1])
+    assert.deepStrictEqual([of("key_parked", 0), of("key_parked", 1)], [undefined, undefined])
+    assert.strictEqual([...samples.keys()].filter((name) => name.startsWith("autoscaled_pool_key_parked")).length, 10)
+    assert.strictEqual(types.get("autoscaled_pool_governor_share"), "gauge")
+    assert.strictEqual(samples.get(`autoscaled_pool_governor_share{autoscaled_pool_name="crawl"}`), 20)
+    yield* after("20 seconds")
+    yield* Fiber.join(run)
+    yield* scrape
+    const later = [...(yield* scrape).samples.keys()]
+    assert.isFalse(later.some((name) => name.includes("_key_") || name.includes("governor_share")))
+    assert.isTrue(later.includes(`autoscaled_pool_task_in_flight{autoscaled_pool_name="crawl"}`))
   })
 
   it.effect("of a signal that is not there any more are 0", () => {

@@ -1,12 +1,13 @@
 /**
  * What docs/observability.md and the files beside it say of metrics is what there is.
  */
+import type { PoolSnapshot } from "@autoscaled-pool/core"
 import { assert, describe, it } from "@effect/vitest"
 import { Yaml } from "effect/encoding"
 import * as fs from "node:fs"
 import * as path from "node:path"
 import { none } from "../../packages/core/src/internal/views/durations.ts"
-import { described, prometheusName, seriesOf } from "../../packages/core/src/internal/views/series.ts"
+import { described, passingSeriesOf, prometheusName, seriesOf } from "../../packages/core/src/internal/views/series.ts"
 import { noTotals } from "../../packages/core/src/internal/views/snapshots.ts"
 import { root } from "../../scripts/workspace.ts"
 
@@ -14,8 +15,8 @@ const read = (file: string): string => fs.readFileSync(path.join(root, "docs", f
 
 const guide = read("observability.md")
 
-/** The series of a pool with one signal. */
-const series = seriesOf({
+/** A pool with one signal, a share and a key that is held back. */
+const pool: PoolSnapshot.PoolSnapshot = {
   name: "thumbnails",
   policy: "adaptive",
   at: 0,
@@ -40,12 +41,16 @@ const series = seriesOf({
   }],
   lastDecision: undefined,
   run: undefined,
-  share: undefined,
-  heldBackKeys: []
-}).map(({ key }): { readonly id: string; readonly attributes: Readonly<Record<string, string>> } => {
-  const [id, attributes] = JSON.parse(key)
-  return { id, attributes }
-})
+  share: 4,
+  heldBackKeys: [{ key: "a.example", parked: 3, inFlight: 2, limit: 2 }]
+}
+
+const series = [...seriesOf(pool), ...passingSeriesOf(pool)].map(
+  ({ key }): { readonly id: string; readonly attributes: Readonly<Record<string, string>> } => {
+    const [id, attributes] = JSON.parse(key)
+    return { id, attributes }
+  }
+)
 
 const attributesOf = (id: string): ReadonlyArray<string> =>
   Object.keys(series.find((series) => series.id === id)?.attributes ?? {})

@@ -6,7 +6,7 @@
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Metric from "effect/Metric"
-import { prometheusName as nameOf, seriesOf } from "./internal/views/series.ts"
+import { passingSeriesOf, prometheusName as nameOf, type Series, seriesOf } from "./internal/views/series.ts"
 import { PoolRegistry } from "./PoolRegistry.ts"
 import type { PoolSnapshot } from "./PoolSnapshot.ts"
 
@@ -17,7 +17,9 @@ import type { PoolSnapshot } from "./PoolSnapshot.ts"
  *
  * Put it beside an exporter: `Otlp.layerJson` or `PrometheusMetrics.layerHttp` of `effect/observability`. The exporter
  * must see the same `Metric.MetricRegistry`. Each series has the attributes `autoscaled_pool.name` and `unit`; durations
- * are in seconds. Counters go on when a run ends and the next one begins under the same name.
+ * are in seconds. Counters go on when a run ends and the next one begins under the same name. The share of a pool under a
+ * governor, and the ten keys that most items wait for, have series while there are such; a scrape shows what the one before
+ * it has found.
  *
  * **Example** (Scraping)
  *
@@ -42,9 +44,10 @@ import type { PoolSnapshot } from "./PoolSnapshot.ts"
 export const layer: Layer.Layer<never> = Layer.effectDiscard(Effect.gen(function*() {
   const registry = yield* PoolRegistry
   const context = yield* Effect.context<never>()
-  const registered = new Map<string, Map<string, Metric.Registration>>()
+  const registered = new Map<string, Registered>()
   const forget = (name: string): void => {
-    for (const registration of registered.get(name)?.values() ?? []) registration.remove()
+    const { lasting, passing } = registered.get(name) ?? noneRegistered()
+    for (const registration of [...lasting.values(), ...passing.values()]) registration.remove()
     registered.delete(name)
   }
   const register = (name: string): void => {
@@ -53,12 +56,24 @@ export const layer: Layer.Layer<never> = Layer.effectDiscard(Effect.gen(function
     let last = registry.find(name)?.snapshot()
     if (last === undefined) return
     const read = (): PoolSnapshot => last = registry.find(name)?.snapshot() ?? last as PoolSnapshot // set above
-    const ofPool = registered.get(name) ?? new Map<string, Metric.Registration>()
+    const ofPool = registered.get(name) ?? noneRegistered()
     registered.set(name, ofPool)
-    const share = sharing(read)
-    for (const { key, register } of seriesOf(last)) {
-      if (!ofPool.has(key)) ofPool.set(key, register(context, () => share(key)))
+    const add = (series: Series, to: Registrations) => {
+      if (!to.has(series.key)) to.set(series.key, series.register(context, () => share(series.key)))
     }
+    const follow = (snapshot: PoolSnapshot): PoolSnapshot => {
+      const now = passingSeriesOf(snapshot)
+      for (const [key, registration] of ofPool.passing) {
+        if (now.some((series) => series.key === key)) continue
+        registration.remove()
+        ofPool.passing.delete(key)
+      }
+      for (const series of now) add(series, ofPool.passing)
+      return snapshot
+    }
+    const share = sharing(() => follow(read()))
+    for (const series of seriesOf(last)) add(series, ofPool.lasting)
+    follow(last)
   }
   yield* Effect.addFinalizer(() =>
     Effect.sync(() => {
@@ -69,6 +84,16 @@ export const layer: Layer.Layer<never> = Layer.effectDiscard(Effect.gen(function
   yield* Effect.addFinalizer(() => Effect.sync(stop))
   for (const { name } of registry.pools()) register(name)
 }))
+
+type Registrations = Map<string, Metric.Registration>
+
+/** The series of a pool: those that it always has, and those that come and go, which follow each scrape. */
+interface Registered {
+  readonly lasting: Registrations
+  readonly passing: Registrations
+}
+
+const noneRegistered = (): Registered => ({ lasting: new Map(), passing: new Map() })
 
 /** A scrape reads dozens of series in one turn: each snapshot serves every series once, and no longer than the turn. */
 const sharing = (take: () => PoolSnapshot): (key: string) => PoolSnapshot => {

@@ -2,6 +2,7 @@
  * The metric series of a pool: their names, units, attributes, and how each is read from a snapshot.
  */
 import * as Metric from "effect/Metric"
+import type { HeldBackKey } from "../../KeyedLimits.ts"
 import type { DurationHistogram, PoolSnapshot } from "../../PoolSnapshot.ts"
 import { blockers as reasons } from "./reason.ts"
 
@@ -61,7 +62,17 @@ const families = {
   target: family("gauge", "signal.target", "1", "_ratio", "The load that policies aim at."),
   overloaded: family("gauge", "signal.overloaded", "1", "_ratio", "1 while the signal is overloaded, else 0."),
   stale: family("gauge", "signal.stale", "1", "_ratio", "1 while the signal does not report, else 0."),
-  runs: family("counter", "run.count", "{run}", "_total", "Runs that have ended, by outcome.")
+  runs: family("counter", "run.count", "{run}", "_total", "Runs that have ended, by outcome."),
+  share: family("gauge", "governor.share", "{permit}", "", "Permits that are the pool's due, under a shared governor."),
+  keyParked: family("gauge", "key.parked", "{task}", "", "Items that wait for their key, of the ten keys with most."),
+  keyInFlight: family("gauge", "key.in_flight", "{task}", "", "Tasks in flight of a key that items wait for."),
+  keyLimit: family(
+    "gauge",
+    "key.limit",
+    "{task}",
+    "",
+    "Tasks of such a key that may be in flight, where it has a limit."
+  )
 } as const satisfies Record<string, Family>
 
 const suffixes: ReadonlyMap<string, string> = new Map(Object.values(families).map(({ id, suffix }) => [id, suffix]))
@@ -101,6 +112,28 @@ export const seriesOf = (pool: PoolSnapshot): ReadonlyArray<Series> => [
     counter(families.runs, pool, { outcome: outcome.toLowerCase() }, ({ totals }) => totals.runs[outcome])
   )
 ]
+
+/**
+ * Series that come and go with what the pool is doing. Keys may be any number of hosts or tenants: there are series for
+ * no more of them at once than a snapshot tells.
+ */
+export const passingSeriesOf = (pool: PoolSnapshot): ReadonlyArray<Series> => [
+  ...(pool.share === undefined ? [] : [gauge(families.share, pool, {}, ({ share = 0 }) => share)]),
+  ...pool.heldBackKeys.flatMap((held) => keySeries(pool, held))
+]
+
+const keySeries = (pool: PoolSnapshot, { key, limit }: HeldBackKey): ReadonlyArray<Series> => {
+  const of = (of: Family, read: (held: HeldBackKey) => number) =>
+    gauge(of, pool, { key }, ({ heldBackKeys }) => {
+      const held = heldBackKeys.find((held) => held.key === key)
+      return held === undefined ? 0 : read(held)
+    })
+  return [
+    of(families.keyParked, ({ parked }) => parked),
+    of(families.keyInFlight, ({ inFlight }) => inFlight),
+    ...(limit === Infinity ? [] : [of(families.keyLimit, ({ limit }) => limit)])
+  ]
+}
 
 const outcomes: ReadonlyArray<readonly [string, Read<number>]> = [
   ["succeeded", ({ totals }) => totals.succeeded],
