@@ -156,6 +156,35 @@ describe("a run that ended before its iterable did", () => {
     }
   })
 
+  test("a generator that throws: a defect, and then an error that it cannot go on, each time", function*() {
+    const { done, goOn, pool } = yield* workOn((function*() {
+      yield 1
+      throw new Error("no more paper")
+    })())
+    goOn()
+    assert.include(Cause.pretty(yield* causeOf(yield* begin(pool.run))), "no more paper")
+    for (let again = 0; again < 2; again++) {
+      assert.include(Cause.pretty(yield* causeOf(yield* begin(pool.run))), "no further run can go on with it")
+    }
+    assert.deepStrictEqual(done, [1])
+  })
+
+  test("an iterator that throws once and goes on is gone on with", function*() {
+    let asked = 0
+    const { done, goOn, pool } = yield* workOn({
+      [Symbol.iterator]: () => ({
+        next: () => {
+          if (asked++ === 1) throw new Error("the paper is stuck")
+          return asked < 5 ? { done: false, value: asked } : { done: true, value: 0 }
+        }
+      })
+    })
+    goOn()
+    assert.include(Cause.pretty(yield* causeOf(yield* begin(pool.run))), "stuck")
+    assert.strictEqual((yield* resultOf(yield* begin(pool.run))).outcome, "Finished")
+    assert.deepStrictEqual(done, [1, 3, 4])
+  })
+
   test("an iterator that said it is done is not asked again", function*() {
     let asked = 0
     const source = TaskSource.fromIterable({

@@ -10,6 +10,8 @@ export class IterableSource<A> extends ReturningSource<A, never, never> {
   private readonly iterable: Iterable<A>
   private iterator: Iterator<A> | undefined
   private isDone = false
+  /** What was asked last, in an earlier run, has thrown. */
+  private hasThrown = false
   private polled = 0
   /** Items of earlier runs that are done with. */
   private consumed = 0
@@ -21,15 +23,26 @@ export class IterableSource<A> extends ReturningSource<A, never, never> {
 
   protected pollNext(): "Item" | "Done" {
     if (this.isDone) return "Done"
-    this.iterator ??= this.iterable[Symbol.iterator]()
-    const next = this.iterator.next()
+    const next = this.next()
     if (next.done) {
+      if (this.hasThrown) throw new Error(endedByThrowing)
       this.isDone = true
       return "Done"
     }
+    this.hasThrown = false
     this.item = next.value
     this.polled++
     return "Item"
+  }
+
+  private next(): IteratorResult<A> {
+    try {
+      this.iterator ??= this.iterable[Symbol.iterator]()
+      return this.iterator.next()
+    } catch (defect) {
+      this.hasThrown = true
+      throw defect
+    }
   }
 
   override total(): number | undefined {
@@ -47,3 +60,7 @@ export class IterableSource<A> extends ReturningSource<A, never, never> {
     if (isOpen) this.iterator?.return?.()
   })
 }
+
+const endedByThrowing =
+  "An iterable that threw when a run asked for its next item has ended with that, as a generator does, so that no further run " +
+  "can go on with it. Make a source and a pool for each run, or catch what it throws where it comes from."
