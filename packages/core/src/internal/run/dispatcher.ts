@@ -153,9 +153,15 @@ export class Dispatcher<A> implements FeedHost<A> {
     this.wakeLater()
   }
 
+  /** An interval has passed, in a turn in which nothing else is done. */
+  pass(): void {
+    this.feed.poke("Interval")
+    if (this.isAwake()) this.wake()
+  }
+
   /** Looks at the gate again in a later turn, so that no task starts on the stack of whoever says so. */
   wakeLater(): void {
-    if (this.course.stage !== "Ready" && this.course.stage !== "Over") this.rounds.runLater(() => this.wake())
+    if (this.isAwake()) this.rounds.runLater(() => this.wake())
   }
 
   wake(): void {
@@ -219,6 +225,10 @@ export class Dispatcher<A> implements FeedHost<A> {
     const fiber = this.questions.ask(effect, onExit)
     if (this.course.ending !== undefined) fiber?.interruptUnsafe()
     return fiber
+  }
+
+  private isAwake(): boolean {
+    return this.course.stage !== "Ready" && this.course.stage !== "Over"
   }
 
   private advance(): void {

@@ -30,7 +30,7 @@ import type { Feed, FeedHost } from "../feeds/feed.ts"
 import * as rules from "../options/rules.ts"
 import { CurrentTask } from "../task/currentTask.ts"
 import * as monotonic from "../time/monotonic.ts"
-import { onBeats } from "../time/steadyPace.ts"
+import { eachBeat } from "../time/steadyPace.ts"
 import * as poolLog from "../views/poolLog.ts"
 import { RunSpan } from "../views/runSpan.ts"
 import * as snapshots from "../views/snapshots.ts"
@@ -250,7 +250,7 @@ export class Pool<A, E> implements AutoscaledPool<E> {
   })
 
   private readonly keepAsking = (dispatcher: Dispatcher<A>) =>
-    Effect.schedule(Effect.sync(() => dispatcher.poke("Interval")), onBeats(this.plan.maybeRunInterval))
+    eachBeat(this.plan.maybeRunInterval, () => dispatcher.pass())
 
   /** Shows the run to whoever looks, until it has ended. */
   private readonly show = Effect.fnUntraced({ self: this }, function*(

