@@ -11,6 +11,7 @@ import { parseArgs } from "node:util"
 import { bundle } from "./bundle.ts"
 import { close } from "./contenders.ts"
 import { verify } from "./correctness.ts"
+import { crawling } from "./crawl.ts"
 import { decisions } from "./decisions.ts"
 import { dispatch, dispatchOfMany } from "./dispatch.ts"
 import { extras } from "./extras.ts"
@@ -40,7 +41,8 @@ const questions: ReadonlyArray<Question> = [
   views,
   pressure,
   heap,
-  sharing
+  sharing,
+  crawling
 ]
 
 const { values: options } = parseArgs({

@@ -1,6 +1,6 @@
 /**
  * Adaptive pools of equal work under one governor, in a process of its own: `sharingProgram.ts POOLS SECONDS`. Each task
- * holds 50 MB of touched memory for half a second, under a limit of 2 GiB for the process.
+ * holds 20 MB of touched memory for a second, under a limit of 512 MiB for the process, which so is what binds.
  */
 import { AutoscaledPool, ConcurrencyGovernor, ScalingPolicy, TaskSource } from "@autoscaled-pool/core"
 import { NodeSystemStatus } from "@autoscaled-pool/platform-node"
@@ -13,9 +13,9 @@ export interface Shared {
   readonly peakMemory: number
 }
 
-const bytes = 50_000_000
+const bytes = 20_000_000
 const page = 4096
-const limit = 2 ** 31
+const limit = 2 ** 29
 
 const touched = () => {
   const held = new ArrayBuffer(bytes)
@@ -28,7 +28,7 @@ const free = (held: ArrayBuffer) => void held.transfer(0)
 
 const hold = Effect.acquireUseRelease(
   Effect.sync(touched),
-  () => Effect.sleep(500),
+  () => Effect.sleep(1_000),
   (held) => Effect.sync(() => free(held))
 )
 
