@@ -20,5 +20,11 @@ export const findRedis = (): Found => find(() => inPath("redis-server"), "redis-
 
 export const findPostgres = (): Found => find(postgresDirectory, "postgresql")
 
+const faketimeDirectory = (): string | undefined =>
+  fs.globSync("/usr/lib/*/faketime/libfaketime.so.1").map((file) => path.dirname(file)).at(0)
+
+/** `libfaketime`, to give a program a clock of its own. */
+export const findFaketime = (): Found => find(faketimeDirectory, "libfaketime")
+
 /** `ip`, to make network namespaces with. */
 export const findIp = (): Found => find(() => inPath("ip"), "iproute2")

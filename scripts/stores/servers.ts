@@ -49,6 +49,7 @@ interface Program {
   readonly args: ReadonlyArray<string>
   readonly uid?: number
   readonly gid?: number
+  readonly env?: NodeJS.ProcessEnv
 }
 
 /** A server whose program listens on a port until it is told to stop. */
@@ -115,15 +116,21 @@ const endOnSignals = (): void => {
 
 const temporary = (name: string): string => fs.mkdtempSync(path.join(os.tmpdir(), `autoscaled-pool-${name}-`))
 
+export interface ServerOptions {
+  readonly args?: ReadonlyArray<string>
+  /** What is added to the environment of this process. */
+  readonly env?: Readonly<Record<string, string>>
+}
+
 /** A Redis that appends what it is told to a file, as a queue needs it. */
 export const startRedis = async (
-  { args = [], host = "127.0.0.1" }: { readonly args?: ReadonlyArray<string>; readonly host?: string } = {}
+  { args = [], env = {}, host = "127.0.0.1" }: ServerOptions & { readonly host?: string } = {}
 ): Promise<Server> => {
   const command = path.join(directoryOf(findRedis()), "redis-server")
   const port = await freePort()
   const data = temporary("redis")
   const settings = ["--port", `${port}`, "--bind", host, "--protected-mode", "no", "--dir", data, "--save", ""]
-  const program = { command, args: [...settings, "--appendonly", "yes", ...args] }
+  const program = { command, args: [...settings, "--appendonly", "yes", ...args], env: { ...process.env, ...env } }
   const server = serverOf(program, `redis://${host}:${port}`, port, data, () => isListening(port, host))
   await server.start()
   return server
@@ -137,7 +144,7 @@ const postgresIdentity = (): { readonly uid?: number; readonly gid?: number } =>
 }
 
 export const startPostgres = async (
-  { args = [] }: { readonly args?: ReadonlyArray<string> } = {}
+  { args = [], env = {} }: ServerOptions = {}
 ): Promise<Server> => {
   const bin = directoryOf(findPostgres())
   const port = await freePort()
@@ -154,6 +161,7 @@ export const startPostgres = async (
   const program = {
     command: path.join(bin, "postgres"),
     args: [...settings, "-c", "unix_socket_directories=", ...args],
+    env: { ...process.env, ...env },
     ...identity
   }
   const isReady = async () =>

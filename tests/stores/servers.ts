@@ -8,7 +8,7 @@ import { type Server, startPostgres, startRedis } from "../../scripts/stores/ser
 export interface Kind {
   readonly name: "Redis" | "Postgres"
   readonly missing: string | undefined
-  readonly start: (args?: ReadonlyArray<string>) => Promise<Server>
+  readonly start: (args?: ReadonlyArray<string>, env?: Readonly<Record<string, string>>) => Promise<Server>
 }
 
 const started: Array<Server> = []
@@ -21,8 +21,12 @@ const reason = (found: ReturnType<typeof findRedis>): string | undefined =>
   "missing" in found ? found.missing : undefined
 
 const kinds: ReadonlyArray<Kind> = [
-  { name: "Redis", missing: reason(findRedis()), start: (args = []) => noting(startRedis({ args })) },
-  { name: "Postgres", missing: reason(findPostgres()), start: (args = []) => noting(startPostgres({ args })) }
+  { name: "Redis", missing: reason(findRedis()), start: (args = [], env = {}) => noting(startRedis({ args, env })) },
+  {
+    name: "Postgres",
+    missing: reason(findPostgres()),
+    start: (args = [], env = {}) => noting(startPostgres({ args, env }))
+  }
 ]
 
 export const [redis, postgres] = kinds
