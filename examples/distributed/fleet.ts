@@ -1,22 +1,16 @@
 /**
  * The processes of the demo, started and ended as an operator or a machine would.
  */
+import type { PoolSnapshot } from "@autoscaled-pool/core"
 import { type ChildProcess, spawn } from "node:child_process"
 import * as path from "node:path"
 import type { Ending } from "./verdict.ts"
 
-/** What a worker says of itself. */
-export interface Status {
-  readonly running: number
-  readonly desired: number
-  readonly done: number
-  readonly blocker?: string
-}
-
 export interface Worker {
   readonly name: string
   readonly child: ChildProcess
-  status: Status | undefined
+  /** What its pool is doing, as it last said. */
+  snapshot: PoolSnapshot.PoolSnapshot | undefined
   ending: Ending | undefined
   /** Resolves when the process has ended, with the milliseconds of the wall clock. */
   readonly ended: Promise<number>
@@ -30,13 +24,13 @@ export const startWorker = (store: string, folder: string, name: string, maximum
     stdio: ["ignore", "pipe", "inherit"]
   })
   const ended = new Promise<number>((resolve) => child.once("exit", () => resolve(Date.now())))
-  const worker: Worker = { name, child, status: undefined, ending: undefined, ended }
+  const worker: Worker = { name, child, snapshot: undefined, ending: undefined, ended }
   let rest = ""
   child.stdout.setEncoding("utf8").on("data", (text: string) => {
     const lines = (rest + text).split("\n")
     rest = lines.pop() ?? ""
     const last = lines.findLast((line) => line.startsWith("{"))
-    if (last !== undefined) worker.status = JSON.parse(last)
+    if (last !== undefined) worker.snapshot = JSON.parse(last)
   })
   return worker
 }

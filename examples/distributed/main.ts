@@ -3,6 +3,7 @@
  * the work; at the end the ledger tells what became of every job. `npm run demo:distributed`, or
  * `npm run demo:distributed -- --help` for what it can be told.
  */
+import { PoolProgress } from "@autoscaled-pool/platform-node"
 import { NodeRuntime, NodeServices } from "@effect/platform-node"
 import { Console, Data, Effect, Option, Schedule, Stdio } from "effect"
 import { CliOutput, Command, Flag } from "effect/cli"
@@ -11,9 +12,8 @@ import * as os from "node:os"
 import * as path from "node:path"
 import * as fleet from "./fleet.ts"
 import * as ledger from "./ledger.ts"
-import { makeScreen } from "./screen.ts"
 import { linesOf, verdictOf } from "./verdict.ts"
-import { lineOf, viewOf } from "./view.ts"
+import { lineOf, snapshotsOf } from "./view.ts"
 
 const flags = {
   jobs: Flag.Int("jobs").pipe(Flag.withDescription("How many jobs there are (default 2000)"), Flag.withDefault(2000)),
@@ -46,23 +46,27 @@ const demo = Effect.fn(function*({ jobs, postgres, redis }: Command.Command.Conf
   const [, killed, terminated] = workers
   yield* Effect.forkScoped(Effect.promise(() => fleet.produce(store, jobs, 30)))
 
-  const screen = yield* makeScreen
   const isTerminal = yield* Effect.flatMap(Stdio.Stdio, (stdio) => stdio.stdoutIsTerminal)
-  const view = isTerminal ? viewOf : lineOf
   const doneSoFar = () =>
     new Set(ledger.read(folder).filter(({ event }) => event === "done").map(({ job }) => job)).size
+  const end = (worker: fleet.Worker, signal: "SIGKILL" | "SIGTERM", done: number) => {
+    fleet.end(worker, signal)
+    return Console.log(`${done} of ${jobs} jobs done, worker ${worker.name} gets ${signal}`)
+  }
   const look = Effect.gen(function*() {
     const done = doneSoFar()
-    if (done > jobs * 0.3 && killed.ending === undefined) fleet.end(killed, "SIGKILL")
-    if (done > jobs * 0.55 && terminated.ending === undefined) fleet.end(terminated, "SIGTERM")
-    yield* screen.show(view(workers, done, jobs))
+    if (done > jobs * 0.3 && killed.ending === undefined) yield* end(killed, "SIGKILL", done)
+    if (done > jobs * 0.55 && terminated.ending === undefined) yield* end(terminated, "SIGTERM", done)
     return done
   })
-  yield* Effect.repeat(look, {
-    schedule: Schedule.spaced(screen.every),
+  const working = Effect.repeat(look, {
+    schedule: Schedule.spaced("100 millis"),
     until: (done) => done >= jobs || Date.now() - started > patience
   })
-  yield* screen.clear
+  const view = isTerminal
+    ? Effect.andThen(PoolProgress.attachSnapshots(() => snapshotsOf(workers)), Effect.never)
+    : Effect.repeat(Effect.suspend(() => Console.log(lineOf(workers, doneSoFar(), jobs))), Schedule.spaced("1 second"))
+  yield* Effect.scoped(Effect.raceFirst(working, view))
 
   const took = Date.now() - started
   for (const worker of workers.filter(({ ending }) => ending === undefined)) worker.child.kill("SIGTERM")

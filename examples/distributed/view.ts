@@ -1,28 +1,41 @@
 /**
- * The workers side by side, a column each.
+ * What the workers are doing, under each other: the view of a pool for each, of the snapshots that they send.
  */
+import type { PoolSnapshot } from "@autoscaled-pool/core"
 import type { Worker } from "./fleet.ts"
 
-const width = 26
+type Snapshot = PoolSnapshot.PoolSnapshot
 
-const columnOf = ({ child, ending, name, status }: Worker): ReadonlyArray<string> => {
-  const isOver = child.exitCode !== null || child.signalCode !== null
-  const condition = ending !== undefined && isOver ? `ended by ${ending.signal}` : status?.blocker ?? "starting tasks"
-  if (status === undefined) return [`worker ${name}`, "", isOver ? "ended" : "starting up", ""]
-  const { desired, done, running } = status
-  const bar = isOver ? "" : "█".repeat(Math.min(running, width - 4))
-  return [`worker ${name}`, bar, `${isOver ? 0 : running} in flight / ${desired} desired`, `${done} done, ${condition}`]
+/** Of the workers that have said something, the last that they said. */
+export const snapshotsOf = (workers: ReadonlyArray<Worker>): ReadonlyArray<Snapshot> =>
+  workers.flatMap((worker) => worker.snapshot === undefined ? [] : [shown(worker, worker.snapshot)])
+
+const shown = (worker: Worker, snapshot: Snapshot): Snapshot => {
+  // One signal each, so that three workers fit into a terminal: the one that is nearest to its target.
+  const signals = snapshot.signals.toSorted((a, b) => b.load / b.target - a.load / a.target).slice(0, 1)
+  if (!hasEnded(worker)) return { ...snapshot, signals }
+  const words = worker.ending === undefined ? "It has ended." : `It has ended by ${worker.ending.signal}.`
+  const holding = {
+    since: snapshot.at,
+    isAtMaximum: false,
+    ...snapshot.holding,
+    blocker: { _tag: "Draining" },
+    words
+  } as const
+  return { ...snapshot, phase: "Idle", current: 0, oldestAges: [], signals: [], holding }
 }
 
-/** In a terminal. */
-export const viewOf = (workers: ReadonlyArray<Worker>, done: number, jobs: number): Array<string> => {
-  const columns = workers.map(columnOf)
-  const rows = columns[0].map((_, row) => columns.map((column) => column[row].padEnd(width)).join("  ").trimEnd())
-  return [`${done} of ${jobs} jobs done`, ...rows]
-}
+const hasEnded = ({ child }: Worker): boolean => child.exitCode !== null || child.signalCode !== null
 
-/** On one line, elsewhere. */
-export const lineOf = (workers: ReadonlyArray<Worker>, done: number, jobs: number): Array<string> => [
-  `${done} of ${jobs} jobs done`,
-  ...workers.map((worker) => `${worker.name}: ${columnOf(worker).slice(2).filter((text) => text !== "").join(", ")}`)
-]
+/** On one line, where there is no terminal. */
+export const lineOf = (workers: ReadonlyArray<Worker>, done: number, jobs: number): string => {
+  const each = workers.map((worker) => {
+    if (worker.snapshot === undefined) return `${worker.name}: ${hasEnded(worker) ? "ended" : "starting up"}`
+    const { current, desired, totals } = worker.snapshot
+    const state = hasEnded(worker)
+      ? `ended by ${worker.ending?.signal ?? "itself"}`
+      : worker.snapshot.holding?.blocker._tag ?? "starting tasks"
+    return `${worker.name}: ${totals.succeeded} done, ${current} of ${desired} in flight, ${state}`
+  })
+  return [`${done} of ${jobs} jobs done`, ...each].join("  ")
+}

@@ -37,6 +37,7 @@ const program = Effect.gen(function*() {
     )
   })
   const pool = yield* AutoscaledPool.fromSource(source, work, {
+    name: `worker ${name}`,
     concurrencySettings: {
       minConcurrency: Number(minimum),
       maxConcurrency: Number(maximum),
@@ -46,20 +47,9 @@ const program = Effect.gen(function*() {
     scaleUpStepRatio: 0.2,
     loggingInterval: null
   })
-  // For the demo, which shows its workers side by side.
-  const tell = Effect.flatMap(
-    pool.state,
-    ({ blocker, currentConcurrency, desiredConcurrency, succeeded }) =>
-      Console.log(
-        JSON.stringify({
-          running: currentConcurrency,
-          desired: desiredConcurrency,
-          done: succeeded,
-          blocker: blocker?._tag
-        })
-      )
-  )
-  yield* Effect.forkScoped(Effect.repeat(tell, Schedule.spaced("100 millis")))
+  // For the demo, which shows what its workers are doing.
+  const tell = Effect.flatMap(pool.snapshot, (snapshot) => Console.log(JSON.stringify(snapshot)))
+  yield* Effect.forkScoped(Effect.repeat(tell, Schedule.spaced("200 millis")))
   yield* pool.run
 })
 

@@ -145,7 +145,7 @@ const hit = (
   employ: () => Worker
 ): void => {
   const worker = fleet[index]
-  if (worker.status === undefined || stopped.has(worker)) return // it is starting up, or stopped
+  if (worker.snapshot === undefined || stopped.has(worker)) return // it is starting up, or stopped
   end(worker, signal)
   if (worker.ending !== undefined) {
     endings.push(signal === "SIGSTOP" ? { ...worker.ending, until: worker.ending.at + stopMillis } : worker.ending)

@@ -39,7 +39,7 @@ const handover = async (store: string, name: string, signal: "SIGKILL" | "SIGTER
   const first = startWorker(store, folder, `${name}1`, 4, 4)
   await until(() => ledger.read(folder).length === 4)
   const second = startWorker(store, folder, `${name}2`, 4, 4)
-  await until(() => second.status !== undefined)
+  await until(() => second.snapshot !== undefined)
   await before()
   end(first, signal)
   const at = first.ending?.at ?? 0

@@ -43,7 +43,7 @@ const drained = async (kind: Kind, fault: "there" | "away" | "hung") => {
   const first = worker(server.url.replace(`:${server.port}`, `:${proxy.port}`), records, "first", 6, 6)
   await until(() => ledger.read(records).length === 6)
   const second = worker(server.url, records, "second", 6, 6)
-  await until(() => second.status !== undefined)
+  await until(() => second.snapshot !== undefined)
   if (fault === "away") await proxy.refuse()
   if (fault === "hung") proxy.hang()
   end(first, "SIGTERM")

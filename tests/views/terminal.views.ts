@@ -44,6 +44,19 @@ describe("the view in a terminal", () => {
     assert.isTrue(lines.some((line) => line.includes("100 %  100 of 100")), lines.join("\n"))
   })
 
+  inTerminal("shows the pools of three processes under each other, and which of them have ended", function*(terminal) {
+    yield* type(terminal, `${node} ${path.resolve("examples/distributed/main.ts")} --jobs 400; echo "ended $?"`)
+    yield* terminal.until("worker c")
+    yield* terminal.until("It has ended by SIGKILL.")
+    for (const name of ["worker a", "worker b", "worker c"]) yield* terminal.until(name)
+    yield* terminal.until("It has ended by SIGTERM.")
+    yield* terminal.until("ended 0")
+    const lines = yield* terminal.everything
+    assert.isTrue(lines.some((line) => line.includes("jobs done, worker b gets SIGKILL")), lines.join("\n"))
+    assert.isTrue(lines.some((line) => line.startsWith("400 jobs, each of them done")), lines.join("\n"))
+    assert.strictEqual(framesIn(lines), 3, lines.join("\n"))
+  })
+
   inTerminal("repaints below the prompt after Ctrl-Z and fg", function*(terminal) {
     yield* start(terminal, "quiet", "200")
     yield* terminal.until("in flight")

@@ -71,6 +71,21 @@ export const attach = <E>(
     return show(() => [withTotal(take(pool.snapshot), options.total)])
   })
 
+/**
+ * Shows snapshots from wherever they come until the scope closes, such as those of worker processes that send them.
+ *
+ * **Details**
+ *
+ * `snapshots` is asked several times a second for the latest of each pool. A snapshot is plain data and may have gone
+ * through JSON. Pools are told apart by their names.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const attachSnapshots = (
+  snapshots: () => ReadonlyArray<PoolSnapshot>
+): Effect.Effect<void, never, Scope.Scope> => show(snapshots)
+
 const withTotal = (snapshot: PoolSnapshot, total: number | undefined): PoolSnapshot =>
   total === undefined || snapshot.run === undefined ? snapshot : { ...snapshot, run: { ...snapshot.run, total } }
 
