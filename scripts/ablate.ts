@@ -3,8 +3,8 @@
  *
  *   node scripts/ablate.ts --generated 50000-50099 --seed 71,72,73
  *
- * A part is taken out of the source as it is loaded, so that the law itself has no switches. A part whose text is not
- * found any more ends the run.
+ * A part is taken out of the source as it is loaded, so that the law itself has no switches. With `--double` it is each
+ * number of `tuning.ts` that is doubled instead. A part whose text is not found any more ends the run.
  */
 import { Comparison, type Contestants, GeneratedWorkloads, ReferenceWorkloads } from "@autoscaled-pool/simulator"
 import { NodeRuntime } from "@effect/platform-node"
@@ -22,72 +22,108 @@ interface Change {
   readonly to: string
 }
 
+const guard = (name: string): Change => ({
+  name: `guard: ${name}`,
+  file: "guards.ts",
+  from: "[lost, exceeded, unused, blind, collapsed]",
+  to: `[lost, exceeded, unused, blind, collapsed].filter((guard) => guard !== ${name})`
+})
+
 const shapesBut = (which: string, name: string): Change => ({
   name: `memory: ${name}`,
-  file: "memory.ts",
+  file: "model/memory.ts",
   from: "shapes.map((shape, i)",
   to: `shapes.filter(${which}).map((shape, i)`
 })
 
 const parts: ReadonlyArray<Change> = [
+  ...["lost", "exceeded", "unused", "blind", "collapsed"].map(guard),
   shapesBut("({ growth, lag }) => growth === 0.25 && lag === 0", "one shape"),
   shapesBut("({ lag }) => lag === 0", "no shape for garbage"),
-  { name: "memory: rise", file: "foresight.ts", from: "foresight * model.rise", to: "0" },
+  { name: "memory: rise", file: "admission/foresight.ts", from: "tuning.foresight * model.rise", to: "0" },
   {
     name: "memory: what starts explain",
-    file: "memory.ts",
+    file: "model/memory.ts",
     from: "return trust * Math",
     to: "return 0 * trust * Math"
   },
-  { name: "memory: peak", file: "allowance.ts", from: "|| peak > highest", to: "" },
-  { name: "memory: dear tasks that grow on", file: "foresight.ts", from: "excess * shared", to: "0 * shared" },
-  { name: "memory: room to stray", file: "memory.ts", from: "safety * stray", to: "0 * stray" },
-  { name: "memory: spare room", file: "allowance.ts", from: "const margin = 1.2", to: "const margin = 0" },
-  { name: "memory: ample room", file: "allowance.ts", from: "< most) return Infinity", to: "< 0) return Infinity" },
-  { name: "memory: late reports (unseenFor)", file: "memory.ts", from: "? lateness : 0", to: "? 0 : 0" },
-  { name: "memory: seldom below it", file: "probing.ts", from: "const firmly = 4", to: "const firmly = 1" },
-  { name: "ceilings: idle event loop", file: "ceilings.ts", from: "const beyond = 1.06", to: "const beyond = 1" },
-  { name: "ceilings: used up", file: "ceilings.ts", from: "load > exhausted", to: "load > Infinity" },
-  { name: "losses: put up with", file: "losses.ts", from: "share > worst", to: "share > 0" },
+  { name: "memory: peak", file: "admission/memory.ts", from: "|| peak > highest", to: "" },
   {
-    name: "losses: cooling slots",
-    file: "losses.ts",
-    from: "completions.rejections > 0",
-    to: "completions.rejections > Infinity"
+    name: "memory: dear tasks that grow on",
+    file: "admission/foresight.ts",
+    from: "excess * shared",
+    to: "0 * shared"
   },
-  { name: "losses: longer pauses", file: "losses.ts", from: "1.8 * before.interval", to: "before.interval" },
-  { name: "losses: larger probes", file: "losses.ts", from: "Math.min(16, 2 * step)", to: "1" },
-  { name: "cold start: memory alone", file: "view.ts", from: "\"ColdStart\" ? urgent", to: "\"ColdStart\" ? lowest" },
+  { name: "memory: room to stray", file: "limits/memory.ts", from: "tuning.safety * stray", to: "0 * stray" },
+  { name: "memory: spare room", file: "admission/memory.ts", from: "tuning.spare * stray", to: "0 * stray" },
+  { name: "memory: late reports", file: "model/memory.ts", from: "? tuning.hidden : 0", to: "? 0 : 0" },
   {
-    name: "cold start: no tasks that outlast",
-    file: "coldStart.ts",
-    from: "doOutlast ? null",
-    to: "doOutlast && false ? null"
+    name: "memory: ample room",
+    file: "admission/memory.ts",
+    from: "< most) return Infinity",
+    to: "< 0) return Infinity"
   },
-  { name: "slow start: measures again", file: "slowStart.ts", from: "mostUnsure = 4", to: "mostUnsure = 1" },
+  { name: "memory: seldom below it", file: "stages/moves.ts", from: "? tuning.firmly : 1", to: "? 1 : 1" },
+  { name: "resources: idle event loop", file: "limits/resources.ts", from: "tuning.beyond *", to: "1 *" },
+  { name: "resources: used up", file: "limits/resources.ts", from: "load > tuning.exhausted", to: "load > Infinity" },
+  { name: "losses: put up with", file: "limits/backoff.ts", from: "share > tuning.worst", to: "share > 0" },
+  { name: "losses: Little's law", file: "limits/backoff.ts", from: "served / (served + tuning.few)", to: "0" },
+  { name: "losses: cooling slots", file: "model/losses.ts", from: "rejections === 0", to: "rejections >= 0" },
+  { name: "losses: longer pauses", file: "limits/backoff.ts", from: "tuning.longer * before", to: "1 * before" },
+  { name: "losses: larger probes", file: "limits/backoff.ts", from: "2 * step", to: "1" },
+  {
+    name: "cold start: memory alone",
+    file: "stages/coldStart.ts",
+    from: "urgent.concurrency",
+    to: "view.lowest.concurrency"
+  },
+  {
+    name: "slow start: measures while it comes down",
+    file: "guards.ts",
+    from: "phase._tag === \"SlowStart\"\n    ?",
+    to: "phase === null\n    ?"
+  },
   {
     name: "slow start: descends first",
-    file: "slowStart.ts",
-    from: "return lower.length > 1",
-    to: "return lower.length > 0"
+    file: "stages/slowStart.ts",
+    from: "lower.length > 1\n    ?",
+    to: "lower.length > 0\n    ?"
   },
   {
     name: "measuring: both durations",
-    file: "measurement.ts",
-    from: "(durations / count) * (taskTime / count)",
-    to: "(taskTime / count) ** 2 + 0 * durations"
+    file: "model/reading.ts",
+    from: "Math.sqrt((durations / count) * (taskTime / count))",
+    to: "taskTime / count + 0 * durations"
   },
-  { name: "tracking: check", file: "tracking.ts", from: "\"Refuted\" : here", to: "here : here" },
-  { name: "probing: surprises", file: "probing.ts", from: "samples.length < 2", to: "samples.length < Infinity" },
   {
-    name: "probing: follows a bound",
-    file: "probing.ts",
-    from: "if (!wantsMore ||",
-    to: "if (wantsMore || !wantsMore ||"
+    name: "measuring: what ran before ends first",
+    file: "stages/measure.ts",
+    from: "observation.current <=",
+    to: "0 <="
   },
-  { name: "probing: doubles anew", file: "probing.ts", from: "probing.ups >= 2 &&", to: "probing.ups >= Infinity &&" },
-  { name: "collapse", file: "collapse.ts", from: "count < collapsedShare *", to: "count < 0 *" }
+  { name: "descending: what was tried above", file: "stages/descending.ts", from: "above === null", to: "true" },
+  { name: "following: check", file: "stages/following.ts", from: "? undefined : here", to: "? here : here" },
+  { name: "following: slack", file: "stages/following.ts", from: "slackFor > wait", to: "slackFor > Infinity * wait" },
+  { name: "steady: surprises", file: "stages/steady.ts", from: "samples.length < 2", to: "samples.length < Infinity" },
+  { name: "steady: a second surprise", file: "stages/steady.ts", from: "if (isSurprised &&", to: "if (" },
+  { name: "steady: gently down", file: "tuning.ts", from: "[1.15, 1.3, 1.6]", to: "[1.3]" },
+  { name: "steady: follows a limit", file: "stages/steady.ts", from: "if (!isHeld ||", to: "if (isHeld || !isHeld ||" }
 ]
+
+/** Each number of `tuning.ts` by its line, doubled. */
+const doubled = (): ReadonlyArray<Change> => {
+  const text = readFileSync(new URL("tuning.ts", sources), "utf8")
+  const lines = text.split("\n").filter((line) => /^ {2}\w+: [\d._e-]+,? \/\//.test(line))
+  return lines.map((line) => {
+    const [, name, value] = /^ {2}(\w+): ([\d._e-]+)/.exec(line) ?? []
+    return {
+      name: `${name}: ${value}`,
+      file: "tuning.ts",
+      from: line,
+      to: line.replace(value, String(2 * Number(value.replaceAll("_", ""))))
+    }
+  })
+}
 
 const sources = new URL("../packages/core/src/internal/adaptive/", import.meta.url)
 const changes = new Map<string, Change>()
@@ -110,7 +146,7 @@ registerHooks({
       return { format: "module-typescript", source, shortCircuit: true }
     }
     if (!source.includes(change.from)) throw new Error(`${change.name}: "${change.from}" is not in ${change.file}`)
-    return { format: "module-typescript", source: source.replace(change.from, change.to), shortCircuit: true }
+    return { format: "module-typescript", source: source.replaceAll(change.from, change.to), shortCircuit: true }
   }
 })
 
@@ -147,11 +183,12 @@ const program = Effect.gen(function*() {
     options: {
       generated: { type: "string", default: "50000-50019" },
       seed: { type: "string", default: "71" },
-      only: { type: "string", default: "" }
+      only: { type: "string", default: "" },
+      double: { type: "boolean", default: false }
     }
   })
   const [from, to = from] = values.generated.split("-").map(Number)
-  const chosen = parts.filter(({ name }) => name.includes(values.only))
+  const chosen = (values.double ? doubled() : parts).filter(({ name }) => name.includes(values.only))
   const contestants = yield* Effect.promise(() => Promise.all([whole, ...chosen].map(lawWith)))
   const generated = Array.from({ length: to - from + 1 }, (_, i) => GeneratedWorkloads.make(from + i))
   const closed = ReferenceWorkloads.all.filter(({ arrivals }) => arrivals.length === 0)

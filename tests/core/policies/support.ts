@@ -1,7 +1,11 @@
 import { ConcurrencySettings, type LoadSignal, type ScalingPolicy } from "@autoscaled-pool/core"
 import { Duration, Schema } from "effect"
-import type { Reading } from "../../../packages/core/src/internal/adaptive/measurement.ts"
-import * as pace from "../../../packages/core/src/internal/adaptive/pace.ts"
+import { initial as initialModel } from "../../../packages/core/src/internal/adaptive/model/model.ts"
+import type { Reading } from "../../../packages/core/src/internal/adaptive/model/reading.ts"
+import * as tasks from "../../../packages/core/src/internal/adaptive/model/tasks.ts"
+import type { Phase } from "../../../packages/core/src/internal/adaptive/stages/phases.ts"
+import type { Verdict } from "../../../packages/core/src/internal/adaptive/verdict.ts"
+import type { View } from "../../../packages/core/src/internal/adaptive/view.ts"
 
 export const between = (minimum: number, maximum: number) => Schema.Int.check(Schema.isBetween({ minimum, maximum }))
 
@@ -28,7 +32,7 @@ export const stats = (count: number, options: Partial<ScalingPolicy.CompletionSt
 
 /** What is known of tasks that have all lasted so long, once so many have finished. */
 export const known = (duration: number, finished = 200) =>
-  pace.observe(pace.initial, stats(finished, { meanDuration: duration }), 250)
+  tasks.observe(tasks.initial, stats(finished, { meanDuration: duration }), 250)
 
 export const observation = (
   { signals = {}, ...options }:
@@ -161,3 +165,51 @@ export const readingAt = (concurrency: number, knee: number, count = 100, durati
   duration: duration * Math.max(1, concurrency / knee),
   count
 })
+
+/** What a stage of the adaptive law sees: tasks of 300 ms in a pool that makes use of its limit, and no limit but 200. */
+export const viewOf = (options: Partial<View> = {}): View => ({
+  elapsed: 250,
+  settled: 60_000,
+  isShaken: false,
+  time: 300,
+  turnover: 300,
+  variation: 0.5,
+  hidden: 0,
+  isSaturated: true,
+  observation: observation(),
+  model: initialModel,
+  limits: {},
+  lowest: { name: "maxConcurrency", concurrency: 200 },
+  urgent: { name: "maxConcurrency", concurrency: 200 },
+  least: 1,
+  ...options
+})
+
+/** Decides with a stage until it has a reading of the level, which a service answers so. */
+export const answered = <P extends Phase>(
+  step: (phase: P, level: number, view: View) => Verdict,
+  phase: P,
+  level: number,
+  { concurrency, duration }: Reading,
+  options: Partial<View> = {}
+): Verdict => {
+  let at = phase
+  for (let i = 0; i < 400; i++) {
+    const view = viewOf({
+      ...options,
+      elapsed: 1000,
+      observation: observation({
+        current: Math.round(concurrency),
+        meanConcurrency: concurrency,
+        // As many end as Little's law has it.
+        completions: stats(1000 * concurrency / duration, { meanDuration: duration })
+      })
+    })
+    const verdict = step(at, level, view)
+    const { phase } = verdict
+    const goesOn = "measurement" in phase && phase.measurement !== null && verdict.measurement === "keep"
+    if (!goesOn) return verdict
+    at = phase as P // a stage that goes on measuring stays itself
+  }
+  throw new Error("the stage never had a reading")
+}

@@ -6,7 +6,7 @@ import * as Result from "effect/Result"
 import { clamp } from "../../ConcurrencySettings.ts"
 import type { InvalidOptionsError } from "../../InvalidOptionsError.ts"
 import type { ScalingPolicy } from "../../ScalingPolicy.ts"
-import { lostCount } from "../adaptive/pace.ts"
+import { lostCount } from "../adaptive/model/tasks.ts"
 import * as rules from "../options/rules.ts"
 import * as summaries from "./summaries.ts"
 

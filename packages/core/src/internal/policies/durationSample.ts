@@ -2,7 +2,7 @@
  * Durations gathered over decisions until there are enough of them for a mean that means something.
  */
 import type { CompletionStats } from "../../ScalingPolicy.ts"
-import { lostCount, servedCount } from "../adaptive/pace.ts"
+import { lostCount, servedCount } from "../adaptive/model/tasks.ts"
 
 /** Tasks that were served, their durations in all, and tasks that were lost. */
 export interface DurationSample {

@@ -1,0 +1,84 @@
+/**
+ * The decision: how many may run, how many may start before the next one, and why. `desired` says how many may run; the
+ * allowance says how fast they may come.
+ */
+import type { ScalingDecision } from "../../../ScalingPolicy.ts"
+import { losses } from "../limits/limits.ts"
+import { loadsOf } from "../limits/memory.ts"
+import { coolingSlots } from "../model/losses.ts"
+import { memoryOf } from "../model/model.ts"
+import { clamp } from "../numbers.ts"
+import { reasons } from "../reasons.ts"
+import { labelOf } from "../stages/stages.ts"
+import type { Parameters } from "../state.ts"
+import { admission as tuning, tolerance } from "../tuning.ts"
+import type { Verdict } from "../verdict.ts"
+import { bindingIn, type View } from "../view.ts"
+import { peak } from "./foresight.ts"
+import { memoryBound } from "./memory.ts"
+
+export const admit = (parameters: Parameters, view: View, verdict: Verdict, desired: number): ScalingDecision => {
+  const { limits, model, observation: { current, currentInfo: { signals } } } = view
+  const bound = bindingIn(verdict.phase, view)
+  const expected = expectedCompletions(model.tasks.duration, desired, parameters.every)
+  const fits = startsByMemory(parameters, view, desired, expected)
+  const allowance = Math.min(fits, paceBound(desired, current, coolingSlots(model.losses), expected))
+  const isHeldByMemory = fits < desired - current
+  const binds = bound.concurrency < (1 + tolerance.same) * verdict.level
+  const isBackedOff = binds && bound.name === losses
+  const why = isBackedOff ? reasons.losses : verdict.why
+  const binding = binds && bound.name in signals ? bound.name : undefined
+  return {
+    desired,
+    startAllowance: allowance,
+    reason: {
+      summary: isHeldByMemory ? `${why}; ${reasons.memory}` : why,
+      phase: isBackedOff ? backingOff : labelOf(verdict.phase),
+      bindingSignal: isHeldByMemory ? "memory" : binding,
+      ceilings: limits
+    }
+  }
+}
+
+/** What users call the time in which losses limit, whatever the stage. */
+const backingOff = "backing off"
+
+/** Completions to expect until the next decision, if as many run as are desired. */
+export const expectedCompletions = (duration: number, desired: number, every: number): number =>
+  duration > 0 ? desired * every / Math.max(duration, 1) : 0
+
+/**
+ * Free slots, and the ones that completions will free: twice as many as expected, or as many while slots of rejected
+ * tasks are cooling down. A service that refuses at once must not be asked again as fast as it refuses.
+ */
+export const paceBound = (desired: number, current: number, cooling: number, expected: number): number => {
+  const free = Math.max(0, desired - current - cooling)
+  const { atOnce, expectedErrors, expectedTimes } = tuning
+  return free + (cooling > 0
+    ? Math.ceil(expected)
+    : Math.ceil(expectedTimes * expected + expectedErrors * Math.sqrt(expected)) + atOnce)
+}
+
+/**
+ * Starts that memory bears. Tasks are replaced that have ended, and somewhat more where fewer ran than are desired, so that
+ * fewer ended.
+ */
+const startsByMemory = (
+  { every, memoryHeadroom }: Parameters,
+  { elapsed, model, observation }: View,
+  desired: number,
+  expected: number
+): number => {
+  const signal = observation.currentInfo.signals["memory"]
+  if (signal === undefined || signal.isStale) return Infinity
+  const memory = memoryOf(model, signal)
+  const budget = {
+    ...loadsOf(signal.target, memoryHeadroom),
+    model: memory,
+    signal,
+    peak: peak(memory, signal, observation.inFlightAges, model.tasks)
+  }
+  const ended = model.tasks.rate * Math.max(every, elapsed)
+  const replaced = clamp(expected, ended, tuning.mostReplaced * ended)
+  return memoryBound(budget, observation.current, desired, replaced)
+}

@@ -1,0 +1,159 @@
+/**
+ * The limit that losses set.
+ *
+ * A loss cuts concurrency to what is being served, by Little's law on the tasks that were. From there the limit returns
+ * quickly to just below where the loss began, and then probes upward, waiting longer after each probe that failed.
+ *
+ * Not every loss is one of concurrency: a service may fail a part of all calls, and no cut cures that. Where a cut has cost
+ * more served tasks than it has saved lost ones, so large a share of losses is put up with.
+ */
+import { coolingSlots, type Losses } from "../model/losses.ts"
+import { clamp } from "../numbers.ts"
+import { backoff as tuning, tolerance, wait, waits } from "../tuning.ts"
+
+/**
+ * - `cap`: the limit.
+ * - `lostAt`, `share`: the concurrency at which the loss occurred, and the share of tasks that were lost.
+ * - `cutAt`, `movedAt`: when it was cut, and cut or raised, last.
+ * - `step`: the next probe, as a multiple of the first.
+ * - `interval`: how long to wait before the first probe beyond `lostAt`.
+ */
+export interface Backoff {
+  readonly cap: number
+  readonly lostAt: number
+  readonly share: number
+  readonly cutAt: number
+  readonly movedAt: number
+  readonly step: number
+  readonly interval: number
+}
+
+/** What there is to know of the pool when its losses are judged; `inFlight` is their mean, `current` their number now. */
+export interface Circumstances {
+  readonly now: number
+  readonly time: number
+  readonly inFlight: number
+  readonly current: number
+  readonly level: number
+  readonly least: number
+}
+
+/** `accepted`: the share of losses that is put up with, because a cut was in vain. */
+export interface LossLimit {
+  readonly accepted: number
+  readonly backoff: Backoff | null
+}
+
+export const initial: LossLimit = { accepted: tuning.tolerated, backoff: null }
+
+/** The limit after a moment. The next period begins where `isJudged`. */
+export interface Judgement {
+  readonly isJudged: boolean
+  readonly limit: LossLimit
+}
+
+/** Judges a period that is long enough. */
+export const judge = (limit: LossLimit, losses: Losses, at: Circumstances): Judgement => {
+  const period = wait(waits.lossPeriod, at.time)
+  const elapsed = at.now - losses.since
+  const ended = losses.served + losses.lost
+  const same = (isJudged: boolean): Judgement => ({ isJudged, limit })
+  // What ends soon after a cut began before it.
+  if (at.now - (limit.backoff?.cutAt ?? -Infinity) < period) return same(true)
+  if (elapsed < period || ended === 0) return same(false)
+  if (isSignificant(losses, limit)) return answer(limit, losses, at)
+  const { accepted, backoff } = limit
+  return backoff !== null && losses.lost <= accepted * ended && isDue(backoff, losses, at)
+    ? raise(limit, backoff, at.now)
+    : same(elapsed >= tuning.longestPeriod * period && ended >= tuning.enough)
+}
+
+/** More than is put up with, and more than chance would make of what is. */
+const isSignificant = ({ lost, served }: Losses, { accepted }: LossLimit): boolean =>
+  lost >= tuning.fewest && lost - tuning.errors * Math.sqrt(lost) > accepted * (lost + served)
+
+const answer = (limit: LossLimit, losses: Losses, at: Circumstances): Judgement => {
+  const share = losses.lost / (losses.lost + losses.served)
+  return isInVain(limit.backoff, share, at)
+    ? { isJudged: true, limit: { ...limit, accepted: tuning.acceptedMore * share } }
+    : { isJudged: true, limit: { ...limit, backoff: cut(limit.backoff, share, losses, at) } }
+}
+
+const hasProbed = ({ cutAt, movedAt }: Backoff): boolean => movedAt > cutAt
+
+/**
+ * Whether the last cut has cost more served tasks than it has saved lost ones, so that another one would, too. With the
+ * share `s` of losses and its elasticity `e` to concurrency, `n (1 - 2 s)` falls with `n` where `2 s e < 1 - 2 s`.
+ */
+const isInVain = (before: Backoff | null, share: number, { inFlight }: Circumstances): boolean => {
+  if (before === null || hasProbed(before) || share > tuning.worst) return false
+  const fewer = before.lostAt / inFlight
+  const elasticity = Math.log(before.share / share) / Math.log(fewer)
+  return fewer > 1 + tolerance.same && 2 * before.share * elasticity < 1 - 2 * before.share
+}
+
+/**
+ * By Little's law where many were served. Where few were, that varies too much: then what is still in flight, if the lost
+ * ones were rejected, for a rejected task is soon gone; else the served share of it.
+ */
+const servedConcurrency = (
+  { lost, rejected, served, since, taskTime }: Losses,
+  { current, inFlight, now }: Circumstances
+): number => {
+  const trust = served / (served + tuning.few)
+  const share = rejected > lost / 2 ? Math.min(inFlight, current) : inFlight * served / (served + lost)
+  return trust * taskTime / (now - since) + (1 - trust) * share
+}
+
+const cut = (before: Backoff | null, share: number, losses: Losses, at: Circumstances): Backoff => {
+  const { inFlight, least, level, now, time } = at
+  const lostAt = Math.min(level, Math.max(1, inFlight))
+  const served = tuning.served * servedConcurrency(losses, at)
+  const lower = clamp(served, tuning.deepest * lostAt, tuning.shallowest * lostAt)
+  const hasFailed = before !== null && hasProbed(before) && now - before.movedAt < wait(waits.failedProbe, time)
+  return {
+    cap: Math.max(least, Math.min(lower, lostAt - tuning.fewerTasks)),
+    lostAt,
+    share,
+    cutAt: now,
+    movedAt: now,
+    step: 1,
+    interval: hasFailed ? Math.min(tuning.longestWait, tuning.longer * before.interval) : tuning.firstWait
+  }
+}
+
+/** Whether there is room to return into: where few tasks run, one more may be one too many already. */
+const isBelowLoss = ({ cap, lostAt }: Backoff): boolean =>
+  cap < tuning.belowLoss * lostAt && Math.round(cap + 1) < lostAt
+
+/** Whether the cap is what limits, and not what there is to do or another part of the law, and has for long enough. */
+const isDue = (backoff: Backoff, losses: Losses, { inFlight, level, now, time }: Circumstances): boolean => {
+  const isUsed = level >= tuning.used * backoff.cap &&
+    inFlight + coolingSlots(losses) >= (1 - tolerance.near) * Math.floor(level)
+  return isUsed && now - backoff.movedAt >= pause(backoff, time)
+}
+
+const pause = (backoff: Backoff, time: number): number => {
+  if (isBelowLoss(backoff)) return wait(waits.returning, time)
+  return Math.max(wait(waits.lossProbe, time), backoff.step > 1 ? 0 : backoff.interval)
+}
+
+/** Up, unless so far up that the loss was of another time: then there is no limit any more. */
+const raise = (limit: LossLimit, backoff: Backoff, now: number): Judgement => {
+  const next = probe(backoff, now)
+  return { isJudged: true, limit: { ...limit, backoff: next.cap > tuning.forgotten * next.lostAt ? null : next } }
+}
+
+// Half the way back while below the loss; then a fiftieth, doubled as long as probes stay clean, and at least one task.
+const probe = (backoff: Backoff, now: number): Backoff => {
+  const { cap, lostAt, step } = backoff
+  if (isBelowLoss(backoff)) {
+    return { ...backoff, cap: cap + Math.max(1, tuning.returned * (tuning.returnTo * lostAt - cap)), movedAt: now }
+  }
+  return {
+    ...backoff,
+    cap: cap + Math.max(1, tuning.probe * cap * step),
+    step: Math.min(tuning.mostStep, 2 * step),
+    movedAt: now
+  }
+}

@@ -1,0 +1,128 @@
+/**
+ * A measurement of one level of concurrency: how many tasks ran, and how long they took, once the level has settled.
+ * It counts only while the limit was binding: a pool that has too little to do says nothing about its limit.
+ */
+import type { Observation } from "../../../ScalingPolicy.ts"
+import { clamp } from "../numbers.ts"
+import { measuring as tuning, wait, waits } from "../tuning.ts"
+import { servedCount } from "./tasks.ts"
+
+/** An unfinished measurement: sums over the time since it began in which the limit was binding. */
+export interface Measurement {
+  readonly elapsed: number
+  readonly taskTime: number
+  readonly count: number
+  readonly durations: number
+}
+
+/** A finished one: mean in flight, mean duration in milliseconds, and the number of tasks it rests on. */
+export interface Reading {
+  readonly concurrency: number
+  readonly duration: number
+  readonly count: number
+}
+
+/** How long a new level settles before it is measured, when a measurement is long enough, and of which durations. */
+export interface Plan {
+  readonly settle: number
+  readonly least: number
+  readonly most: number
+  readonly enough: number
+  readonly durationOf: (measurement: Measurement) => number
+}
+
+export const begin: Measurement = { elapsed: 0, taskTime: 0, count: 0, durations: 0 }
+
+/** What is known of tasks, and of the moment, that a plan of growth depends on. */
+export interface Growth {
+  readonly time: number
+  readonly variation: number
+  readonly hidden: number
+  readonly isShaken: boolean
+}
+
+/**
+ * While doubling: differences are large, so short measurements do. The first is of tasks that all began together. What
+ * the tasks use must have become visible too, for which `hidden` milliseconds pass. Where the event loop is blocked, tasks
+ * end together, so that only the whole time of a task tells how many do.
+ */
+export const planOfGrowth = ({ hidden, isShaken, time, variation }: Growth, isFirst: boolean): Plan => ({
+  settle: Math.max(hidden, wait(isFirst ? waits.firstSettling : waits.settling, time)),
+  least: wait(isShaken ? waits.leastProbe : waits.leastGrowth, time),
+  most: wait(waits.mostGrowth, time),
+  enough: clamp(tuning.perVariance * variation ** 2, tuning.fewestGrowth, tuning.mostGrowth),
+  durationOf: isFirst ? perCompletion : balanced
+})
+
+/** While comparing levels that differ by a fifth: long enough to replace what runs, and to average out variation. */
+export const planOfProbe = (
+  { turnover, variation }: { readonly turnover: number; readonly variation: number }
+): Plan => ({
+  settle: wait(waits.firstSettling, turnover),
+  least: wait(waits.leastProbe, turnover),
+  most: wait(waits.mostProbe, turnover),
+  enough: clamp(tuning.perVarianceOfProbe * variation ** 2, tuning.fewestProbe, tuning.mostProbe),
+  durationOf: balanced
+})
+
+export const add = (
+  measurement: Measurement,
+  { completions, meanConcurrency }: Observation,
+  elapsed: number
+): Measurement => {
+  const count = servedCount(completions)
+  return {
+    elapsed: measurement.elapsed + elapsed,
+    taskTime: measurement.taskTime + meanConcurrency * elapsed,
+    count: measurement.count + count,
+    durations: measurement.durations + count * completions.meanDuration
+  }
+}
+
+/** What a measurement says, once it is long enough. */
+export const finish = (measurement: Measurement, plan: Plan): Reading | undefined => {
+  const { count, elapsed } = measurement
+  const enough = elapsed < plan.most ? plan.enough : tuning.fewest
+  return elapsed < plan.least || count < enough
+    ? undefined
+    : readingOf(measurement, plan.durationOf)
+}
+
+const readingOf = (measurement: Measurement, durationOf: Plan["durationOf"]): Reading => ({
+  concurrency: measurement.taskTime / measurement.elapsed,
+  duration: durationOf(measurement),
+  count: measurement.count
+})
+
+/**
+ * Two measures of duration that agree where the level has settled. Right after a rise the mean of the tasks that ended
+ * is too low, for they began before it; the time in flight per task that ended (Little's law) is too high, for what was
+ * added has not ended yet, but shows congestion at once.
+ */
+const perCompletion = ({ count, taskTime }: Measurement): number => taskTime / count
+const balanced = ({ count, durations, taskTime }: Measurement): number =>
+  Math.sqrt((durations / count) * (taskTime / count))
+
+/** What an unfinished measurement says so far. By Little's law, for where few tasks end those that run tell more. */
+export const soFar = (measurement: Measurement): Reading =>
+  readingOf({ ...measurement, count: Math.max(1, measurement.count) }, perCompletion)
+
+/** What it says by the tasks that ended in it alone. */
+export const byEnded = (measurement: Measurement): Reading =>
+  readingOf(measurement, ({ count, durations }) => durations / count)
+
+/** Tasks per millisecond by Little's law, which is steadier than a count of completions. */
+export const throughput = ({ concurrency, duration }: Reading): number => concurrency / duration
+
+/** Elasticity of duration to concurrency between two readings, 0 free and 1 congested, and its standard error. */
+export const elasticity = (
+  from: Reading,
+  to: Reading,
+  variation: number
+): { readonly value: number; readonly error: number } => {
+  const width = Math.log(to.concurrency / from.concurrency)
+  return {
+    value: Math.log(to.duration / from.duration) / width,
+    error: variation * Math.sqrt(1 / from.count + 1 / to.count) / Math.abs(width)
+  }
+}

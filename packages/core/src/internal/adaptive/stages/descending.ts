@@ -1,0 +1,43 @@
+/**
+ * Descending: far less got done than before. Far fewer tasks tell quickly whether that is congestion.
+ */
+import { planOfProbe, type Reading } from "../model/reading.ts"
+import { reasons } from "../reasons.ts"
+import { descending as tuning } from "../tuning.ts"
+import type { Verdict } from "../verdict.ts"
+import type { View } from "../view.ts"
+import { isCongested, landing } from "./knee.ts"
+import { measure } from "./measure.ts"
+import { descendFrom, farBelow, growAnew, hold, settle } from "./moves.ts"
+import type { Descending } from "./phases.ts"
+
+export const label = "descending"
+
+export const step = (phase: Descending, level: number, view: View): Verdict =>
+  measure(phase, level, view, {
+    plan: planOfProbe(view),
+    why: reasons.descending(phase.center),
+    judge: (reading) => judge(phase, reading, view)
+  })
+
+const judge = (phase: Descending, below: Reading, view: View): Verdict => {
+  const { above, center, from, steps } = phase
+  const width = Math.log(from.concurrency / below.concurrency)
+  const elasticity = Math.log(from.duration / below.duration) / Math.max(tuning.narrowest, width)
+  if (elasticity > tuning.helped) {
+    // What was tried may lie far below, where more was served before a collapse.
+    const lower = Math.min(farBelow(center, view), below.concurrency)
+    return descendFrom(below, view, { above: above ?? from, center: lower, steps: steps + 1 })
+  }
+  // What was begun upon an unfinished or a mixed reading is not gone on with where nothing confirms it.
+  return steps < tuning.steps ? goBack(phase, below, view) : hold(center)
+}
+
+/** Fewer did not help. What was tried above may have seemed too much by chance; if not, there is no need to try it again. */
+const goBack = ({ above, center, from }: Descending, below: Reading, view: View): Verdict => {
+  if (above === null) return growAnew(center, [below])
+  const known = [below, from]
+  return isCongested(known, above, view.variation)
+    ? settle(landing(known, above), view)
+    : growAnew(above.concurrency, known)
+}
