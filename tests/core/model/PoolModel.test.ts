@@ -71,7 +71,7 @@ describe("PoolModel", () => {
       assert.isBelow(tally.get("unknown") ?? 0, programs / 100, "the programs leave too much open")
     }), timeout)
 
-  for (const budget of ["Governor", "GovernorOfTwo"] as const) {
+  for (const budget of ["Governor", "GovernorOfTwo", "GovernorBesideBusy"] as const) {
     const fewer = Math.ceil(programs / 4)
     it.live(`so does one under a governor (${budget}), in ${fewer} random programs`, () =>
       Effect.gen(function*() {

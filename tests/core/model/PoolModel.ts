@@ -28,6 +28,9 @@ export interface Oracle {
   readonly nextStart: (items: ReadonlyArray<number>, n: number) => number
 }
 
+/** What else takes permits of the same budget: nothing, or a task that never ends and has one from before the first run on. */
+export type Neighbour = "None" | "HoldsOne"
+
 const firstOfAll: Oracle = { choose: () => 0, nextStart: (items) => items[0] }
 
 /** Something that happens by itself at a time; `since` tells apart what is due at the same one. */
@@ -98,7 +101,6 @@ interface Run {
   hasAnswered: boolean
   isAwaitingQueue: boolean
   nextAsk: { at: number; since: number }
-  nextDecision: { at: number; since: number }
   abortsWaiting: number
   drainsWaiting: number
   started: number
@@ -153,8 +155,11 @@ export class PoolModel {
   private finals = 0
   private run: Run | undefined
   private runs = 0
+  /** Permits that somebody else holds all the time; then the policy is asked between runs too. */
+  private held = 0
+  private nextDecision: { at: number; since: number } | undefined
 
-  constructor(program: Program, oracle: Oracle = firstOfAll) {
+  constructor(program: Program, oracle: Oracle = firstOfAll, neighbour: Neighbour = "None") {
     this.program = program
     this.oracle = oracle
     this.min = program.min
@@ -163,6 +168,15 @@ export class PoolModel {
     this.desired = this.clamp(program.desired)
     this.add(program.items)
     this.isClosed = program.isClosed || program.from === "iterable"
+    if (neighbour === "HoldsOne") this.letHold()
+  }
+
+  private letHold(): void {
+    this.decideLater()
+    this.beginDeciding()
+    this.held = 1
+    this.allowance--
+    if (this.pace > 0) this.lastPacedStart = this.now
   }
 
   /** Lives through the program, and tells of each step. */
@@ -204,8 +218,9 @@ export class PoolModel {
   private passTime(until: number): void {
     const millis = until - this.now
     const current = this.run?.running.length ?? 0
-    this.observed.area += current * millis
-    if (current >= 0.9 * this.desired) this.observed.saturated += millis
+    const inUse = current + this.held
+    this.observed.area += inUse * millis
+    if (inUse >= 0.9 * this.desired) this.observed.saturated += millis
     if (this.run !== undefined) this.run.area += current * millis
     this.now = until
   }
@@ -320,7 +335,8 @@ export class PoolModel {
   private begin(): void {
     const number = ++this.runs
     if (this.run !== undefined) return void this.events.push(`run ${number} AlreadyRunning`)
-    const { askEvery, policy } = this.program
+    const { askEvery } = this.program
+    if (this.held === 0) this.decideLater()
     this.run = {
       number,
       startedAt: this.now,
@@ -339,7 +355,6 @@ export class PoolModel {
       width: Infinity,
       hasAnswered: false,
       isAwaitingQueue: false,
-      nextDecision: { at: this.now + (policy?.every ?? usualPace), since: this.register() },
       nextAsk: { at: this.nextBeat(askEvery), since: this.register() },
       abortsWaiting: 0,
       drainsWaiting: 0,
@@ -353,9 +368,19 @@ export class PoolModel {
       peak: 0,
       area: 0
     }
+    if (this.held === 0) this.beginDeciding()
+  }
+
+  /** Begins to observe; a law may decide at once. */
+  private beginDeciding(): void {
+    const { policy } = this.program
     this.observed = nothingObserved(this.now)
     this.hearSignals()
-    if (policy?.law === "script" && policy.atStart) this.decide(this.run)
+    if (policy?.law === "script" && policy.atStart) this.decide()
+  }
+
+  private decideLater(): void {
+    this.nextDecision = { at: this.now + (this.program.policy?.every ?? usualPace), since: this.register() }
   }
 
   /** No more starts: what runs is interrupted, and the run is over when nothing is left of it. */
@@ -392,6 +417,7 @@ export class PoolModel {
 
   private close(run: Run): void {
     this.run = undefined
+    if (this.held === 0) this.nextDecision = undefined
     for (let n = 0; n < run.abortsWaiting; n++) this.events.push("abort returned")
     for (let n = 0; n < run.drainsWaiting; n++) this.events.push("drain returned")
     this.events.push(`run ${run.number} ${this.outcomeOf(run)}`)
@@ -439,7 +465,7 @@ export class PoolModel {
 
   /** All that can keep one more task from starting. */
   private closedBy(ahead = 0): Array<string> {
-    const current = (this.run?.running.length ?? 0) + ahead
+    const current = (this.run?.running.length ?? 0) + this.held + ahead
     const isAboveMinimum = current >= this.min
     return [
       this.isPaused ? "Paused" : "",
@@ -467,7 +493,9 @@ export class PoolModel {
   }
 
   private isClosedByTime(): boolean {
-    return this.closedBy().every((reason) => reason === "RateLimited" || reason === "Held")
+    const reasons = this.closedBy()
+    if (reasons.includes("Held")) return !this.isPaused
+    return reasons.every((reason) => reason === "RateLimited")
   }
 
   private isLeased(): boolean {
@@ -825,41 +853,50 @@ export class PoolModel {
 
   // Decisions
 
-  private decide(run: Run): void {
+  private decide(): void {
     const { policy } = this.program
     const isStale = Object.values(this.signals).includes("stale")
     const most = isStale ? this.desired : Infinity
     this.hearSignals()
     this.allowance = Infinity
     if (policy?.law === "script") {
-      this.events.push(`decides on ${JSON.stringify(this.observe(run))}`)
+      this.events.push(`decides on ${JSON.stringify(this.observe())}`)
       const { allowance, desired } = policy.decisions[this.decisions++ % policy.decisions.length]
       if (allowance >= 0) this.allowance = allowance
       this.desire(Math.min(most, Math.floor(desired)))
     } else {
       const { down, ratio, up } = policy ?? { down: 0.05, ratio: 0.9, up: 0.05 }
-      const isUsed = run.running.length >= Math.floor(ratio * this.desired)
+      const isUsed = this.inUse >= Math.floor(ratio * this.desired)
       const step = !this.isIdle ? -Math.ceil(down * this.desired) : isUsed ? Math.ceil(up * this.desired) : 0
       this.desire(Math.min(most, this.desired + step))
     }
     this.observed = nothingObserved(this.now)
   }
 
-  private observe({ running }: Run): Observed {
+  private get inUse(): number {
+    return this.held + (this.run?.running.length ?? 0)
+  }
+
+  private observe(): Observed {
     const { area, ended, saturated, since } = this.observed
+    const { inUse } = this
     const millis = this.now - since
-    const isSaturated = running.length >= 0.9 * this.desired
+    const isSaturated = inUse >= 0.9 * this.desired
+    const started = [
+      ...Array.from({ length: this.held }, () => 0),
+      ...this.run?.running.map((task) => task.startedAt) ?? []
+    ]
     return {
       at: this.now,
       desired: this.desired,
-      current: running.length,
-      mean: nearly(millis > 0 ? area / millis : running.length),
+      current: inUse,
+      mean: nearly(millis > 0 ? area / millis : inUse),
       saturated: nearly(millis > 0 ? saturated / millis : Number(isSaturated)),
       ended: ended.length,
       failures: ended.filter(({ isFailure }) => isFailure).length,
       timeouts: ended.filter(({ isTimeout }) => isTimeout).length,
       fresh: ended.filter(({ isFresh }) => isFresh).length,
-      ages: running.map(({ startedAt }) => this.now - startedAt).toSorted((a, b) => b - a)
+      ages: started.map((at) => this.now - at).toSorted((a, b) => b - a)
     }
   }
 
@@ -879,7 +916,16 @@ export class PoolModel {
   private due(): ReadonlyArray<Due> {
     const { run } = this
     const ofRun = run === undefined ? [] : [...this.tasksDue(run), ...this.answersDue(run), ...this.momentsDue(run)]
-    return [...ofRun, ...this.abandonedDue()]
+    return [...ofRun, ...this.decisionDue(), ...this.abandonedDue()]
+  }
+
+  private decisionDue(): ReadonlyArray<Due> {
+    if (this.nextDecision === undefined) return []
+    const happen = () => {
+      this.decideLater()
+      this.decide()
+    }
+    return [{ kind: "decision", ...this.nextDecision, happen }]
   }
 
   /** What the pool has given up goes on, whether or not a run does. */
@@ -930,8 +976,7 @@ export class PoolModel {
   }
 
   private momentsDue(run: Run): ReadonlyArray<Due> {
-    const { askEvery, policy } = this.program
-    const again = (millis: number) => ({ at: this.now + millis, since: this.register() })
+    const { askEvery } = this.program
     const token: Due = { kind: "token", at: this.lastPacedStart + this.pace, since: Infinity, happen: () => {} }
     const hold: Due = { kind: "hold", at: this.heldUntil, since: Infinity, happen: () => {} }
     const retries = run.delayed.map(({ dueAt, since }): Due => ({ kind: "retry", at: dueAt, since, happen: () => {} }))
@@ -945,14 +990,6 @@ export class PoolModel {
         happen: () => {
           run.nextAsk = { at: this.nextBeat(askEvery), since: this.register() }
           this.news("Interval")
-        }
-      },
-      {
-        kind: "decision",
-        ...run.nextDecision,
-        happen: () => {
-          run.nextDecision = again(policy?.every ?? usualPace)
-          this.decide(run)
         }
       }
     ]

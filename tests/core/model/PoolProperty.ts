@@ -2,7 +2,7 @@
  * The property: whatever a program does, the pool does one of the things that the model permits.
  */
 import { Arbitrary, Cause, Effect, Result } from "effect"
-import { PoolModel } from "./PoolModel.ts"
+import { type Neighbour, PoolModel } from "./PoolModel.ts"
 import { arbitrary, defaults, print, type Program } from "./PoolProgram.ts"
 import { type Budget, execute, type Wrap } from "./PoolRun.ts"
 import { agree, describe, type Moment, type Trace } from "./PoolTrace.ts"
@@ -19,11 +19,11 @@ export type Verdict =
  * Looks for a permitted trace that is the actual one. What comes behind the first difference is not tried another way,
  * because nothing there can mend it.
  */
-export const judge = (program: Program, actual: Trace): Verdict => {
+export const judge = (program: Program, actual: Trace, neighbour: Neighbour = "None"): Verdict => {
   let path: Array<number> = []
   let best: Trace = []
   for (let tried = 0; tried < mostTraces; tried++) {
-    const { counts, isRight, trace } = follow(program, actual, path)
+    const { counts, isRight, trace } = follow(program, actual, path, neighbour)
     if (isRight) return { is: "right" }
     if (trace.length > best.length) best = trace
     path = counts.map((_, index) => path[index] ?? 0)
@@ -35,13 +35,13 @@ export const judge = (program: Program, actual: Trace): Verdict => {
 }
 
 /** Lives through the program with these choices, for as long as nothing differs; says how many choices there were. */
-const follow = (program: Program, actual: Trace, path: ReadonlyArray<number>) => {
+const follow = (program: Program, actual: Trace, path: ReadonlyArray<number>, neighbour: Neighbour) => {
   const counts: Array<number> = []
   const starts = actual.flatMap((moment) => moment.starts.map((start) => Number.parseInt(start, 10)))
   const model = new PoolModel(program, {
     choose: (count) => path[counts.push(count) - 1] ?? 0,
     nextStart: (items, n) => items.includes(starts[n]) ? starts[n] : items[0]
-  })
+  }, neighbour)
   const trace: Array<Moment> = []
   for (const moment of model.moments()) {
     const seen = actual[trace.push(moment) - 1]
@@ -60,7 +60,7 @@ const verify = (program: Program, tally: Tally, wrap?: Wrap, budget?: Budget): E
   Effect.matchCauseEffect(execute(program, wrap, budget), {
     onFailure: (cause) => Effect.fail(brokenRule(cause) ?? Cause.pretty(cause)),
     onSuccess: (trace) => {
-      const verdict = judge(program, trace)
+      const verdict = judge(program, trace, budget === "GovernorBesideBusy" ? "HoldsOne" : "None")
       for (const label of labelsOf(program, trace)) count(tally, label)
       count(tally, verdict.is)
       return verdict.is === "wrong" ? Effect.fail(verdict.why) : Effect.succeed(true)

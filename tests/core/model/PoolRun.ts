@@ -35,8 +35,11 @@ const tooMany = 20_000
 /** A pool that broke a rule which holds whatever the program. */
 export class RuleBroken extends Data.TaggedError("RuleBroken")<{ readonly rule: string }> {}
 
-/** Whose permits the pool of a program takes: its own, or those of a governor, alone or beside a pool that is paused. */
-export type Budget = "Own" | "Governor" | "GovernorOfTwo"
+/**
+ * Whose permits the pool of a program takes: its own, or those of a governor, alone, beside a pool that is paused, or beside
+ * one that has started the one task it allows itself, which never ends, before anything else happens.
+ */
+export type Budget = "Own" | "Governor" | "GovernorOfTwo" | "GovernorBesideBusy"
 
 export const execute = (
   program: Program,
@@ -258,16 +261,25 @@ class PoolRun {
     const pool = yield* this.makePool({ governor })
     const under: Pool = Object.assign(Object.create(pool), { configure: governor.configure })
     if (this.budget === "Governor") return under
-    const idle = yield* Effect.orDie(AutoscaledPool.make({
-      runTask: Effect.void,
+    const neighbour = yield* Effect.orDie(AutoscaledPool.make({
+      runTask: Effect.never,
       isTaskReady: Effect.succeed(true),
       isFinished: Effect.succeed(false),
+      concurrencySettings: { maxConcurrency: 1 },
       loggingInterval: null,
       governor
     }))
-    yield* idle.pause
+    if (this.budget === "GovernorBesideBusy") {
+      yield* Effect.forkScoped(Effect.ignore(neighbour.run))
+      yield* TestClock.adjust(0)
+      return under
+    }
+    yield* neighbour.pause
     // The pool of the program takes part first, and the other one for as long as it does.
-    const run = Effect.andThen(Effect.forkChild(Effect.ignore(idle.run)), Effect.ensuring(pool.run, idle.abort))
+    const run = Effect.andThen(
+      Effect.forkChild(Effect.ignore(neighbour.run)),
+      Effect.ensuring(pool.run, neighbour.abort)
+    )
     return Object.assign(under, { run })
   })
 
