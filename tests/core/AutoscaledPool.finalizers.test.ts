@@ -3,7 +3,7 @@
  */
 import { AutoscaledPool, TaskSource } from "@autoscaled-pool/core"
 import { assert, describe } from "@effect/vitest"
-import { Duration, Effect, Fiber, Option, Stream } from "effect"
+import { Deferred, Duration, Effect, Fiber, Option, Stream } from "effect"
 import { after, begin, failureOf, hasEnded, log, resultOf, test } from "./stage.ts"
 
 const slots = (desiredConcurrency: number) => ({
@@ -257,7 +257,38 @@ describe("AutoscaledPool: finalizers", () => {
         const run = yield* begin(pool.run)
         yield* begin(pool[ending])
         yield* after("5 seconds")
-        yield* after("6 seconds")
+        if (what === "an acknowledgement") yield* after("1 second") // which is asked for after a second
+        assert.isTrue(hasEnded(run))
+      })
+    }
+  }
+
+  for (const ending of ["abort", "drain", "interrupt", "failure"] as const) {
+    for (const finalizerTimeout of [undefined, "5 seconds", "20 seconds"] as const) {
+      test(`a source that does not close is blamed and warned of once: ${ending}, finalizerTimeout ${finalizerTimeout}`, function*() {
+        const { layer, lines } = log()
+        const gate = yield* Deferred.make<void>()
+        const stream = Stream.ensuring(Stream.concat(Stream.make(1), Stream.never), Deferred.await(gate))
+        const pool = yield* AutoscaledPool.fromSource(
+          TaskSource.fromStream(stream),
+          () => ending === "failure" ? Effect.fail("torn") : Effect.void,
+          { ...slots(1), finalizerTimeout, loggingInterval: null }
+        )
+        const run = yield* Effect.forkDetach(Effect.provide(pool.run, layer))
+        yield* after("1 second")
+        if (ending === "interrupt") run.interruptUnsafe()
+        else if (ending !== "failure") yield* begin(pool[ending])
+        yield* after("3 seconds")
+        assert.include((yield* pool.snapshot).holding?.words, "its source, or a check,")
+        yield* after("7 seconds")
+        yield* after("11 seconds")
+        const warnings = lines.filter(({ level, message }) =>
+          level === "Warn" && message.includes("its source, or a check,")
+        )
+        assert.strictEqual(warnings.length, 1)
+        assert.strictEqual(hasEnded(run), finalizerTimeout !== undefined)
+        yield* Deferred.succeed(gate, undefined)
+        yield* after("1 second")
         assert.isTrue(hasEnded(run))
       })
     }

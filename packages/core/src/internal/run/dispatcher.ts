@@ -20,6 +20,7 @@ import { CurrentTask } from "../task/currentTask.ts"
 import { Alarm } from "../time/alarm.ts"
 import { TurnClock } from "../time/turnClock.ts"
 import type { Hold } from "./hold.ts"
+import { Patience } from "./patience.ts"
 import { Questions } from "./questions.ts"
 import { Rounds } from "./rounds.ts"
 import { type Ending, RunCourse } from "./runCourse.ts"
@@ -51,6 +52,8 @@ export interface DispatcherOptions<A> {
   readonly hold: Hold
   /** The finalizers of interrupted tasks take long. */
   readonly warn: (finalizing: Finalizing) => Effect.Effect<void>
+  /** What was asked and interrupted takes long, so many milliseconds until now, and no task is left. */
+  readonly warnOfQuestions: (waited: number) => Effect.Effect<void>
   /** Permits that the task of an item takes, where it is not one. */
   readonly weightOf: ((item: A) => number) | undefined
 }
@@ -67,13 +70,12 @@ export class Dispatcher<A> implements FeedHost<A> {
   /** Rings when something may start because of the time alone. */
   private readonly alarm: Alarm
   private readonly concurrencyAtStart: ConcurrencyTotals
-  private readonly finalizerTimeout: number
   /** An item that was pulled and has not started: it waits for the gate. */
   private held: A | typeof nothing = nothing
   private readonly hold: Hold
   private readonly weightOf: ((item: A) => number) | undefined
   /** Rings when the answers of questions that were interrupted with the run are no longer waited for. */
-  private readonly patience: Alarm
+  readonly patience: Patience
 
   constructor(options: DispatcherOptions<A>) {
     const { fibers, governor, later, makeFeed } = options
@@ -103,10 +105,15 @@ export class Dispatcher<A> implements FeedHost<A> {
       onEnd: () => this.advance(),
       warn: (finalizing) => void forkOutsideTasks(options.warn(finalizing))
     }, this.feed)
-    this.finalizerTimeout = options.limits.finalizerTimeout
-    this.patience = makeAlarm(() => {
-      this.questions.abandon()
-      this.wake()
+    this.patience = new Patience({
+      limit: options.limits.finalizerTimeout,
+      makeAlarm,
+      now: () => clock.read(),
+      warn: (waited) => this.tasks.inFlight === 0 && void forkOutsideTasks(options.warnOfQuestions(waited)),
+      giveUp: () => {
+        this.questions.abandon()
+        this.wake()
+      }
     })
   }
 
@@ -364,10 +371,9 @@ export class Dispatcher<A> implements FeedHost<A> {
     this.closeIfNothingIsLeft()
   }
 
-  /** Only answers of questions are waited for, all of which were interrupted: not for longer than for finalizers. */
+  /** What is asked was interrupted, and is waited for no longer than finalizers are. */
   private limitQuestions(): void {
-    if (this.questions.count === 0 || this.finalizerTimeout === Infinity) return
-    this.patience.setAt(this.clock.time + this.finalizerTimeout, this.clock.time)
+    if (this.questions.count > 0) this.patience.begin(this.clock.time)
   }
 
   private closeIfNothingIsLeft(): void {
@@ -375,7 +381,7 @@ export class Dispatcher<A> implements FeedHost<A> {
     if (stage !== "Draining" && stage !== "Ending") return
     if (this.rounds.isWorking || !this.isEmpty()) return
     this.tasks.close()
-    this.patience.clear()
+    this.patience.end()
     this.course.close()
   }
 

@@ -223,13 +223,14 @@ export class Pool<A, E> implements AutoscaledPool<E> {
       later: yield* laterTurns,
       limits: this.plan.limits,
       hold: this.hold,
-      warn: (finalizing) => Effect.logWarning(standing.warningOf(finalizing, this.plan.limits.finalizerTimeout))
+      warn: (finalizing) => Effect.logWarning(standing.warningOf(finalizing, this.plan.limits.finalizerTimeout)),
+      warnOfQuestions: this.warnOfSource
     })
     run.dispatcher = dispatcher
     if (run.told === "Abort") dispatcher.end("Aborted")
     else if (run.told === "Drain") dispatcher.drain()
     yield* Effect.addFinalizer(() => warnOfSuppressed(dispatcher))
-    yield* Effect.addFinalizer(() => within(this.work.close, this.plan.limits.finalizerTimeout))
+    yield* Effect.addFinalizer(() => this.closeSource(dispatcher))
     yield* this.show(run, dispatcher, now)
     this.publish({ _tag: "RunStarted" })
 
@@ -247,6 +248,28 @@ export class Pool<A, E> implements AutoscaledPool<E> {
       return yield* Effect.failCause(dispatcher.course.failure as Cause.Cause<E>)
     }
     return reportOf(dispatcher, now())
+  })
+
+  private readonly warnOfSource = (waited: number): Effect.Effect<void> =>
+    Effect.logWarning(standing.sourceWarningOf(waited, this.plan.limits.finalizerTimeout))
+
+  /** Waits until the source has let go of what it holds open, but not for longer than for finalizers: it goes on by itself then. */
+  private readonly closeSource = Effect.fnUntraced({ self: this }, function*(
+    this: Pool<A, E>,
+    dispatcher: Dispatcher<A>
+  ) {
+    const fiber = yield* Effect.forkDetach(this.work.close, { startImmediately: true })
+    if (fiber.pollUnsafe() !== undefined) return yield* Fiber.join(fiber)
+    const now = dispatcher.now()
+    dispatcher.ledger.rest(now, "Finalizing")
+    const { untilEnd, untilWarning, waited } = dispatcher.patience.at(now)
+    const closedWithin = (millis: number) => Effect.timeoutOption(Effect.interruptible(Fiber.join(fiber)), millis)
+    if (untilWarning < Infinity) {
+      if (Option.isSome(yield* closedWithin(untilWarning))) return
+      yield* this.warnOfSource(waited + untilWarning)
+    }
+    if (untilEnd === Infinity) return yield* Fiber.join(fiber)
+    yield* closedWithin(untilWarning < Infinity ? untilEnd - untilWarning : untilEnd)
   })
 
   private readonly keepAsking = (dispatcher: Dispatcher<A>) =>
@@ -336,15 +359,6 @@ const warnOfSuppressed = <A>({ course: { suppressed } }: Dispatcher<A>): Effect.
   suppressed === undefined
     ? Effect.void
     : Effect.logWarning("Failures of tasks that were interrupted because their run ended", suppressed)
-
-/** Waits for an effect, but not for longer than this: it goes on by itself then. */
-const within = (effect: Effect.Effect<void>, millis: number): Effect.Effect<void> =>
-  millis === Infinity
-    ? effect
-    : Effect.flatMap(
-      Effect.forkDetach(effect, { startImmediately: true }),
-      (fiber) => Effect.asVoid(Effect.timeoutOption(Effect.interruptible(Fiber.join(fiber)), millis))
-    )
 
 const laterTurns = Effect.withFiber((fiber) => {
   const turns = fiber.currentDispatcher

@@ -79,4 +79,15 @@ export const warningOf = ({ oldest, tasks }: Finalizing, finalizerTimeout: numbe
   return `${who} still running finalizers after ${Math.round(oldest)} ms. ${remedy}`
 }
 
+/** What to log where a run has no task left and does not end. */
+export const sourceWarningOf = (waited: number, finalizerTimeout: number): string => {
+  const remedy = finalizerTimeout === Infinity
+    ? "The run ends when it does; the option finalizerTimeout gives it up after a while."
+    : "It is given up after finalizerTimeout."
+  return `A run that is to end still waits for its source, or a check, after ${
+    Math.round(waited)
+  } ms: it was interrupted, or is ` +
+    `to close, and has not ended. ${remedy}`
+}
+
 const durationOf = ({ oldest, tasks }: Finalizing) => ({ tasks, oldest: Duration.millis(oldest) })
