@@ -3,7 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Duration } from "effect"
 import { none } from "../../../packages/core/src/internal/views/durations.ts"
 import * as format from "../../../packages/core/src/internal/views/format.ts"
-import { blockers, type Facts, words } from "../../../packages/core/src/internal/views/reason.ts"
+import { blockers, type Facts, isAtMaximum, words } from "../../../packages/core/src/internal/views/reason.ts"
 import { noTotals } from "../../../packages/core/src/internal/views/snapshots.ts"
 
 const GiB = 2 ** 30
@@ -127,10 +127,38 @@ describe("reasons", () => {
     assert.include(words(atMaximum, { _tag: "AtDesired" }, since), "maxConcurrency (20)")
     assert.notInclude(words(facts, { _tag: "AtDesired" }, since), "maxConcurrency")
     assert.strictEqual(
-      words({ ...facts, current: 9 }, { _tag: "AtDesired" }, since),
-      "9 tasks are in flight; the other 3 permits of the shared governor have been in use by other consumers, or owed " +
-        "to them, for 12 s. More start when it is this pool's turn."
+      words({ ...facts, current: 9, share: 9 }, { _tag: "AtDesired" }, since),
+      "9 tasks are in flight; all other permits of the shared governor have been in use by other consumers, or owed to " +
+        "them, for 12 s. More start when it is this pool's turn."
     )
+  })
+
+  it("tell of tasks that take several permits", () => {
+    const heavy = { ...facts, current: 4 }
+    assert.match(
+      words(heavy, { _tag: "AtDesired" }, since),
+      /^4 tasks are in flight with all 12 permits, as many as the/
+    )
+    assert.isFalse(isAtMaximum(heavy))
+    const most = { ...heavy, desired: 20 }
+    assert.isTrue(isAtMaximum(most))
+    assert.match(
+      words(most, { _tag: "AtDesired" }, since),
+      /^4 tasks are in flight with all 20 permits, for 12 s as many as max/
+    )
+    assert.isFalse(isAtMaximum({ ...most, share: 5 }))
+  })
+
+  it("tell why a key is closed", () => {
+    const toldOf = (inFlight: number, limit: number) =>
+      words(
+        { ...facts, heldBackKeys: [{ key: "a.example", parked: 9, inFlight, limit }] },
+        { _tag: "KeysFull", key: "a.example", tasks: 9 },
+        since
+      )
+    assert.include(toldOf(2, 2), "which has 2 tasks in flight, as many as it may. One starts")
+    assert.include(toldOf(0, 2), "which its rate, or what its service has said, keeps closed. One starts")
+    assert.include(toldOf(0, Infinity), "keeps closed")
   })
 })
 

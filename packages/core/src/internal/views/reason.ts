@@ -3,6 +3,7 @@
  * since when, and what would change it.
  */
 import * as Duration from "effect/Duration"
+import type { HeldBackKey } from "../../KeyedLimits.ts"
 import type { PoolSnapshot, SignalReading } from "../../PoolSnapshot.ts"
 import type { Blocker } from "../../PoolState.ts"
 import type { DecisionRecord } from "../../ScalingPolicy.ts"
@@ -24,7 +25,7 @@ type Sentences = {
 
 const sentences: Sentences = {
   AtDesired: (facts, _, held) => {
-    if (facts.current < facts.desired) return notItsTurn(facts, held)
+    if (facts.share !== undefined && facts.current < facts.desired) return notItsTurn(facts, held)
     return isAtMaximum(facts) ? atMaximum(facts, held) : atDesired(facts, held)
   },
   AtOwnMaximum: (facts, _, held) => atMaximum(facts, held),
@@ -32,10 +33,12 @@ const sentences: Sentences = {
     `Nothing has started for ${held} because the next task takes more permits than are free; it starts when enough of the ${
       format.count(current, "task")
     } in flight have ended.`,
-  KeysFull: (_facts, { key, tasks }, held) =>
+  KeysFull: ({ heldBackKeys }, { key, tasks }, held) =>
     `Nothing has started for ${held} because every item at hand waits for its key: ${
       format.count(tasks, "item")
-    } for "${key}", more than for any other. One starts when its key opens.`,
+    } for "${key}", more than for any other${
+      closedKey(heldBackKeys.find((held) => held.key === key))
+    }. One starts when its key opens.`,
   Overloaded: ({ current, signals }, { signals: names }, held) => {
     const overloaded = signals.filter(({ name }) => names.includes(name)).map(reading)
     return `Nothing has started for ${held} because ${format.list(names)} ${
@@ -93,23 +96,41 @@ const goOn = (tasks: number): string => `${format.count(tasks, "task")} ${tasks 
 // The keys of the sentences are the tags: the type has one for each.
 export const blockers = Object.keys(sentences) as ReadonlyArray<Blocker["_tag"]>
 
-export const isAtMaximum = ({ current, desired, settings }: Pick<PoolSnapshot, "current" | "desired" | "settings">) =>
-  desired >= settings.maxConcurrency && current >= desired
+/** Whether a pool that is at what is desired is at its own maximum. In a budget of its own, tasks hold all permits then. */
+export const isAtMaximum = (
+  { current, desired, settings, share }: Pick<Facts, "current" | "desired" | "settings" | "share">
+) => desired >= settings.maxConcurrency && (current >= desired || share === undefined)
+
+const closedKey = (key: HeldBackKey | undefined): string => {
+  if (key === undefined) return ""
+  return key.inFlight >= key.limit
+    ? `, which has ${format.count(key.inFlight, "task")} in flight, as many as it may`
+    : ", which its rate, or what its service has said, keeps closed"
+}
 
 const inFlight = (tasks: number): string => `${format.count(tasks, "task")} ${tasks === 1 ? "is" : "are"} in flight`
 
-const atMaximum = ({ current, settings: { maxConcurrency } }: Facts, held: string): string =>
-  `${inFlight(current)}, for ${held} as many as maxConcurrency (${maxConcurrency}) allows; raise it to run more.`
+/** Of a budget of the pool's own, of which all permits are in use. */
+const inFlightOfAll = ({ current, desired, share }: Facts): string =>
+  share === undefined && current < desired
+    ? `${inFlight(current)} with all ${format.count(desired, "permit")}`
+    : inFlight(current)
 
-const notItsTurn = ({ current, desired }: Facts, held: string): string =>
-  `${inFlight(current)}; the other ${format.count(desired - current, "permit")} of the shared governor ${
-    desired - current === 1 ? "has" : "have"
-  } been in use by other consumers, or owed to them, for ${held}. More start when it is this pool's turn.`
+const atMaximum = (facts: Facts, held: string): string =>
+  `${inFlightOfAll(facts)}, for ${held} as many as maxConcurrency (${facts.settings.maxConcurrency}) allows; ` +
+  "raise it to run more."
 
-const atDesired = ({ current, lastDecision, policy }: Facts, held: string): string => {
+const notItsTurn = ({ current }: Facts, held: string): string =>
+  `${
+    inFlight(current)
+  }; all other permits of the shared governor have been in use by other consumers, or owed to them, ` +
+  `for ${held}. More start when it is this pool's turn.`
+
+const atDesired = (facts: Facts, held: string): string => {
+  const { lastDecision, policy } = facts
   const why = lastDecision === undefined ? "it has not decided yet" : lastDecision.reason.summary
   return `${
-    inFlight(current)
+    inFlightOfAll(facts)
   }, as many as the policy "${policy}" has wanted for ${held}: ${why}. It decides again by itself.`
 }
 
