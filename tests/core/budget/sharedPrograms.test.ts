@@ -1,11 +1,11 @@
 /**
  * Random programs over several pools and effects under one governor: whatever is done to them, no permit is lost, none is
- * overdrawn, and every item is worked on.
+ * overdrawn, and every item is worked on; and tasks that await others never wait for each other for ever.
  */
 import { AutoscaledPool, ConcurrencyGovernor, KeyedLimits, SystemStatus, TaskSource } from "@autoscaled-pool/core"
 import { assert, describe } from "@effect/vitest"
 import { Effect, type Fiber } from "effect"
-import { after, begin, settled, test } from "../stage.ts"
+import { after, begin, hasEnded, settled, test } from "../stage.ts"
 import { randomFrom } from "./world.ts"
 
 const programs = 30
@@ -85,6 +85,60 @@ describe("ConcurrencyGovernor, shared: random programs", () => {
       assert.strictEqual(permits, 0)
       assert.deepInclude(yield* governor.state, { inUse: 0, consumers: [] })
       assert.strictEqual((yield* keys.state).keys, 0)
+    })
+  }
+})
+
+describe("ConcurrencyGovernor, shared: random programs of tasks in tasks", () => {
+  for (let seed = 1; seed <= programs; seed++) {
+    test(`number ${seed}`, function*() {
+      const random = randomFrom(seed)
+      const below = (count: number) => Math.floor(random() * count)
+      const governor = yield* ConcurrencyGovernor.make({
+        desiredConcurrency: 1 + below(4),
+        maxConcurrency: 4,
+        maxTasksPerMinute: below(3) === 0 ? 240 : Infinity
+      })
+      const other = yield* governor.consumer({ name: "other", maxConcurrency: 2 })
+      const system = yield* SystemStatus.SystemStatus
+      const status = yield* SystemStatus.TestSystemStatus
+      let ended = 0
+
+      /** An effect or a pool that awaits others, which take as many permits as it does, or more. */
+      const tree = (depth: number): Effect.Effect<unknown> => {
+        const children = depth === 0 ? [] : Array.from({ length: below(4) }, () => tree(depth - 1))
+        const concurrency = below(2) === 0 ? 1 : "unbounded"
+        const [first, last] = [below(300), below(300)]
+        const kind = below(4)
+        const weight = 1 + below(5)
+        if (kind === 0) {
+          const pool = AutoscaledPool.forEach(children, (child) => child, { governor, weight, loggingInterval: null })
+          return Effect.provideService(Effect.orDie(pool), SystemStatus.SystemStatus, system)
+        }
+        const body = Effect.sleep(first).pipe(
+          Effect.andThen(Effect.forEach(children, (child) => child, { concurrency })),
+          Effect.andThen(Effect.sleep(last)),
+          Effect.ensuring(Effect.sync(() => ended++))
+        )
+        if (kind === 1) return Effect.asVoid(Effect.forkDetach(governor.withPermit(body)))
+        return (kind === 2 ? other : governor).withPermits(weight)(body)
+      }
+      const runs: Array<Fiber.Fiber<unknown, unknown>> = []
+      for (let step = 0; step < steps; step++) {
+        const action = below(8)
+        if (action < 4) runs.push(yield* begin(tree(3)))
+        else if (action === 4) yield* governor.configure({ desiredConcurrency: 1 + below(4) })
+        else if (action === 5) yield* status.set("cpu", { isOverloaded: below(2) === 0 })
+        else if (action === 6 && runs.length > 0) runs[below(runs.length)].interruptUnsafe()
+        yield* after(below(500))
+        const { consumers, inUse } = yield* governor.state
+        assert.strictEqual(inUse, consumers.reduce((sum, { permits }) => sum + permits, 0))
+      }
+      yield* status.set("cpu", {})
+      yield* after("60 minutes")
+      yield* settled
+      for (const run of runs) assert.isTrue(hasEnded(run), `${ended} have ended`)
+      assert.deepInclude(yield* governor.state, { inUse: 0, consumers: [] })
     })
   }
 })

@@ -158,18 +158,20 @@ export class Budget implements HoldingBudget {
     return this.blocked.size > 0 && this.inFlight <= this.blocked.size
   }
 
-  /** Whether it would be if this one waited too. */
+  /** Whether it would be if this one were blocked too. */
   isStuckWith(holding: Holding): boolean {
     return this.inFlight <= this.blocked.size + Number(!this.blocked.has(holding))
   }
 
+  /** Fewer tasks go on by themselves: where none does, whoever waits inside of them looks. */
+  readonly onBlocked = (): void => {
+    if (!this.isStuck) return
+    for (const { wake } of [...this.blocked]) wake()
+  }
+
   release(member: Member, permits: number, now: number): void {
     this.inFlight--
-    if (this.blocked.size > 0 && this.inFlight <= this.blocked.size) {
-      for (const { wake } of [...this.blocked]) {
-        wake()
-      }
-    }
+    this.onBlocked()
     if (permits === 0) return
     this.gate.release(permits)
     if (this.gate.current === 0) this.attention?.endUnsafe()

@@ -137,10 +137,11 @@ export class BudgetConsumer implements Member, Borrower, Nested {
   /** Whether one more task may start, which takes so many permits. */
   isOpenUnsafe(now: number, permits = 1): boolean {
     if (this.own?.closedBy(now, this.held, permits) !== undefined) return false
-    const more = this.needFor(permits)
     const { budget } = this
+    const more = this.needFor(permits)
     if (more === 0) return budget.gate.hasToken(now)
-    return budget.gate.isOpen(now, more) && budget.isTurnOf(this, more, now)
+    return budget.gate.isOpen(now, more) && budget.isTurnOf(this, more, now) ||
+      this.isStuck && budget.gate.hasToken(now)
   }
 
   /** Why one more task may not start, or `undefined` where it may. */
@@ -149,14 +150,17 @@ export class BudgetConsumer implements Member, Borrower, Nested {
     const ofOwn = this.own?.closedBy(now, this.held, permits)
     this.isAtOwnMaximum = ofOwn === "AtOwnMaximum"
     if (ofOwn !== undefined) {
-      this.lender?.awaits(this, false)
       budget.pass(this, "Content", now)
-      return ofOwn
+      return this.rested(ofOwn)
     }
     const more = this.needFor(permits)
     if (more === 0) return budget.gate.hasToken(now) ? undefined : "RateLimited"
     budget.want(this, more, now)
-    if (this.current === 0) this.lender?.awaits(this, true)
+    if (this.lender !== undefined) {
+      if (!budget.gate.hasToken(now)) return this.rested("RateLimited")
+      this.lender.enter(this)
+      if (this.isStuck) return undefined
+    }
     const closed = budget.gate.closedBy(now, more)
     if (closed !== undefined || budget.isTurnOf(this, more, now)) return closed
     return budget.isKeptForHeavier(now) ? "HeldForHeavier" : "AtDesired"
@@ -181,6 +185,7 @@ export class BudgetConsumer implements Member, Borrower, Nested {
     this.current++
     this.own?.take(now)
     this.budget.book(this, more, now)
+    this.lender?.enter(this)
     if (this.own !== undefined) this.meter.change(now, this.current)
   }
 
@@ -201,15 +206,22 @@ export class BudgetConsumer implements Member, Borrower, Nested {
   /** It wants no permit: it has nothing to start, or will know soon (`Answering`), or is `Retired` for this run. */
   passUnsafe(now: number, why: "Content" | "Answering" | "Retired"): void {
     if (why === "Retired") this.isRetired = true
-    this.lender?.awaits(this, false)
+    if (this.current === 0) this.lender?.leave(this)
     this.budget.pass(this, why === "Answering" ? why : "Content", now)
   }
 
   /** When to look again where the rate cap is against a start; Infinity where another consumer is to look first. */
   nextTokenAtUnsafe(): number {
     const { budget, own } = this
-    if (own !== undefined && own.nextToken > budget.gate.nextToken) return own.nextToken
+    if (this.lender !== undefined || own !== undefined && own.nextToken > budget.gate.nextToken) {
+      return this.tokenAtUnsafe()
+    }
     return this.share === undefined || budget.isNext(this) ? budget.gate.nextToken : Infinity
+  }
+
+  /** When it has a token, as far as rate caps decide that. */
+  tokenAtUnsafe(): number {
+    return Math.max(this.own?.nextToken ?? -Infinity, this.budget.gate.nextToken)
   }
 
   /** The signals that are overloaded by the verdict in force. */
@@ -261,6 +273,7 @@ export class BudgetConsumer implements Member, Borrower, Nested {
   /** Takes part no longer. Call it when nothing is held. */
   leaveUnsafe(now: number): void {
     this.stopHearing()
+    this.lender?.leave(this)
     this.lender = undefined
     if (this.own !== undefined) this.budget.leave(this, now)
   }
@@ -300,11 +313,6 @@ export class BudgetConsumer implements Member, Borrower, Nested {
 
   /** Permits that must be free for a start, beyond those that are lent. */
   private needFor(permits: number): number {
-    const need = this.restFor(permits)
-    return need > 0 && this.isStuck && !this.budget.gate.fits(need) ? 0 : need
-  }
-
-  private restFor(permits: number): number {
     if (this.lender === undefined) return permits
     return Math.max(0, this.held + this.budget.gate.sizeOf(permits) - this.borrowed - this.lendable - this.booked)
   }
@@ -315,6 +323,12 @@ export class BudgetConsumer implements Member, Borrower, Nested {
     return lender !== undefined && !lender.isLent && current === 0 && budget.isStuckWith(lender)
   }
 
+  /** Time will let it go on, or a task of its own. */
+  private rested(closed: Closed): Closed {
+    if (this.current === 0) this.lender?.leave(this)
+    return closed
+  }
+
   private get lendable(): number {
     const { lender } = this
     return lender === undefined || lender.isLent ? 0 : lender.permits
@@ -323,8 +337,7 @@ export class BudgetConsumer implements Member, Borrower, Nested {
   private borrow(lender: Holding, permits: number): void {
     if (lender.isLent) return
     const { gate } = this.budget
-    const idle = gate.fits(this.restFor(permits)) ? 0 : permits - gate.room // where it is stuck, those of all the others
-    lender.awaits(this, false)
+    const idle = gate.fits(this.needFor(permits)) ? 0 : permits - gate.room // where it is stuck, those of all the others
     lender.lend(this)
     this.borrowed = Math.max(lender.permits, idle)
   }

@@ -5,7 +5,7 @@
  * permits are lent to what asks first inside it, and go to the next one there when they are given back.
  *
  * Where what asks needs more than that, tasks that hold permits could each wait for those of the others. A task inside of
- * which something waits, or runs on its permits, is *blocked*; where all are, the permits of all are idle.
+ * which something runs or waits is *blocked*: it is not the one to go on. Where all tasks in flight are, all permits are idle.
  */
 
 /** Who runs on permits that are another's. */
@@ -26,14 +26,16 @@ export interface Nested {
 export interface HoldingBudget {
   /** Of the tasks in flight, those that are blocked. */
   readonly blocked: Set<Holding>
+  /** One more is. */
+  readonly onBlocked: () => void
 }
 
 export class Holding {
   readonly budget: HoldingBudget
   permits: number
   private borrower: Borrower | undefined
-  private readonly nested = new Set<Nested>()
-  private readonly waiting = new Set<Nested>()
+  private readonly hearing = new Set<Nested>()
+  private readonly active = new Set<object>()
 
   constructor(budget: HoldingBudget, permits: number) {
     this.budget = budget
@@ -46,51 +48,48 @@ export class Holding {
 
   lend(borrower: Borrower): void {
     this.borrower = borrower
-    this.budget.blocked.add(this)
   }
 
   giveBack(): void {
     this.borrower = undefined
-    this.unblock()
     this.wake()
   }
 
   readonly wake = (): void => {
-    for (const { wake } of [...this.nested]) wake()
+    for (const { wake } of [...this.hearing]) wake()
   }
 
   /** Tells `nested` what becomes of the permits; gives back how to end that. */
   tell(nested: Nested): () => void {
-    this.nested.add(nested)
-    return () => {
-      this.nested.delete(nested)
-      this.awaits(nested, false)
-    }
+    this.hearing.add(nested)
+    return () => void this.hearing.delete(nested)
   }
 
-  /** Whether `nested` waits for permits. */
-  awaits(nested: Nested, isWaiting: boolean): void {
-    if (isWaiting) {
-      this.waiting.add(nested)
-      this.budget.blocked.add(this)
-    } else if (this.waiting.delete(nested)) this.unblock()
+  /** Something runs in the task from now on, or waits for permits. */
+  enter(nested: object): void {
+    this.active.add(nested)
+    if (this.active.size > 1) return
+    this.budget.blocked.add(this)
+    this.budget.onBlocked()
+  }
+
+  /** It does no longer. */
+  leave(nested: object): void {
+    this.active.delete(nested)
+    if (this.active.size === 0) this.budget.blocked.delete(this)
   }
 
   /** The task that held the permits has ended, and has released them. */
   end(now: number): void {
     this.permits = 0
     const { borrower } = this
-    if (borrower === undefined && this.nested.size === 0) return
+    if (borrower === undefined && this.active.size === 0 && this.hearing.size === 0) return
     this.borrower = undefined
-    this.waiting.clear()
-    this.unblock()
+    this.active.clear()
+    this.budget.blocked.delete(this)
     borrower?.inherit(now)
-    for (const { orphan } of [...this.nested]) orphan()
-    this.nested.clear()
-  }
-
-  private unblock(): void {
-    if (this.borrower === undefined && this.waiting.size === 0) this.budget.blocked.delete(this)
+    for (const { orphan } of [...this.hearing]) orphan()
+    this.hearing.clear()
   }
 }
 

@@ -33,10 +33,13 @@ export class OwnBounds {
     this.pace.limit(settings.maxTasksPerMinute)
   }
 
-  /** Why a task that takes so many permits may not start beside those that are held, or `undefined` where it may. */
+  /**
+   * Why a task that takes so many permits may not start beside those that are held, or `undefined` where it may. One that
+   * takes none starts on those of another.
+   */
   closedBy(now: number, held: number, permits: number): Closed | undefined {
     const { maxConcurrency } = this.settings
-    if (held + Math.min(permits, maxConcurrency) > maxConcurrency) return "AtOwnMaximum"
+    if (permits > 0 && held + Math.min(permits, maxConcurrency) > maxConcurrency) return "AtOwnMaximum"
     return this.pace.nextToken > now ? "RateLimited" : undefined
   }
 

@@ -9,7 +9,7 @@ import { CurrentTask, type TaskHandle } from "../task/currentTask.ts"
 import { Alarm } from "../time/alarm.ts"
 import type { TaskOutcome } from "./completionTally.ts"
 import type { BudgetConsumer } from "./consumer.ts"
-import { type Borrower, Holding, holdingOf, type Nested } from "./holding.ts"
+import { type Borrower, Holding, holdingOf } from "./holding.ts"
 
 export interface PermitQueueHost {
   readonly consumer: BudgetConsumer
@@ -71,11 +71,12 @@ export class PermitQueue {
       this.nest(request)
       this.pump()
       if (this.nested.has(request)) {
-        request.awaits()
+        request.enter()
         this.startStuck(budget.now())
       }
       return Effect.sync(() => {
         this.forget(request)
+        request.leave()
         this.pump()
       })
     })
@@ -85,16 +86,14 @@ export class PermitQueue {
   private nest(request: Request): void {
     const { lender } = request
     if (lender === undefined) return
-    const nested: Nested = {
+    request.stopHearing = lender.tell({
       wake: () => this.pumpLater(),
       orphan: () => {
         request.lender = undefined
         this.nested.delete(request)
         this.pumpLater()
       }
-    }
-    request.stopHearing = lender.tell(nested)
-    request.awaits = () => lender.awaits(nested, true)
+    })
     this.nested.add(request)
   }
 
@@ -110,6 +109,7 @@ export class PermitQueue {
   private release(request: Request, exit: Exit.Exit<unknown, unknown>): void {
     const now = this.consumer.budget.now()
     this.running.delete(request)
+    request.leave()
     request.giveBack()
     this.consumer.releaseUnsafe(now, request.startedAt, outcomeOf(exit), request.wasRejected, request.booked)
     request.holding.end(now)
@@ -144,7 +144,10 @@ export class PermitQueue {
   private startStuck(now: number): void {
     if (!this.consumer.budget.isStuck) return
     for (const request of this.nested) {
-      if (request.canBorrow && this.consumer.isOpenUnsafe(now, 0)) return this.begin(request, now)
+      if (!request.canBorrow) continue
+      if (this.consumer.isOpenUnsafe(now, 0)) return this.begin(request, now)
+      const token = this.consumer.tokenAtUnsafe()
+      return token > now ? this.alarm.setAt(token, now) : undefined
     }
   }
 
@@ -158,6 +161,7 @@ export class PermitQueue {
     request.borrow((permits) => this.consumer.inheritUnsafe(this.consumer.budget.now(), permits))
     request.startedAt = now
     this.consumer.bookUnsafe(now, request.booked)
+    request.enter()
     this.forget(request)
     this.running.add(request)
     request.start()
@@ -196,8 +200,6 @@ class Request implements TaskHandle, Borrower {
   start: () => void = () => {}
   refuse: (cause: Cause.Cause<never>) => void = () => {}
   stopHearing: () => void = () => {}
-  /** Says that it waits, to the task that holds it up. */
-  awaits: () => void = () => {}
   /** Permits that are its own. */
   booked = 0
   startedAt = 0
@@ -214,6 +216,15 @@ class Request implements TaskHandle, Borrower {
 
   get canBorrow(): boolean {
     return this.lender !== undefined && !this.lender.isLent
+  }
+
+  /** It runs in the task around it, or waits. */
+  enter(): void {
+    this.lender?.enter(this)
+  }
+
+  leave(): void {
+    this.lender?.leave(this)
   }
 
   /** What the task around it lends. */
