@@ -26,7 +26,7 @@ import { InvalidOptionsError } from "./InvalidOptionsError.ts"
  * - `rate`: starts of a key per window, evenly paced, default no limit. `limit` is a number above 0 or a function of the key,
  *   `window` a duration.
  * - `adapt`: each key finds its own limit from what its service says, between `min` (default 1) and `max` (default 100); default
- *   off. See {@link make}.
+ *   off. Where `concurrency` is given too, the smaller of both counts. See {@link make}.
  * - `lookAhead`: items that a pool may hold back because their keys are closed, an integer of at least 1, default 256.
  * - `maxKeys`: keys that nothing runs for and that are remembered all the same, an integer of at least 1, default 10,000. A key
  *   that is forgotten begins anew, without its pace, its pause and the limit that it found.
