@@ -71,7 +71,7 @@ const catchUpMillis = 1000
 const causeOf = (endings: ReadonlyArray<Ending>, history: ReadonlyArray<Entry>): Cause | undefined => {
   const done = history.filter(({ event }) => event === "done")
   const causes = done.map((entry) => {
-    const own = history.filter(({ worker }) => worker === entry.worker)
+    const own = history.filter(({ attempt, worker }) => worker === entry.worker && attempt === entry.attempt)
     const hits = endings.filter(({ worker }) => worker === entry.worker)
     return hits.map((ending) => lapseOf(ending, entry, own)).find((cause) => cause !== undefined)
   }).filter((cause) => cause !== undefined)

@@ -59,14 +59,22 @@ describe("the verdict on a ledger", () => {
       entry(90, "a", 4, 1, "started"),
       entry(3100, "c", 4, 2, "started"),
       entry(3200, "c", 4, 2, "done"),
-      entry(3300, "d", 4, 3, "done")
+      entry(3300, "d", 4, 3, "done"),
+      // In hand twice of a worker that was stopped twice, whose acknowledgements came too late to count.
+      entry(90, "a", 5, 1, "started"),
+      entry(4600, "a", 5, 1, "done"),
+      entry(4610, "a", 5, 1, "acknowledged"),
+      entry(5000, "a", 5, 2, "started"),
+      entry(8500, "c", 5, 3, "started"),
+      entry(8600, "c", 5, 3, "done"),
+      entry(9600, "a", 5, 2, "done")
     ].toSorted((a, b) => a.at - b.at)
-    const verdict = verdictOf(entries, 5, [kill, stop])
-    assert.deepStrictEqual([verdict.doubled, verdict.unexplained], [[0, 1, 2, 3, 4], [3, 4]])
-    assert.deepStrictEqual([...verdict.causes], [["in hand", 1], ["claimed", 1], ["unacknowledged", 1]])
+    const verdict = verdictOf(entries, 6, [kill, stop, { ...stop, at: 5100, until: 9600 }])
+    assert.deepStrictEqual([verdict.doubled, verdict.unexplained], [[0, 1, 2, 3, 4, 5], [3, 4]])
+    assert.deepStrictEqual([...verdict.causes], [["in hand", 2], ["claimed", 1], ["unacknowledged", 1]])
     assert.deepStrictEqual(linesOf(verdict).slice(0, 5), [
-      "5 jobs, each of them done: 0 once, 5 more than once",
-      "  1 of those was in hand of a worker that ended or was stopped",
+      "6 jobs, each of them done: 0 once, 6 more than once",
+      "  2 of those were in hand of a worker that ended or was stopped",
       "  1 of those was leased to a worker that was stopped, and not begun",
       "  1 of those was done by a worker that ended before it could say so",
       "  2 of those for no reason that the ledger tells"
