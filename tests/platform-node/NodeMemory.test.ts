@@ -1,6 +1,6 @@
 import * as NodeMemory from "@autoscaled-pool/platform-node/NodeMemory"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect } from "effect"
+import { Clock, Effect } from "effect"
 import { TestClock } from "effect/testing"
 import fs from "node:fs"
 import { syncBuiltinESMExports } from "node:module"
@@ -459,6 +459,19 @@ describe("NodeMemory", () => {
         assert.strictEqual(first.load, 240 / 256)
         assert.strictEqual(first.own, 240 / 256)
         assert.isTrue(first.isOverloaded)
+      }))
+
+    it.effect("tells when the heap was collected last, where that is what binds", () =>
+      Effect.gen(function*() {
+        const since = Number(yield* Clock.monotonicTimeNanos) / 1e6 - performance.now()
+        const collectedAt = performance.now() - 1000
+        const heapOf = (used: number) => ({ heap: () => ({ used, limit: 256 * MiB, collectedAt }) })
+        const { first } = yield* start(Machine.unlimited, {}, heapOf(240 * MiB))
+        assert.approximately(first.reclaimedAt ?? NaN, since + collectedAt, 50)
+        const { first: other } = yield* start(Machine.unlimited, {}, heapOf(MiB))
+        assert.isUndefined(other.reclaimedAt)
+        const { first: untold } = yield* start(Machine.unlimited, {}, { heap: () => ({ used: 240, limit: 256 }) })
+        assert.isUndefined(untold.reclaimedAt)
       }))
 
     it.effect("a budget counts what the process and its children hold", () =>

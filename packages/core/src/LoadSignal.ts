@@ -23,6 +23,8 @@ import type { InvalidOptionsError } from "./InvalidOptionsError.ts"
  * - `isOverloaded`: whether this report alone counts as overload.
  * - `isExhausted`: whether next to nothing of the resource is left, and a task more may end the process. It makes the
  *   verdict that of an overload at once, until a report is not overloaded; default `false`.
+ * - `reclaimedAt`: where use that has ended goes on to count until it is reclaimed, as in a garbage-collected heap, when
+ *   that was done last, monotonic milliseconds; left out where load falls as soon as use does.
  * - `measure`: what `load` is a share of, in real units, for whoever wants to show it.
  *
  * @category models
@@ -34,6 +36,7 @@ export interface LoadSnapshot {
   readonly own?: number
   readonly isOverloaded: boolean
   readonly isExhausted?: boolean | undefined
+  readonly reclaimedAt?: number | undefined
   readonly measure?: Measure | undefined
 }
 
@@ -91,7 +94,7 @@ export interface LoadSignal {
  * - `load`, `own`: the latest report's. `own` equals `load` where the signal cannot tell them apart.
  * - `target`: the signal's.
  * - `at`: the latest report's moment, monotonic milliseconds; `undefined` where there is none.
- * - `measure`: the latest report's, where it has one.
+ * - `reclaimedAt`, `measure`: the latest report's, where it has one.
  * - `overloadedSince`: since when the verdict is that of an overload, monotonic milliseconds; `undefined` where it is not.
  *
  * @category models
@@ -107,6 +110,7 @@ export interface SignalInfo {
   readonly own: number
   readonly target: number
   readonly at?: number | undefined
+  readonly reclaimedAt?: number | undefined
   readonly measure?: Measure | undefined
   readonly overloadedSince?: number | undefined
 }
@@ -123,6 +127,7 @@ export interface Sample {
   readonly own?: number | undefined
   readonly isOverloaded?: boolean | undefined
   readonly isExhausted?: boolean | undefined
+  readonly reclaimedAt?: number | undefined
   readonly measure?: Measure | undefined
 }
 

@@ -103,23 +103,29 @@ export const signalOf = Effect.fnUntraced(function*(
 ) {
   yield* optionRules.share("target", target)
   const budget = limit === undefined ? undefined : yield* optionRules.processMemory("limit", limit)
+  const origin = (yield* now) - performance.now()
   const sample = Effect.gen(function*() {
-    const reading = read(host, yield* now)
+    const reading = read(host, yield* now, origin)
     yield* host.warnings.flush
     return measure(reading, target, budget)
   })
   return yield* LoadSignal.make({ name: "memory", overloadedRatio, target, every, sample })
 })
 
-/** All in bytes. `own` is what this process and its children hold; a machine of unknown size has a total of 0. */
+/**
+ * In bytes. `own` is what this process and its children hold; a machine of unknown size has a total of 0. `collectedAt`:
+ * when the heap was collected in full, in monotonic milliseconds.
+ */
 interface Reading {
   readonly machine: MachineMemory
   readonly groups: ReadonlyArray<GroupLevel>
   readonly heap: Heap
+  readonly collectedAt: number | undefined
   readonly own: number
 }
 
-const read = ({ cgroups, files, hasOwnMeminfo, node, tree }: Host.Host, at: number): Reading => {
+/** `origin`: the monotonic millisecond at which `performance.now()` is 0. */
+const read = ({ cgroups, files, hasOwnMeminfo, node, tree }: Host.Host, at: number, origin: number): Reading => {
   const isOfContainer = hasOwnMeminfo()
   const process = files.optional("/proc/self/status", parseAnonymousMemory) || node.residentMemory()
   const own = process + tree.children(at).memory
@@ -128,10 +134,12 @@ const read = ({ cgroups, files, hasOwnMeminfo, node, tree }: Host.Host, at: numb
   // What a container tells as its memory is a limit of its group.
   const unlimited = isOfContainer ? machine.total + 1 : machine.total || Infinity
   const hierarchy = cgroups().hierarchyOf("memory")
+  const heap = node.heap()
   return {
     machine,
     groups: hierarchy === undefined ? [] : levels(files, hierarchy, unlimited, node.residentMemory),
-    heap: node.heap(),
+    heap,
+    collectedAt: heap.collectedAt === undefined ? undefined : origin + heap.collectedAt,
     own
   }
 }
@@ -143,19 +151,23 @@ const machineOf = (node: Host.Node, own: number): MachineMemory => {
   return { total, available: node.platform === "win32" ? node.freeMemory() : total - own }
 }
 
-/** One limit, and what counts against it, in bytes; `own` is this process's part, `most` what may be used safely. */
+/**
+ * One limit, and what counts against it, in bytes; `own` is this process's part, `most` what may be used safely.
+ * `reclaimedAt`: where garbage counts, when it was collected last.
+ */
 interface Limit {
   readonly of: string
   readonly limit: number
   readonly most: number
   readonly used: number
   readonly own: number
+  readonly reclaimedAt?: number | undefined
 }
 
 /** As a share of the limit: three quarters of what the target leaves free. Who waits longer is killed first. */
 const mostOf = (target: number): number => 1 - (1 - target) / 4
 
-const limitsOf = ({ groups, heap, machine, own }: Reading, target: number, budget: number | undefined) => {
+const limitsOf = ({ collectedAt, groups, heap, machine, own }: Reading, target: number, budget: number | undefined) => {
   const bound = tightest(groups)
   const ofProcess = (of: string, limit: number, used: number, own: number): Limit => ({
     of,
@@ -168,7 +180,7 @@ const limitsOf = ({ groups, heap, machine, own }: Reading, target: number, budge
     machine.total > 0 ? ofMachine(machine, own, target) : undefined,
     bound && ofProcess(`cgroup ${nearest(groups).name}`, bound.limit, bound.limit - bound.headroom, own),
     budget === undefined ? undefined : ofProcess("memory.limit", budget, own, own),
-    ofProcess("V8 heap", heap.limit, heap.used, heap.used)
+    { ...ofProcess("V8 heap", heap.limit, heap.used, heap.used), reclaimedAt: collectedAt }
   ]
   return limits.filter((limit) => limit !== undefined)
 }
@@ -191,12 +203,13 @@ const nearest = (groups: ReadonlyArray<GroupLevel>): GroupLevel =>
 
 const measure = (reading: Reading, target: number, budget: number | undefined): LoadSignal.Sample => {
   const limits = limitsOf(reading, target, budget)
-  const { limit, of, own, used } = limits.reduce((a, b) => loadOf(b) > loadOf(a) ? b : a)
+  const { limit, of, own, reclaimedAt, used } = limits.reduce((a, b) => loadOf(b) > loadOf(a) ? b : a)
   const load = Math.max(0, used / limit)
   return {
     load,
     own: Math.min(own / limit, load),
     isExhausted: limits.some(({ most, used }) => used > most),
+    reclaimedAt,
     measure: { used, limit, unit: "By", of }
   }
 }

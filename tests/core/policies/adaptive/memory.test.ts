@@ -359,4 +359,60 @@ describe("memory", () => {
     assert.deepInclude(empty.seen, { used, grown, perTask, variance })
     assert.strictEqual(empty.unrest, model.unrest)
   })
+
+  describe("in a heap that is collected now and then", () => {
+    /** After a decision by which so many of twenty tasks have ended. */
+    const decided = (
+      model: memory.MemoryModel,
+      load: number,
+      count: number,
+      ended: number,
+      reclaimedAt: number | undefined
+    ) => {
+      const now = (model.at ?? 0) + 250
+      return memory.observe(
+        model,
+        signal(load, { at: now, reclaimedAt }),
+        ages(count, () => 1000),
+        now,
+        0,
+        known(2000),
+        ended
+      )
+    }
+
+    /** Twenty tasks that use 0.03 each, and nothing that has ended since the last collection. */
+    const full = (reclaimedAt: number | undefined = 0) => {
+      let model = idle
+      for (let i = 0; i < 400; i++) model = decided(model, 0.7, 20, 0, reclaimedAt)
+      return model
+    }
+
+    const without = (model: memory.MemoryModel, load: number, count: number) =>
+      memory.withoutGarbage(model, signal(load), ages(count, () => 1000)).load
+
+    it("what tasks that have ended have left is no use, for all that nothing was collected since", () => {
+      let model = full()
+      assert.approximately(without(model, 0.7, 20), 0.7, 1e-9)
+      for (let i = 0; i < 3; i++) model = decided(model, 0.7, 16 - 4 * i, 4, 0)
+      assert.approximately(without(model, 0.7, 8), 0.34, 0.03)
+      assert.isAtMost(model.rise, 1e-6)
+    })
+
+    it("after a collection all that it has left counts, though tasks have ended since it was measured", () => {
+      const model = decided(decided(full(), 0.7, 8, 12, 0), 0.7, 8, 0, 1000)
+      assert.strictEqual(without(model, 0.7, 8), 0.7)
+    })
+
+    it("no more is taken for garbage than those had that were in flight at the collection", () => {
+      let model = full()
+      for (let i = 0; i < 40; i++) model = decided(model, 0.95, 1, 20, 0)
+      assert.isAtLeast(without(model, 0.95, 1), 0.95 - 20 * 0.033)
+    })
+
+    it("where nothing is said of collections, all counts", () => {
+      const model = decided({ ...full(undefined) }, 0.7, 8, 12, undefined)
+      assert.strictEqual(without(model, 0.7, 8), 0.7)
+    })
+  })
 })

@@ -59,7 +59,7 @@ const within = <A, E>(
   )
 
 const snapshotOf = (
-  { isExhausted = false, isOverloaded, load, measure, own }: Sample,
+  { isExhausted = false, isOverloaded, load, measure, own, reclaimedAt }: Sample,
   target: number,
   at: number
 ): LoadSnapshot => ({
@@ -68,7 +68,8 @@ const snapshotOf = (
   isOverloaded: isExhausted || (isOverloaded ?? load > target),
   ...isExhausted ? { isExhausted } : {},
   ...own === undefined ? {} : { own },
-  ...measure === undefined ? {} : { measure }
+  ...measure === undefined ? {} : { measure },
+  ...reclaimedAt === undefined ? {} : { reclaimedAt }
 })
 
 /** Rounds of this signal alone: whoever reads the stream attends to it. */

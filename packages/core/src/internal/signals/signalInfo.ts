@@ -52,6 +52,7 @@ export const infoOf = (options: {
     target,
     at: latest?.at,
     measure: latest?.measure,
+    ...latest?.reclaimedAt === undefined ? {} : { reclaimedAt: latest.reclaimedAt },
     overloadedSince
   }
 }

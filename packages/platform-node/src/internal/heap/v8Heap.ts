@@ -5,7 +5,7 @@
  * sizes right before and after each, but takes 0.3 milliseconds a collection, more than most collections do.
  */
 import * as os from "node:os"
-import { constants, type PerformanceEntry, PerformanceObserver } from "node:perf_hooks"
+import { constants, performance, type PerformanceEntry, PerformanceObserver } from "node:perf_hooks"
 import * as v8 from "node:v8"
 import { resourceLimits } from "node:worker_threads"
 import { oldGenerationLimit } from "./heapLimit.ts"
@@ -15,11 +15,14 @@ import * as heapUse from "./heapUse.ts"
 export interface Heap {
   readonly used: number
   readonly limit: number
+  /** When the last full collection ended, or the heap was read first, by `performance.now()`; where that can be known. */
+  readonly collectedAt?: number | undefined
 }
 
 let use = heapUse.initial
 let limit: number | undefined
 let isWatched = false
+let collectedAt: number | undefined
 
 export const read = (): Heap => {
   const now = spaces()
@@ -28,7 +31,7 @@ export const read = (): Heap => {
   limit ??= readLimit()
   // A collection that has not been announced yet leaves less than was known to live.
   use = heapUse.grown(use, now.old)
-  return { used: heapUse.living(use, now.old, limit), limit: room(limit, now.youngCapacity) }
+  return { used: heapUse.living(use, now.old, limit), limit: room(limit, now.youngCapacity), collectedAt }
 }
 
 /**
@@ -77,10 +80,13 @@ const watch = (): void => {
   // The types leave out what every runtime has.
   const { supportedEntryTypes = [] } = PerformanceObserver as { readonly supportedEntryTypes?: ReadonlyArray<string> }
   if (!supportedEntryTypes.includes("gc")) return
+  collectedAt = performance.now()
   new PerformanceObserver((list) => {
     const now = spaces()
     if (now === undefined) return
-    use = list.getEntries().some(isFull) ? heapUse.collected(use, now.old) : heapUse.grown(use, now.old)
+    const full = list.getEntries().findLast(isFull)
+    use = full === undefined ? heapUse.grown(use, now.old) : heapUse.collected(use, now.old)
+    if (full !== undefined) collectedAt = full.startTime + full.duration
   }).observe({ type: "gc" })
 }
 

@@ -6,6 +6,7 @@ import type { ScalingDecision } from "../../../ScalingPolicy.ts"
 import { losses } from "../limits/limits.ts"
 import { loadsOf } from "../limits/memory.ts"
 import { coolingSlots } from "../model/losses.ts"
+import { withoutGarbage } from "../model/memory.ts"
 import { memoryOf } from "../model/model.ts"
 import { clamp } from "../numbers.ts"
 import { reasons } from "../reasons.ts"
@@ -69,9 +70,10 @@ const startsByMemory = (
   desired: number,
   expected: number
 ): number => {
-  const signal = observation.currentInfo.signals["memory"]
-  if (signal === undefined || signal.isStale) return Infinity
-  const memory = memoryOf(model, signal)
+  const reported = observation.currentInfo.signals["memory"]
+  if (reported === undefined || reported.isStale) return Infinity
+  const memory = memoryOf(model, reported)
+  const signal = withoutGarbage(memory, reported, observation.inFlightAges)
   const budget = {
     ...loadsOf(signal.target, memoryHeadroom),
     model: memory,

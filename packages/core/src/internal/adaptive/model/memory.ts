@@ -9,6 +9,7 @@
 import type { SignalInfo } from "../../../LoadSignal.ts"
 import { approach, clamp, smoothing } from "../numbers.ts"
 import { memory as tuning, type Shape, shapes } from "../tuning.ts"
+import * as garbage from "./garbage.ts"
 import { areKnown, type Tasks, variation } from "./tasks.ts"
 
 /**
@@ -16,7 +17,8 @@ import { areKnown, type Tasks, variation } from "./tasks.ts"
  *
  * - `at`: when it was measured last.
  * - `base`: what the process uses without tasks; unknown until the first measurement.
- * - `own`: what the process uses now.
+ * - `own`: what the process uses now, garbage of tasks apart.
+ * - `remains`: which tasks have left garbage.
  * - `passed`: unclear measurements that were passed over since the last that counted.
  * - `rise`: what that rises by per millisecond, beyond what is explained by tasks that started and beyond what it
  *   does time and again: soon up, and not at once down where
@@ -31,6 +33,7 @@ export interface MemoryModel {
   readonly at: number | null
   readonly base: number | null
   readonly own: number
+  readonly remains: garbage.Remains
   readonly passed: number
   readonly rise: number
   readonly unrest: number
@@ -68,6 +71,7 @@ export const initial: MemoryModel = {
   at: null,
   base: null,
   own: 0,
+  remains: garbage.none,
   passed: 0,
   rise: 0,
   unrest: 0,
@@ -109,18 +113,31 @@ export const observe = (
   ages: ReadonlyArray<number>,
   now: number,
   late: number,
+  tasks: Tasks,
+  ended = 0
+): MemoryModel => {
+  if (signal.isStale) return model
+  const remains = garbage.observe(model.remains, signal, ages.length, ended)
+  return measure(remains === model.remains ? model : { ...model, remains }, signal, ages, now, late, tasks)
+}
+
+const measure = (
+  model: MemoryModel,
+  signal: SignalInfo,
+  ages: ReadonlyArray<number>,
+  now: number,
+  late: number,
   tasks: Tasks
 ): MemoryModel => {
   const { at = now, own } = signal
-  if (signal.isStale || at === model.at) return model
+  if (at === model.at) return model
   const isUnclear = Math.max(now - at, late) > Math.max(tuning.unclear, tuning.unclearShare * tasks.duration)
   if (isUnclear && canWait(model)) return { ...model, passed: model.passed + 1 }
   const running = ages.map((age) => age - (now - at)).filter((age) => age >= 0)
   const base = baseOf(model, own, running.length)
   const elapsed = model.at === null ? 0 : at - model.at
   const measured = { ...model, at, base, own, passed: 0 }
-  const risen = elapsed > 0 ? (own - model.own) / elapsed : 0
-  if (running.length === 0) return { ...measured, rise: risen }
+  if (running.length === 0) return { ...measured, rise: perMillisecond(own - model.own, elapsed) }
   const isPaced = areKnown(tasks)
   const weight: Weight = { elapsed, counts: isUnclear ? tuning.doubt * elapsed : elapsed }
   const candidates = shapes.map((shape, i) => {
@@ -130,11 +147,13 @@ export const observe = (
     return isUnclear && before !== undefined ? { ...next, strayed: before.strayed, variance: before.variance } : next
   })
   const [seen] = plausible(candidates).slice(-1)
-  const rise = risen - explained(model.seen, seen, elapsed)
+  const lasting = own - garbageOf(seen, own - base, seen.present, model.remains.left)
+  const rise = perMillisecond(lasting - model.own, elapsed) - explained(model.seen, seen, elapsed)
   const isShown = model.isShown || own - base > tuning.showing
   const abating = model.rise * (1 - approach(elapsed, tuning.abatement))
   return {
     ...measured,
+    own: lasting,
     rise: Math.max(rise - Math.sqrt(model.unrest), abating),
     unrest: slowly(elapsed, seen.known, tasks)(model.unrest, rise ** 2),
     isShown,
@@ -143,6 +162,25 @@ export const observe = (
     candidates,
     seen
   }
+}
+
+const perMillisecond = (change: number, elapsed: number): number => elapsed > 0 ? change / elapsed : 0
+
+const garbageOf = ({ grown, used: meanUsed }: Seen, used: number, present: number, left: number): number => {
+  const each = meanUsed / grown
+  return garbage.ofUse(used, each * present, each, left)
+}
+
+/**
+ * A report of use without the garbage of tasks, as far as that is sure. What a task uses is learned with it all the same:
+ * to take tasks for dearer than they are is safe.
+ */
+export const withoutGarbage = (model: MemoryModel, signal: SignalInfo, ages: ReadonlyArray<number>): SignalInfo => {
+  const { base, remains: { left }, seen } = model
+  if (seen === null || left === 0) return signal
+  const used = signal.own - (base ?? 0)
+  const unused = Math.max(0, garbageOf(seen, used, grownTasks(ages, seen.growth), left) - stray(seen, left))
+  return { ...signal, load: signal.load - unused, own: signal.own - unused }
 }
 
 /** Better an unclear measurement than none: only who knows what tasks use can wait for a clear one, and not for long. */

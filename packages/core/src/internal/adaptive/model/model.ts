@@ -48,7 +48,15 @@ export const observe = (before: Model, observation: Observation, elapsed: number
     uses: uses.observe(before.uses, observation, elapsed, known.duration),
     memories: signal === undefined ? before.memories : {
       ...before.memories,
-      [signal.measure?.of ?? ""]: memory.observe(memoryOf(before, signal), signal, inFlightAges, now, late, known)
+      [signal.measure?.of ?? ""]: memory.observe(
+        memoryOf(before, signal),
+        signal,
+        inFlightAges,
+        now,
+        late,
+        known,
+        completions.count
+      )
     },
     losses: losses.observe(before.losses, completions, now, known.duration),
     best: best.observe(before.best, observation, elapsed, known)
