@@ -1,17 +1,17 @@
 /**
  * Three workers on one queue, one of which has a tenth of the CPU of the others: what each does, against what it does
- * alone. `node scripts/stores/unequal.ts [SECONDS [ROUNDS [file]]]`; needs control groups that this user may make, and a
- * CPU that nobody else uses.
+ * alone. `node scripts/stores/unequal.ts [SECONDS [ROUNDS [file]]]`; needs control groups that this user may make.
  *
- * Each worker has a quota of its own on the first CPU, and together they have less than all of it, so that they share
- * nothing but the queue. A task works for about a millisecond and waits for 150.
+ * Each stands for a machine of its own on one of two CPUs: it has a quota that nobody else gets anything of, the quotas on a
+ * CPU are less than that together, and its signal says how much of its quota it uses. So workers share nothing but the
+ * queue, and what else runs here is none of their business. A task uses about four milliseconds of CPU time, whatever the
+ * CPU does in that time at the moment, and waits for half a second.
  */
-import { AutoscaledPool, ScalingPolicy, TaskSource } from "@autoscaled-pool/core"
-import { NodeSystemStatus, QueueStore } from "@autoscaled-pool/platform-node"
+import { AutoscaledPool, LoadSignal, ScalingPolicy, SystemStatus, TaskSource } from "@autoscaled-pool/core"
+import { QueueStore } from "@autoscaled-pool/platform-node"
 import { Effect, Layer, Schedule, Schema } from "effect"
 import { PersistedQueue } from "effect/persistence"
 import { type ChildProcess, spawn, spawnSync } from "node:child_process"
-import { pbkdf2Sync } from "node:crypto"
 import * as fs from "node:fs"
 import * as os from "node:os"
 import * as path from "node:path"
@@ -21,13 +21,16 @@ const names = ["whole", "other", "tenth"] as const
 type Name = typeof names[number]
 
 /** Cores of each. */
-const cores: Readonly<Record<Name, number>> = { whole: 0.4, other: 0.4, tenth: 0.04 }
+const cores: Readonly<Record<Name, number>> = { whole: 0.8, other: 0.8, tenth: 0.08 }
+
+/** The CPU on which each has them. */
+const cpus: Readonly<Record<Name, number>> = { whole: 0, other: 1, tenth: 0 }
 
 /** Short, so that a quota that is used up does not hold up the event loop for long; in microseconds. */
 const period = 25_000
 
-/** The quota is set when the worker has started, which would take the smallest one half a minute. */
-const warmUpMillis = 15_000
+/** The quota is set when the worker has started, which would take the smallest one long; the window of the verdict is 30 s. */
+const warmUpMillis = 25_000
 
 const sleep = (millis: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, millis))
 
@@ -45,16 +48,33 @@ interface Report {
   readonly overloaded: ReadonlyArray<string>
 }
 
-/** About a millisecond of CPU time, of which little is known to the kernel's clock: work of a fixed amount. */
-const burn = () => pbkdf2Sync("page", "salt", 1500, 32, "sha256")
+const cpuMillis = ({ system, user }: NodeJS.CpuUsage): number => (system + user) / 1000
 
-const task = Effect.andThen(Effect.sync(burn), Effect.sleep("150 millis"))
+/** Uses CPU time: the kernel's clock of it has steps of four milliseconds. */
+const burn = (): void => {
+  const start = cpuMillis(process.threadCpuUsage())
+  while (cpuMillis(process.threadCpuUsage()) - start < 2);
+}
 
-const work = async (store: string, output: string): Promise<void> => {
+const task = Effect.andThen(Effect.sync(burn), Effect.sleep("500 millis"))
+
+/** What the process uses of its cores, with the target and the share of time of `NodeCpu`. */
+const ownCpu = (cores: number): LoadSignal.LoadSignal => {
+  let before = { at: performance.now(), used: cpuMillis(process.cpuUsage()) }
+  const sample = Effect.sync(() => {
+    const now = { at: performance.now(), used: cpuMillis(process.cpuUsage()) }
+    const load = (now.used - before.used) / ((now.at - before.at) * cores)
+    before = now
+    return { load, own: load }
+  })
+  return LoadSignal.makeUnsafe({ name: "cpu", overloadedRatio: 0.4, target: 0.95, every: "500 millis", sample })
+}
+
+const work = async (name: Name, store: string, output: string): Promise<void> => {
   const program = Effect.gen(function*() {
     const pool = yield* AutoscaledPool.fromSource(TaskSource.fromPersistedQueue(yield* pages), () => task, {
       policy: ScalingPolicy.adaptive(),
-      concurrencySettings: { desiredConcurrency: 1, maxConcurrency: 100 },
+      concurrencySettings: { desiredConcurrency: 1, maxConcurrency: 200 },
       loggingInterval: null
     })
     const report = Effect.map(pool.state, ({ desiredConcurrency, succeeded, system }): Report => ({
@@ -66,27 +86,34 @@ const work = async (store: string, output: string): Promise<void> => {
     yield* Effect.forkScoped(Effect.schedule(write, Schedule.spaced("1 second")))
     yield* pool.run
   })
-  await Effect.runPromise(program.pipe(Effect.scoped, Effect.provide([NodeSystemStatus.layer(), layer(store)])))
+  await Effect.runPromise(
+    program.pipe(Effect.scoped, Effect.provide([SystemStatus.layer({ signals: [ownCpu(cores[name])] }), layer(store)]))
+  )
 }
 
 const groups = fs.existsSync("/sys/fs/cgroup/cpu/cpu.cfs_quota_us") ? "/sys/fs/cgroup/cpu" : "/sys/fs/cgroup"
 
 const groupOf = (name: Name): string => path.join(groups, `pool-${process.pid}-${name}`)
 
+/** Gives a group so much of a CPU, before all others that want it. */
 const setQuota = (name: Name, share: number): void => {
-  const group = groupOf(name)
   const quota = Math.round(share * period)
-  if (fs.existsSync(path.join(group, "cpu.cfs_quota_us"))) {
-    fs.writeFileSync(path.join(group, "cpu.cfs_period_us"), `${period}`)
-    fs.writeFileSync(path.join(group, "cpu.cfs_quota_us"), `${quota}`)
-  } else fs.writeFileSync(path.join(group, "cpu.max"), `${quota} ${period}`)
+  const write = (file: string, value: string) => fs.writeFileSync(path.join(groupOf(name), file), value)
+  if (fs.existsSync(path.join(groupOf(name), "cpu.cfs_quota_us"))) {
+    write("cpu.cfs_period_us", `${period}`)
+    write("cpu.cfs_quota_us", `${quota}`)
+    write("cpu.shares", "100000")
+  } else {
+    write("cpu.max", `${quota} ${period}`)
+    write("cpu.weight", "10000")
+  }
 }
 
 const start = (name: Name, store: string, output: string): ChildProcess => {
   fs.mkdirSync(groupOf(name))
   setQuota(name, 0.9)
-  const command = `echo $$ > ${groupOf(name)}/cgroup.procs; exec taskset -c 0 "$0" "$@"`
-  return spawn("sh", ["-c", command, process.execPath, import.meta.filename, "work", store, output], {
+  const command = `echo $$ > ${groupOf(name)}/cgroup.procs; exec taskset -c ${cpus[name]} "$0" "$@"`
+  return spawn("sh", ["-c", command, process.execPath, import.meta.filename, "work", name, store, output], {
     stdio: "inherit"
   })
 }
@@ -116,10 +143,11 @@ const measure = async (
   const output = (name: Name) => path.join(folder, name)
   const read = (name: Name): ReadonlyArray<Report> =>
     fs.existsSync(output(name))
-      ? fs.readFileSync(output(name), "utf8").trimEnd().split("\n").map((line) => JSON.parse(line))
+      ? fs.readFileSync(output(name), "utf8").split("\n").slice(0, -1).map((line) => JSON.parse(line))
       : []
   const doneBy = (name: Name) => read(name).at(-1)?.done ?? 0
   const children: Array<ChildProcess> = []
+  process.once("exit", () => children.forEach((child) => child.kill("SIGKILL")))
   for (const name of together) {
     children.push(start(name, store, output(name)))
     for (let tries = 0; tries < 600 && doneBy(name) === 0; tries++) await sleep(100)
@@ -168,7 +196,7 @@ const busiest = (found: ReadonlyArray<Found>): string => {
 }
 
 if (process.argv[2] === "work") {
-  await work(process.argv[3], process.argv[4])
+  await work(process.argv[3] as Name, process.argv[4], process.argv[5]) // its own program starts it
 } else {
   const seconds = Number(process.argv[2] ?? 20)
   const rounds = Number(process.argv[3] ?? 3)
