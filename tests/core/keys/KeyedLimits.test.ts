@@ -10,7 +10,7 @@ import {
   TaskSource
 } from "@autoscaled-pool/core"
 import { assert, describe } from "@effect/vitest"
-import { Cause, Clock, Duration, Effect, Exit, Queue, Random } from "effect"
+import { Cause, Clock, Duration, Effect, Exit, Queue, Random, Semaphore } from "effect"
 import { after, begin, causeOf, counted, exitOf, hasEnded, log, resultOf, settled, test } from "../stage.ts"
 
 interface Page {
@@ -360,6 +360,20 @@ describe("KeyedLimits: adapt", () => {
       assert.isBelow(sum.refused / (sum.served + sum.refused), 0.03)
     })
   }
+
+  test("asks a service that never refuses for little more than it does at a time", function*() {
+    const workers = yield* Semaphore.make(8)
+    let served = 0
+    const page = Effect.tap(workers.withPermits(1)(Effect.sleep("40 millis")), () => Effect.sync(() => served++))
+    const keys = yield* crawlFor(page, "10 seconds")
+    assert.isAbove(served, 0.97 * 2_000)
+    assert.isAtMost((yield* limit(keys, "a"))?.limit ?? NaN, 10)
+  })
+
+  test("asks a service that bears whatever it is asked for as much as it may", function*() {
+    const keys = yield* crawlFor(Effect.sleep("40 millis"), "5 seconds")
+    assert.strictEqual((yield* limit(keys, "a"))?.limit, 100)
+  })
 
   test("gets back what a service that had less for a while has again", function*() {
     let most = 10

@@ -2,7 +2,8 @@
  * The limit of one key, found from what its service says: additive increase, multiplicative decrease, as TCP has it
  * (Chiu and Jain, 1989), with the last refusal remembered, as CUBIC does (RFC 9438).
  *
- * Until the first refusal each success raises it by one. A refusal halves it; from there it is back just below where it was
+ * Until the first refusal each success raises it by one, and beyond eight as far as the service does more the more it is
+ * asked at once. A refusal halves it; from there it is back just below where it was
  * refused within a few task times, faster the farther it is from there. More is tried when thirty times as long has passed
  * as the refusal closed the key, so that tries cost a thirtieth of the time at most; where a try is borne, the next one
  * follows after half as long. Refusals of tasks that ran at the same time are one event: those of tasks which started
@@ -14,11 +15,14 @@
  */
 import { KeyPace } from "./keyPace.ts"
 import type { Adapting } from "./keyPlan.ts"
+import { KeyRise } from "./keyRise.ts"
 
 const firstPause = 1_000
 const longestPause = 60_000
 /** What a key begins with. */
 const initial = 2
+/** What it rises to without looking whether that helps. */
+const smallest = 7
 /** How many times as long as the refusal closed the key its limit stays below where it was refused. */
 const patience = 30
 
@@ -42,8 +46,9 @@ interface Lesson {
 
 export class KeyLimit {
   private limit = initial
-  /** Most keys are never refused, and have none. */
+  /** Most keys are never refused, and have none; most keys are small, and rise no further. */
   private lesson: Lesson | undefined
+  private rising: KeyRise | undefined
 
   get refusals(): number {
     return this.lesson?.events ?? 0
@@ -82,8 +87,15 @@ export class KeyLimit {
       if (startedAt >= lesson.cutAt) lesson.pause = 0
     }
     if (adapt === undefined || inUse < this.limit / 2) return // a limit that is not used says nothing
-    const more = lesson === undefined ? 1 : this.step(lesson, now)
-    if (more > 0) this.limit = Math.min(adapt.max, within(adapt, this.limit) + more)
+    const limit = within(adapt, this.limit)
+    if (lesson === undefined) this.limit = Math.min(adapt.max, this.rise(limit, now, startedAt))
+    else this.limit = Math.min(adapt.max, limit + this.step(lesson, now))
+  }
+
+  private rise(limit: number, now: number, startedAt: number): number {
+    if (limit < smallest) return limit + 1
+    const rising = this.rising ??= new KeyRise()
+    return rising.next(limit, now, startedAt)
   }
 
   /** The service has refused a task, and said after how many milliseconds to come back; 0 where it did not. */
