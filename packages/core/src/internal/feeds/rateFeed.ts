@@ -9,17 +9,8 @@ import * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
-import {
-  type Delayed,
-  type Feed,
-  type FeedHost,
-  innerHost,
-  type Lack,
-  type Poke,
-  type Pulled,
-  type Room,
-  type Settled
-} from "./feed.ts"
+import type { Delayed, Feed, FeedHost, Lack, Poke, Pulled, Room, Settled } from "./feed.ts"
+import { innerHost } from "./innerHost.ts"
 
 /** Reserves a token, and answers with the time after which it may be used. */
 export type Reserve = Effect.Effect<Duration.Duration>

@@ -13,17 +13,8 @@ import * as Exit from "effect/Exit"
 import type * as Pull from "effect/Pull"
 import * as Result from "effect/Result"
 import * as Schedule from "effect/Schedule"
-import {
-  type Delayed,
-  type Feed,
-  type FeedHost,
-  innerHost,
-  type Lack,
-  type Poke,
-  type Pulled,
-  type Room,
-  type Settled
-} from "./feed.ts"
+import type { Delayed, Feed, FeedHost, Lack, Poke, Pulled, Room, Settled } from "./feed.ts"
+import { innerHost } from "./innerHost.ts"
 
 /** An item with its tries. */
 export interface Tried<A> {

@@ -7,17 +7,8 @@
  */
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import {
-  type Delayed,
-  type Feed,
-  type FeedHost,
-  innerHost,
-  type Lack,
-  type Poke,
-  type Pulled,
-  type Room,
-  type Settled
-} from "../feeds/feed.ts"
+import type { Delayed, Feed, FeedHost, Lack, Poke, Pulled, Room, Settled } from "../feeds/feed.ts"
+import { innerHost } from "../feeds/innerHost.ts"
 import { type KeyEntry, type KeyListener, type KeyTable, textOf } from "./keyTable.ts"
 
 /** An item with what is known of its key. */
