@@ -2,6 +2,7 @@
  * Who gets the next permit: what is owed, what is lent, who waits for how long, under random programs.
  */
 import { assert, describe, it } from "@effect/vitest"
+import { type Share, Shares } from "../../../packages/core/src/internal/budget/shares.ts"
 import { randomFrom, World } from "./world.ts"
 
 const seeds = (count: number) => Array.from({ length: count }, (_, index) => index + 1)
@@ -44,6 +45,29 @@ describe("Shares", () => {
         }
       }
     }
+  })
+
+  it("where something else keeps starts few, consumers of equal weight start as often", () => {
+    const shares = new Shares(14)
+    const consumers = Array.from({ length: 4 }, () => ({ share: shares.join(1, 0), starts: 0 }))
+    for (const { share } of consumers) shares.want(share, 1, 0)
+    const running: Array<Share> = []
+    for (let now = 0; now < 2000; now++) {
+      // What ends is looked for again at once, and no more than ten may start, as a policy does that foresees memory.
+      for (const share of running.splice(0, now % 3)) {
+        shares.release(share, 1, now)
+        shares.pass(share, "Content", now)
+        shares.want(share, 1, now)
+      }
+      while (running.length < 10) {
+        const share = shares.next(now) ?? assert.fail("nobody is next")
+        shares.book(share, 1, now)
+        running.push(share)
+        for (const consumer of consumers) if (consumer.share === share) consumer.starts++
+      }
+    }
+    const starts = consumers.map((consumer) => consumer.starts)
+    assert.isBelow(Math.max(...starts) / Math.min(...starts), 1.02, `${starts}`)
   })
 
   it("once settled nobody is a whole permit from what it is owed", () => {

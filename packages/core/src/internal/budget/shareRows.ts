@@ -80,14 +80,21 @@ export class ShareRows<A extends Row> {
     this.base[row] = Math.max(this.base[row], used - this.level[row] * now)
   }
 
-  /** Who waits and would hold least with what it asks for, unless that is more than `most`. */
-  leastNext(most: number): A | undefined {
-    const { next, waiting } = this
+  /**
+   * Who waits and would hold least with what it asks for, unless that is more than `most`; of several, who has had least.
+   * Where something else than the permits keeps starts few, all hold about as much, and that alone decides.
+   */
+  leastNext(most: number, now: number): A | undefined {
+    const { base, level, next, waiting } = this
     let best = -1
     let least = most
+    let had = Infinity
     for (let row = 0; row < waiting; row++) {
-      if (next[row] > least || (next[row] === least && best >= 0)) continue
+      if (next[row] > least) continue
+      const used = base[row] + level[row] * now
+      if (next[row] === least && used >= had) continue
       least = next[row]
+      had = used
       best = row
     }
     return best < 0 ? undefined : this.entries[best]

@@ -140,7 +140,7 @@ export class Shares {
       const isBelow = first !== undefined && first.permits / first.weight < level - tiny
       if (isBelow && first.request > 1) return first // it has had least: free permits are kept for it
     }
-    return rows.leastNext(level + tiny) ?? rows.leastUsed(now, level - tiny, 1) ??
+    return rows.leastNext(level + tiny, now) ?? rows.leastUsed(now, level - tiny, 1) ??
       rows.leastUsed(now, Infinity, this.capacity - this.inUse) ?? rows.leastUsed(now, Infinity, Infinity)
   }
 
