@@ -28,7 +28,7 @@ const oldSpace = (megabytes: number) => ({
 /** In each, 50 tasks at once need half as much again as there is. */
 const settings: ReadonlyArray<Setting> = [
   { ...oldSpace(200), megabytes: 6, tasks: 100, fixed: [8, 12, 16, 20, 24] },
-  { ...oldSpace(512), megabytes: 14, tasks: 60, fixed: [8, 12, 16, 20, 24] },
+  { ...oldSpace(512), megabytes: 20, tasks: 60, fixed: [8, 12, 16, 20, 24] },
   {
     name: "the default of a 512 MB group",
     nodeFlags: [],
