@@ -10,6 +10,7 @@ import * as os from "node:os"
 import * as path from "node:path"
 import { DatabaseSync } from "node:sqlite"
 import { createClient } from "redis"
+import { quantile } from "../../benchmarks/statistics.ts"
 import { end, produce, startWorker } from "../../examples/distributed/fleet.ts"
 import * as ledger from "../../examples/distributed/ledger.ts"
 import { startProxy } from "./proxy.ts"
@@ -103,7 +104,7 @@ const counterOf = async (store: StoreName, server: Server | undefined): Promise<
 
 const rateRows = async (url: string, workload: rates.Workload): Promise<ReadonlyArray<Row>> => {
   const { bare, bareCpu, offers, pooled, pooledCpu, ratios } = await rates.measure(layerOf(url), workload)
-  const [lower, middle, upper] = [0.25, 0.5, 0.75].map((share) => rates.quantile(ratios, share).toFixed(2))
+  const [lower, middle, upper] = [0.25, 0.5, 0.75].map((share) => quantile(ratios, share).toFixed(2))
   const jobs = `jobs of ${workload.millis} ms`
   return [
     { what: "offers a second", goal: "", measured: `${Math.round(offers)}` },

@@ -6,6 +6,7 @@ import { AutoscaledPool, SystemStatus, TaskSource } from "@autoscaled-pool/core"
 import type { QueueStore } from "@autoscaled-pool/platform-node"
 import { Deferred, Effect, Layer, Schema } from "effect"
 import { PersistedQueue } from "effect/persistence"
+import { median } from "../../benchmarks/statistics.ts"
 
 export interface Workload {
   readonly jobs: number
@@ -22,7 +23,7 @@ export interface Rates {
   /** CPU time of a job in microseconds, the median of the rounds. */
   readonly bareCpu: number
   readonly pooledCpu: number
-  /** Pool against bare in each round, smallest first. */
+  /** Pool against bare in each round. */
   readonly ratios: ReadonlyArray<number>
 }
 
@@ -31,13 +32,6 @@ const slots = 16
 
 /** Of each round, what is done before the clock starts: connections, compiled code, the first look for items. */
 const warmUp = 0.1
-
-export const quantile = (sorted: ReadonlyArray<number>, share: number): number =>
-  sorted[Math.round((sorted.length - 1) * share)]
-
-const sorted = (values: ReadonlyArray<number>): ReadonlyArray<number> => values.toSorted((a, b) => a - b)
-
-const median = (values: ReadonlyArray<number>): number => quantile(sorted(values), 0.5)
 
 type Numbers = PersistedQueue.PersistedQueue<number>
 
@@ -122,6 +116,6 @@ export const measure = (
     pooled: median(found.pooled.map(({ rate }) => rate)),
     bareCpu: median(found.bare.map(({ cpu }) => cpu)),
     pooledCpu: median(found.pooled.map(({ cpu }) => cpu)),
-    ratios: sorted(found.bare.map(({ rate }, round) => found.pooled[round].rate / rate))
+    ratios: found.bare.map(({ rate }, round) => found.pooled[round].rate / rate)
   }))
 }

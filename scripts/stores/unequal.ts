@@ -15,6 +15,7 @@ import { type ChildProcess, spawn, spawnSync } from "node:child_process"
 import * as fs from "node:fs"
 import * as os from "node:os"
 import * as path from "node:path"
+import { median } from "../../benchmarks/statistics.ts"
 import { type Server, startRedis } from "./servers.ts"
 
 const names = ["whole", "other", "tenth"] as const
@@ -183,9 +184,6 @@ const measure = async (
 }
 
 const percent = (share: number): string => `${Math.round(share * 100)} %`
-
-const median = (values: ReadonlyArray<number>): number =>
-  values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]
 
 const busiest = (found: ReadonlyArray<Found>): string => {
   const shares = new Map<string, number>()

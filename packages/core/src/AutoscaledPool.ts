@@ -206,14 +206,11 @@ export const fromSource = <A, E1, R1, E2, R2, E3 = never, R3 = never, Settles ex
   if (Result.isFailure(accepted)) return Effect.fail(accepted.failure)
   const direct = directOf(source)
   if (direct !== undefined) return buildDirect<A, Failure, R1 | R2 | R3>(direct, task, options)
-  return Effect.suspend(() => {
-    let feed: LeaseFeed<A> | undefined // of the last run
-    return build<Lease<A>, Failure, R1 | R2 | R3>(options, {
-      makeFeed: (host) => (feed = new LeaseFeed(host, source, task)),
-      itemOf: ({ item }) => item,
-      close: Effect.sync(() => feed?.leave()),
-      total: () => undefined
-    })
+  return build<Lease<A>, Failure, R1 | R2 | R3>(options, {
+    makeFeed: (host) => new LeaseFeed(host, source, task),
+    itemOf: ({ item }) => item,
+    close: Effect.void,
+    total: () => undefined
   })
 }
 
@@ -486,17 +483,11 @@ const buildDirect = <A, E, R>(
   options: PoolOptions<A, unknown, unknown, unknown, never>,
   onResult?: (item: A, result: unknown) => void
 ) =>
-  Effect.suspend(() => {
-    let feed: DirectFeed<A, unknown> | undefined // of the last run
-    return build<A, E, R>(options, {
-      makeFeed: (host) => (feed = new DirectFeed(host, source, task, onResult)),
-      itemOf: (item) => item,
-      close: Effect.suspend(() => {
-        feed?.leave()
-        return source.close
-      }),
-      total: () => source.total()
-    })
+  build<A, E, R>(options, {
+    makeFeed: (host) => new DirectFeed(host, source, task, onResult),
+    itemOf: (item) => item,
+    close: source.close,
+    total: () => source.total()
   })
 
 /** The task of an item, with its span where one is asked for. */

@@ -19,7 +19,6 @@ export class DirectFeed<A, E> implements Feed<A> {
   private arriving: Fiber.Fiber<void, E> | undefined
   private stage: "Asking" | "Arriving" | "GivenBack" = "Asking"
   private isDone = false
-  /** Ends what the feed is to its source. */
   readonly leave: () => void
 
   constructor(

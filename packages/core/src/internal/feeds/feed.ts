@@ -80,6 +80,8 @@ export interface Feed<A> {
    * Called again whenever something arrives all the same.
    */
   readonly giveBack: () => void
+  /** The run has ended: ends what the feed is to its source. */
+  readonly leave?: () => void
   /** The dispatcher rests: withdraws what waits for an item on behalf of slots that there is no room for. */
   readonly keep: (room: Room) => void
   /** Whether the feed must be poked at an interval, because nothing else tells when an item is ready. */

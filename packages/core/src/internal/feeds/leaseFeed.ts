@@ -70,7 +70,6 @@ export class LeaseFeed<A> implements Feed<Lease<A>> {
   private news = 0
   private notices = 0
   private readonly kept: KeptItems<unknown> | undefined
-  /** Ends what the feed is to its source. */
   readonly leave: () => void
 
   constructor(

@@ -62,13 +62,27 @@ export const build = Effect.fnUntraced(function*<A, E, R>(
       published
     )
   const perKey = <B>(work: Work<B>) => keys === undefined ? finish(work) : finish(keyed(work, keys))
-  return retry === undefined ? perKey(work) : perKey(retried(work, retry))
+  const bare = leaving(work)
+  return retry === undefined ? perKey(bare) : perKey(retried(bare, retry))
 })
 
 const consumerOf = (plan: poolOptions.BudgetPlan): Effect.Effect<BudgetConsumer, never, SystemStatus> =>
   plan._tag === "Shared"
     ? Effect.sync(() => plan.shared.poolConsumer(plan.consumer))
     : makePrivate(plan.settings, plan.policy)
+
+/** The work whose feed leaves its source when a run has ended. */
+const leaving = <A>(work: Work<A>): Work<A> => {
+  let feed: Feed<A> | undefined // of the last run
+  return {
+    ...work,
+    makeFeed: (host) => (feed = work.makeFeed(host)),
+    close: Effect.suspend(() => {
+      feed?.leave?.()
+      return work.close
+    })
+  }
+}
 
 const retried = <A>(work: Work<A>, schedule: RetrySchedule): Work<Tried<A>> =>
   around(work, (host) => new RetryFeed(host, schedule, work.makeFeed))

@@ -2,6 +2,7 @@
  * A source that can be polled synchronously, so that its items reach the dispatcher as data and not through a fiber.
  */
 import * as Effect from "effect/Effect"
+import { KeptItems } from "./keptItems.ts"
 
 /**
  * - `poll`: leaves the next item in `item`, or says that there is none now or ever. May throw what its iterator throws.
@@ -59,47 +60,28 @@ export abstract class ReturningSource<A, E, R> implements DirectSource<A, E, R> 
   readonly close: Effect.Effect<void> = Effect.void
   readonly leave: Effect.Effect<void> = Effect.void
   abstract readonly arrival: Effect.Effect<void, E, R>
-  private readonly returned: Array<A> = []
-  /** Whom to tell that something was given back: the runs that take from the source. */
-  private readonly takers = new Set<() => void>()
+  protected readonly returned = new KeptItems<A>()
 
   poll(): "Item" | "Empty" | "Done" {
-    if (this.returned.length === 0) return this.pollNext()
-    this.item = this.returned.shift() as A // there is one: an item may itself be undefined
+    if (this.returned.count === 0) return this.pollNext()
+    this.item = this.returned.next()
     return "Item"
   }
 
   giveBack(item: A): void {
-    this.returned.push(item)
-    for (const onReturn of this.takers) onReturn()
+    this.returned.keep(item)
   }
 
   get hasReturned(): boolean {
-    return this.returned.length > 0
+    return this.returned.count > 0
   }
 
   join(onReturn: () => void): () => void {
-    this.takers.add(onReturn)
-    return () => void this.takers.delete(onReturn)
-  }
-
-  /** How many runs take from the source. */
-  protected get takerCount(): number {
-    return this.takers.size
+    return this.returned.join(onReturn)
   }
 
   total(): number | undefined {
     return undefined
-  }
-
-  /** How many items wait that were given back. */
-  protected get returnedCount(): number {
-    return this.returned.length
-  }
-
-  /** Lets go of what was given back: it will be handed out anew. */
-  protected forgetReturned(): void {
-    this.returned.length = 0
   }
 
   /** The next item that was never handed out. */

@@ -51,7 +51,7 @@ export class IterableSource<A> extends ReturningSource<A, never, never> {
   }
 
   override readonly close: Effect.Effect<void> = Effect.sync(() => {
-    this.consumed = this.polled - this.returnedCount
+    this.consumed = this.polled - this.returned.count
   })
 
   override readonly leave: Effect.Effect<void> = Effect.sync(() => {

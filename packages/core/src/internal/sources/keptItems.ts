@@ -20,6 +20,16 @@ export class KeptItems<A> {
     return this.items.shift() as A // asked only where there is one: an item may itself be undefined
   }
 
+  /** Lets go of all: they will be handed out anew. */
+  clear(): void {
+    this.items.length = 0
+  }
+
+  /** How many runs take from the source. */
+  get takerCount(): number {
+    return this.takers.size
+  }
+
   /** A run begins to take from the source; returns what ends that. */
   join(onKept: () => void): () => void {
     this.takers.add(onKept)

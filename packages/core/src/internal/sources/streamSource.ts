@@ -53,8 +53,8 @@ export class StreamSource<A, E, R> extends ReturningSource<A, E, R> {
   )
 
   override readonly close: Effect.Effect<void> = Effect.suspend(() => {
-    if (this.takerCount > 0) return Effect.void
-    const inHand = this.chunk.length - this.position + this.returnedCount
+    if (this.returned.takerCount > 0) return Effect.void
+    const inHand = this.chunk.length - this.position + this.returned.count
     const left = this.beginAnew()
     return inHand > 0 ? Effect.andThen(left, this.warn(inHandAtEnd(inHand))) : left
   })
@@ -63,7 +63,7 @@ export class StreamSource<A, E, R> extends ReturningSource<A, E, R> {
   private beginAnew(): Effect.Effect<void> {
     const { open, pulling } = this
     this.wasLeft = (this.hasGiven || open !== undefined) && !this.isDone
-    this.forgetReturned()
+    this.returned.clear()
     this.chunk = []
     this.position = 0
     this.isDone = false
@@ -85,7 +85,7 @@ export class StreamSource<A, E, R> extends ReturningSource<A, E, R> {
       this.pulling = pulling
       pulling.addObserver((exit) => {
         // Where several runs take, each is to learn of a failure.
-        if (this.takerCount > 1 && Exit.isFailure(exit) && !Cause.hasInterruptsOnly(exit.cause)) return
+        if (this.returned.takerCount > 1 && Exit.isFailure(exit) && !Cause.hasInterruptsOnly(exit.cause)) return
         if (this.pulling === pulling) this.pulling = undefined
       })
       return pulling
@@ -94,7 +94,7 @@ export class StreamSource<A, E, R> extends ReturningSource<A, E, R> {
 
   /** Whoever waits for a pull leaves. */
   private withdraw(pulling: Fiber.Fiber<void, E>): Effect.Effect<void> {
-    return this.takerCount > 1 ? Effect.void : Fiber.interrupt(pulling)
+    return this.returned.takerCount > 1 ? Effect.void : Fiber.interrupt(pulling)
   }
 
   private readonly pullNext: Effect.Effect<void, E, R> = Effect.suspend(() =>
