@@ -97,6 +97,7 @@ const signal = (name: string, load: () => number) =>
   })
 
 describe("PoolMetrics over OTLP", () => {
+  // Live: the exporter sends over HTTP to a receiver on loopback, which no test clock moves.
   it.live("have the names, units, types and buckets that are documented, while pools enter and leave", () =>
     Effect.gen(function*() {
       const { exports, url } = yield* receiver

@@ -162,8 +162,8 @@ export type DecisionCounts = {
  * - `every`: how often `decide` is asked; the first time this long after the run begins.
  * - `decidesAtStart`: whether `decide` is asked before the first task of a run as well, default `false`.
  * - `boundsStarts`: whether `startAllowance` takes the place of the current verdict: then an overloaded signal does not
- *   close the gate by itself, unless it is exhausted; default `false`. A policy that holds each `load` at its `target` needs this, for there a
- *   signal is overloaded half of the time.
+ *   close the gate by itself, unless it is exhausted; default `false`. A policy that holds each `load` at its `target` needs
+ *   this, for there a signal is overloaded half of the time.
  * - `desiredConcurrencyRatio`: the share of `desired` that counts as saturated in observations, default 0.9.
  * - `initial`: the state to begin with.
  * - `decide`: the next decision and the next state; must be pure.

@@ -2,9 +2,9 @@
  * The limit of one key, found from what its service says: additive increase, multiplicative decrease, as TCP has it
  * (Chiu and Jain, 1989), with the last refusal remembered, as CUBIC does (RFC 9438).
  *
- * Until the first refusal each success raises it by one, and beyond eight as far as the service does more the more it is
- * asked at once. A refusal halves it; from there it is back just below where it was
- * refused within a few task times, faster the farther it is from there. More is tried when thirty times as long has passed
+ * Until the first refusal each success raises the limit by one, and beyond eight as far as the service does more the more it
+ * is asked at once. A refusal halves the limit; within a few task times it is back just below where it was refused, faster
+ * the farther it is from there. More is tried when thirty times as long has passed
  * as the refusal closed the key, so that tries cost a thirtieth of the time at most; where a try is borne, the next one
  * follows after half as long. Refusals of tasks that ran at the same time are one event: those of tasks which started
  * before the last cut say nothing new. Where the limit is at its least and refused all the same, starts are paced.
