@@ -77,12 +77,24 @@ describe("ClientErrors: answers", () => {
     }
   })
 
+  test("a header that says more than a day is not believed; what the program reports is", function*() {
+    const day = 86_400_000
+    const now = yield* Clock.currentTimeMillis
+    for (const said of ["86401", "1893456000", "9".repeat(30), new Date(now + 400 * day).toUTCString()]) {
+      assert.strictEqual((yield* closedBy(ClientErrors.reportResponse(429, { "retry-after": said }))).millis, day)
+    }
+    const { millis } = yield* closedBy(ClientErrors.reportResponse(429, { "retry-after": "86400" }))
+    assert.strictEqual(millis, day)
+    assert.strictEqual((yield* closedBy(ClientErrors.reportWith({ retryAfter: "3 days" }))).millis, 3 * day)
+  })
+
   test("a retryAfter that is no duration is refused by name; one that is negative or no number says nothing", function*() {
     const reported = (retryAfter: unknown) => ClientErrors.reportWith({ retryAfter: retryAfter as never })
     const error = Cause.squash(yield* causeOf(yield* begin(reported("soon"))))
     assert.include(String(error), "retryAfter cannot be \"soon\"")
-    for (const nothing of [-5, NaN, 0, undefined]) {
+    for (const nothing of [-5, -Infinity, "-3 seconds", NaN, 0, undefined]) {
       const { millis, refusals } = yield* closedBy(reported(nothing))
+      assert.isAtLeast(millis, 500)
       assert.isAtMost(millis, 1000)
       assert.strictEqual(refusals, 1)
     }

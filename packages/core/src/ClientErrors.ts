@@ -121,7 +121,8 @@ export const reportWith = (options: { readonly retryAfter?: Duration.Input | und
   })
 
 /**
- * Reports what a service has answered, if that is a rate limit: status 429 or 503, with its `Retry-After` header.
+ * Reports what a service has answered, if that is a rate limit: status 429 or 503, with its `Retry-After` header. A header
+ * that says more than a day counts as one that says a day.
  *
  * **When to use**
  *
@@ -161,6 +162,7 @@ export const reportResponse = (status: number, headers?: HeadersLike | undefined
  *
  * It must be the innermost: around a client that retries by itself it does not see the answers that were retried. A client
  * inside it that turns a status into an error (`HttpClient.filterStatusOk`) is understood. It neither waits nor retries.
+ * A `Retry-After` of more than a day counts as one of a day.
  *
  * - `isRefusal`: which answers count, default those with status 429 or 503.
  *
@@ -218,7 +220,7 @@ const responseOf = (error: unknown): HttpClientResponse.HttpClientResponse | und
 
 const refuse = (fiber: Fiber.Fiber<unknown, unknown>, retryAfter: number): Effect.Effect<void> => {
   fiber.getRef(ClientErrors).add(1)
-  fiber.getRef(CurrentTask)?.reject(retryAfter)
+  fiber.getRef(CurrentTask)?.reject(Math.max(0, retryAfter))
   return Effect.void
 }
 

@@ -142,8 +142,9 @@ export interface KeyedLimits<in A, K = unknown> {
  * a few task times, and tries more when thirty times as long has passed as the refusal closed the key. Where the limit is at
  * `min` and refused all the same, the service counts requests and not those in the works: starts are paced, then, just
  * below the rate that it has served.
- * `Retry-After` closes the key for so long. Without it, or where it is 0, the key is closed for a second, for twice as long
- * with each further refusal, up to a minute. The pace of `rate` and this pause are told apart: neither makes up for the other.
+ *
+ * With `adapt` or without, a refusal closes the key: for as long as `Retry-After` says; without it, or where it is 0, for a
+ * second, and for twice as long with each further refusal, up to a minute. The pace of `rate` and this pause are told apart: neither makes up for the other.
  *
  * **Example** (Two at a time for each host)
  *

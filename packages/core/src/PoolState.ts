@@ -47,7 +47,8 @@ export interface Delayed {
  * - `AtDesired`: as many tasks are in flight as are desired; under a shared governor, or it is another consumer's turn.
  * - `AtOwnMaximum`: under a shared governor, as many of the pool's tasks are in flight as its own `maxConcurrency` allows.
  * - `HeldForHeavier`: free permits are kept for a task that takes several and is next.
- * - `KeysFull`: the items that are at hand wait for their keys, so many `tasks` of them for this `key`.
+ * - `KeysFull`: the items that are at hand wait for their keys, so many `tasks` of them for this `key`. Where its rate, or what
+ *   its service has said, keeps that key closed, `until` are the epoch milliseconds at which it opens.
  * - `Overloaded`: these signals are overloaded, and `minConcurrency` tasks are running.
  * - `StartAllowanceSpent`: the policy allows no more starts before its next decision.
  * - `RateLimited`: `maxTasksPerMinute` has no token.
@@ -64,7 +65,7 @@ export interface Delayed {
  */
 export type Blocker =
   | { readonly _tag: "AtDesired" | "AtOwnMaximum" | "HeldForHeavier" }
-  | { readonly _tag: "KeysFull"; readonly key: string; readonly tasks: number }
+  | { readonly _tag: "KeysFull"; readonly key: string; readonly tasks: number; readonly until?: number }
   | {
     readonly _tag: "StartAllowanceSpent" | "RateLimited" | "SharedRateLimited" | "NoTaskReady" | "Draining"
   }

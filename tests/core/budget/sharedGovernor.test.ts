@@ -305,6 +305,26 @@ describe("ConcurrencyGovernor, shared: weights", () => {
     assert.strictEqual(other.tally.running, 3)
   })
 
+  test("the weight of an item is asked for once, before it starts, and holds until it has ended", function*() {
+    const governor = yield* ConcurrencyGovernor.make({ desiredConcurrency: 4, maxConcurrency: 4 })
+    const asked: Array<number> = []
+    const weights = [3, 4, 1, 2]
+    const weight = (n: number) => {
+      asked.push(n)
+      return weights[asked.length % weights.length]
+    }
+    const items = Array.from({ length: 12 }, (_, n) => n)
+    yield* begin(governor.withPermits(2)(Effect.sleep("3500 millis")))
+    const run = yield* begin(AutoscaledPool.forEach(items, () => Effect.sleep("1 second"), { governor, weight }))
+    for (let second = 0; second < 20; second++) {
+      assert.isAtMost((yield* governor.state).inUse, 4)
+      yield* after("1 second")
+    }
+    yield* resultOf(run)
+    assert.deepStrictEqual(asked, items)
+    assert.strictEqual((yield* governor.state).inUse, 0)
+  })
+
   test("a weight that is none is a defect of the run", function*() {
     const run = yield* begin(AutoscaledPool.forEach([1], () => Effect.void, { weight: () => -1 }))
     const text = "weight cannot be -1. Use an integer of at least 1. It is what the function gave for an item."

@@ -250,6 +250,20 @@ describe("KeyedLimits: rate", () => {
     }
   })
 
+  test("no window has more starts than the rate says, the first after a rest included", function*() {
+    const { starts, task } = watched(() => Effect.void)
+    const keys = yield* KeyedLimits.make({ key: hostOf, rate: { limit: 5, window: "1 second" } })
+    const queue = yield* Queue.unbounded<Page>()
+    const pool = yield* AutoscaledPool.fromSource(TaskSource.fromQueue(queue), task, { keys })
+    yield* begin(pool.run)
+    yield* after("10 seconds")
+    yield* Queue.offerAll(queue, pages("a", 20))
+    yield* after("10 seconds")
+    const times = starts.map(([, at]) => at)
+    assert.strictEqual(times.length, 20)
+    for (const from of times) assert.isAtMost(times.filter((at) => at >= from && at < from + 1_000).length, 5)
+  })
+
   test("holds at once when it is changed, counted from the last start, and no longer when it is taken away", function*() {
     const rateOf = (limit: number) => ({ rate: { limit, window: "1 minute" as const } })
     const keys = yield* KeyedLimits.make({ key: hostOf, ...rateOf(1) })
@@ -347,7 +361,7 @@ describe("KeyedLimits: adapt", () => {
 
     test(`finds the pace of a service that counts requests per second and ${what}`, function*() {
       // Where the service says nothing, how long the key pauses is drawn at random, and weighs for two minutes.
-      const seeds = retryAfter === undefined ? [1, 2, 3, 4, 5] : [1]
+      const seeds = retryAfter === undefined ? [1, 2, 3, 4, 5, 6, 7, 8, 9, 10] : [1]
       const sum = { served: 0, refused: 0 }
       for (const seed of seeds) {
         const { page, tally } = limitedByRate(5, 5, retryAfter)

@@ -159,6 +159,11 @@ describe("reasons", () => {
     assert.include(toldOf(2, 2), "which has 2 tasks in flight, as many as it may. One starts")
     assert.include(toldOf(0, 2), "which its rate, or what its service has said, keeps closed. One starts")
     assert.include(toldOf(0, Infinity), "keeps closed")
+    const until = Date.UTC(2026, 10, 28, 6, 40)
+    assert.include(
+      words(facts, { _tag: "KeysFull", key: "a.example", tasks: 9, until }, since),
+      "9 items for \"a.example\", more than for any other, which is closed until 2026-11-28T06:40:00.000Z. One starts when"
+    )
   })
 })
 

@@ -69,8 +69,8 @@ export interface Feed<A> {
   readonly lack: Lack
   /** A service has refused the task of an item that runs, and said after how many milliseconds to come back, or 0. */
   readonly refuse?: (item: A, retryAfter: number) => void
-  /** Which key holds most items back, and how many, where keys do. */
-  readonly heldByKeys?: () => { readonly key: string; readonly tasks: number } | undefined
+  /** Which key holds most items back, where keys do. */
+  readonly heldByKeys?: () => HeldByKey | undefined
   /** What waits for the time of its next try, where the feed has such items. */
   readonly delayed?: () => Delayed
   /** Something happened that may have made an item ready. */
@@ -100,6 +100,13 @@ export const failsRun = (exit: Exit.Exit<unknown, unknown>, isWithdrawn: boolean
 
 /** Why a feed has no item. */
 export type Lack = "NoTaskReady" | "Delayed" | "SharedRateLimited" | "KeysFull"
+
+/** How many items wait for a key, and until when, in monotonic milliseconds, where it is the time that they wait for. */
+export interface HeldByKey {
+  readonly key: string
+  readonly tasks: number
+  readonly until: number | undefined
+}
 
 /** Tasks whose next try is not due yet, and when the first of them is, in monotonic milliseconds. */
 export interface Delayed {

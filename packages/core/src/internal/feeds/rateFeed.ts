@@ -9,7 +9,7 @@ import * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
-import type { Delayed, Feed, FeedHost, Lack, Poke, Pulled, Room, Settled } from "./feed.ts"
+import type { Delayed, Feed, FeedHost, HeldByKey, Lack, Poke, Pulled, Room, Settled } from "./feed.ts"
 import { innerHost } from "./innerHost.ts"
 
 /** Reserves a token, and answers with the time after which it may be used. */
@@ -84,7 +84,7 @@ export class RateFeed<A> implements Feed<A> {
     this.inner.refuse?.(item, retryAfter)
   }
 
-  heldByKeys(): { readonly key: string; readonly tasks: number } | undefined {
+  heldByKeys(): HeldByKey | undefined {
     return this.inner.heldByKeys?.()
   }
 

@@ -96,7 +96,7 @@ export class KeyTable<K> {
     // `plan.interval` may be a function of the caller, which may throw: nothing is booked then.
     const interval = Math.max(this.plan.interval(entry.key), limit.interval)
     limit.start(now, entry.inFlight++)
-    entry.lastStart = Math.max(entry.nextStart, now - lateness)
+    entry.lastStart = Math.max(entry.nextStart, now - Math.max(0, slack - interval))
     entry.nextStart = entry.lastStart + interval
   }
 
@@ -158,6 +158,15 @@ export class KeyTable<K> {
   }
 }
 
+/** Until when nothing of a key starts because of the time alone; `undefined` where that is not what keeps it closed. */
+export const closedUntil = (
+  { limit, nextStart }: Pick<KeyEntry<never>, "limit" | "nextStart">,
+  now: number
+): number | undefined => {
+  const until = Math.max(nextStart, limit.closedUntil)
+  return until > now ? until : undefined
+}
+
 /** A key in words. A key may be anything, an object that refuses to be a string too. */
 export const textOf = (key: unknown): string => {
   try {
@@ -167,5 +176,5 @@ export const textOf = (key: unknown): string => {
   }
 }
 
-/** Milliseconds by which a pace makes up for timers that wake late. */
-const lateness = 20
+/** Timers are no finer than this many milliseconds: starts that are due within so many may be made at once. */
+const slack = 20

@@ -7,9 +7,9 @@
  */
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import type { Delayed, Feed, FeedHost, Lack, Poke, Pulled, Room, Settled } from "../feeds/feed.ts"
+import type { Delayed, Feed, FeedHost, HeldByKey, Lack, Poke, Pulled, Room, Settled } from "../feeds/feed.ts"
 import { innerHost } from "../feeds/innerHost.ts"
-import { type KeyEntry, type KeyListener, type KeyTable, textOf } from "./keyTable.ts"
+import { closedUntil, type KeyEntry, type KeyListener, type KeyTable, textOf } from "./keyTable.ts"
 
 /** An item with what is known of its key. */
 export interface Keyed<A, K> {
@@ -55,13 +55,13 @@ export class KeyedFeed<A, K> implements Feed<Keyed<A, K>>, KeyListener<K> {
     return this.inner.isOpaque
   }
 
-  /** Which key holds most items back, and how many. */
-  heldByKeys(): { readonly key: string; readonly tasks: number } | undefined {
+  heldByKeys(): HeldByKey | undefined {
     let most: Parked<A, K> | undefined
     for (const parked of this.parked.values()) {
       if (most === undefined || parked.items.length > most.items.length) most = parked
     }
-    return most === undefined ? undefined : { key: textOf(most.entry.key), tasks: most.items.length }
+    if (most === undefined) return undefined
+    return { key: textOf(most.entry.key), tasks: most.items.length, until: closedUntil(most.entry, this.host.now()) }
   }
 
   delayed(): Delayed {

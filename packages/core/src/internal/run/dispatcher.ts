@@ -14,7 +14,7 @@ import type * as FiberSet from "effect/FiberSet"
 import type { Closed } from "../../ConcurrencyGovernor.ts"
 import type { ConcurrencyTotals } from "../budget/concurrencyMeter.ts"
 import type { BudgetConsumer } from "../budget/consumer.ts"
-import type { Delayed, Feed, FeedHost, Lack, Poke, Pulled, Room } from "../feeds/feed.ts"
+import type { Delayed, Feed, FeedHost, HeldByKey, Lack, Poke, Pulled, Room } from "../feeds/feed.ts"
 import { CurrentAttempt } from "../sources/currentAttempt.ts"
 import { CurrentTask } from "../task/currentTask.ts"
 import { Alarm } from "../time/alarm.ts"
@@ -72,6 +72,8 @@ export class Dispatcher<A> implements FeedHost<A> {
   private readonly concurrencyAtStart: ConcurrencyTotals
   /** An item that was pulled and has not started: it waits for the gate. */
   private held: A | typeof nothing = nothing
+  /** What the next start takes, as far as is known: the item that is held, or one that is still to be found. */
+  private permits = 1
   private readonly hold: Hold
   private readonly weightOf: ((item: A) => number) | undefined
   /** Rings when the answers of questions that were interrupted with the run are no longer waited for. */
@@ -184,7 +186,7 @@ export class Dispatcher<A> implements FeedHost<A> {
     return this.tasks.finalizingAt(now)
   }
 
-  heldByKeys(): { readonly key: string; readonly tasks: number } | undefined {
+  heldByKeys(): HeldByKey | undefined {
     return this.feed.heldByKeys?.()
   }
 
@@ -270,7 +272,7 @@ export class Dispatcher<A> implements FeedHost<A> {
       if (this.course.stage !== "Running") return
       const closed = this.closedBy()
       if (closed !== undefined) return this.rest(closed)
-      const permits = this.permitsOfHeld()
+      const { permits } = this
       this.tasks.start(this.releaseItem(), permits)
     }
   }
@@ -287,6 +289,7 @@ export class Dispatcher<A> implements FeedHost<A> {
     const pulled = this.feed.pull(room)
     if (pulled === "Item") {
       this.held = this.feed.item
+      if (this.weightOf !== undefined) this.permits = this.weightOf(this.held)
       return true
     }
     this.restWithout(pulled, room)
@@ -296,13 +299,8 @@ export class Dispatcher<A> implements FeedHost<A> {
   private closedBy(): NonNullable<BlockerTag> | undefined {
     const now = this.clock.time
     if (this.hold.closes(now)) return "Paused"
-    const permits = this.permitsOfHeld()
-    return this.governor.isOpenUnsafe(now, permits) ? undefined : this.governor.closedByUnsafe(now, permits)
-  }
-
-  /** What the next start takes, as far as is known: the item that is held, or one that is still to be found. */
-  private permitsOfHeld(): number {
-    return this.weightOf === undefined || this.held === nothing ? 1 : this.weightOf(this.held)
+    const { governor, permits } = this
+    return governor.isOpenUnsafe(now, permits) ? undefined : governor.closedByUnsafe(now, permits)
   }
 
   /** A run with nothing left must not wait for a token, or for the end of a hold, to find out. */
@@ -314,6 +312,7 @@ export class Dispatcher<A> implements FeedHost<A> {
   private releaseItem(): A {
     const item = this.held as A // asked only while an item is held
     this.held = nothing
+    this.permits = 1
     return item
   }
 

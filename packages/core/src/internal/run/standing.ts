@@ -43,12 +43,18 @@ export const blockerOf = (facts: Facts, moment: Moment): Blocker | undefined => 
     case "Delayed":
       return { _tag: tag, ...(delayedOf(facts, moment) ?? { tasks: 0, next: moment.wallTimeOf(moment.monotonic) }) }
     case "KeysFull":
-      return { _tag: tag, ...(facts.run?.heldByKeys() ?? { key: "", tasks: 0 }) }
+      return heldByKeys(facts, moment)
     case "Finalizing":
       return { _tag: tag, ...durationOf(facts.run?.finalizingAt(moment.monotonic) ?? { tasks: 0, oldest: 0 }) }
     default:
       return { _tag: tag }
   }
+}
+
+const heldByKeys = ({ run }: Facts, moment: Moment): Blocker => {
+  const { key, tasks, until } = run?.heldByKeys() ?? { key: "", tasks: 0 }
+  const held = { _tag: "KeysFull", key, tasks } as const
+  return until === undefined ? held : { ...held, until: moment.wallTimeOf(until) }
 }
 
 export const finalizingOf = ({ run }: Facts, moment: Moment): PoolState["finalizing"] => {

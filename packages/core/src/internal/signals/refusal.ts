@@ -19,8 +19,12 @@ export const retryAfterOf = (headers: HeadersLike | undefined, wallNow: number):
   const value = valueOf(headers)
   if (value === undefined) return 0
   const parsed = HttpHeaders.parseRetryAfter(value)
-  return Result.isSuccess(parsed) ? Duration.toMillis(HttpHeaders.retryAfterDelay(parsed.success, wallNow)) : 0
+  if (Result.isFailure(parsed)) return 0
+  return Math.min(longest, Duration.toMillis(HttpHeaders.retryAfterDelay(parsed.success, wallNow)))
 }
+
+/** A header that says more than a day is more likely wrong, as where it gives a date as seconds: to ask once a day costs little. */
+const longest = 86_400_000
 
 const name = "retry-after"
 

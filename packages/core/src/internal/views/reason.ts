@@ -33,11 +33,13 @@ const sentences: Sentences = {
     `Nothing has started for ${held} because the next task takes more permits than are free; it starts when enough of the ${
       format.count(current, "task")
     } in flight have ended.`,
-  KeysFull: ({ heldBackKeys }, { key, tasks }, held) =>
+  KeysFull: ({ heldBackKeys }, { key, tasks, until }, held) =>
     `Nothing has started for ${held} because every item at hand waits for its key: ${
       format.count(tasks, "item")
     } for "${key}", more than for any other${
-      closedKey(heldBackKeys.find((held) => held.key === key))
+      until === undefined
+        ? closedKey(heldBackKeys.find((held) => held.key === key))
+        : `, which is closed until ${format.timeOfDay(until)}`
     }. One starts when its key opens.`,
   Overloaded: ({ current, signals }, { signals: names }, held) => {
     const overloaded = signals.filter(({ name }) => names.includes(name)).map(reading)
