@@ -159,6 +159,66 @@ describe("KeyedLimits: concurrency", () => {
   })
 })
 
+describe("KeyedLimits: turns of the pools that share a key", () => {
+  /** Pools that always have something of one key to do, and how many tasks each has started; they begin one after the other. */
+  const pools = Effect.fnUntraced(function*(
+    options: KeyedLimits.KeyOptions<string>,
+    bounds: ReadonlyArray<{ readonly maxConcurrency?: number }>,
+    duration: Duration.Input = "1 second"
+  ) {
+    const keys = yield* KeyedLimits.make({ key: hostOf, ...options })
+    const started = bounds.map(() => 0)
+    const all = yield* Effect.forEach(bounds, (concurrencySettings, index) => {
+      const task = () => Effect.andThen(Effect.sync(() => started[index]++), Effect.sleep(duration))
+      return AutoscaledPool.fromSource(TaskSource.fromIterable(pages("a", 10_000)), task, { keys, concurrencySettings })
+    })
+    for (const pool of all) yield* begin(pool.run)
+    return { all, started }
+  })
+
+  test("a slot that a task of one leaves goes to the others first", function*() {
+    const { started } = yield* pools({ concurrency: 1 }, [{}, {}, {}])
+    yield* after("29 seconds")
+    for (const starts of started) assert.approximately(starts, 10, 1)
+  })
+
+  test("of several slots, and where tasks take no time", function*() {
+    const some = yield* pools({ concurrency: 7 }, [{}, {}])
+    yield* after("40 seconds")
+    assert.approximately(some.started[0], some.started[1], 7)
+    const quick = yield* pools({ concurrency: 1, lookAhead: 4 }, [{}, {}], 1)
+    yield* after("1 second")
+    assert.approximately(quick.started[0], quick.started[1], 1)
+  })
+
+  test("starts at a pace are shared too", function*() {
+    const { started } = yield* pools({ rate: { limit: 10, window: "1 second" } }, [{}, {}, {}], 0)
+    yield* after("29900 millis")
+    for (const starts of started) assert.approximately(starts, 100, 1)
+  })
+
+  test("one whose items come singly has its turn beside one that holds many back", function*() {
+    const { started } = yield* pools({ concurrency: 1 }, [{ maxConcurrency: 1 }, {}])
+    yield* after("40 seconds")
+    assert.approximately(started[0], started[1], 1)
+  })
+
+  test("one that is paused, or full, has no turn", function*() {
+    const { all, started } = yield* pools({ concurrency: 1 }, [{}, {}])
+    yield* after("10 seconds")
+    yield* all[0].pause
+    const before = [...started]
+    yield* after("10 seconds")
+    assert.approximately(started[1] - before[1], 10, 1)
+    yield* all[0].resume
+    yield* after("10 seconds")
+    assert.approximately(started[0] - before[0], 5, 1)
+    yield* begin(all[1].abort)
+    yield* after("10 seconds")
+    assert.approximately(started[0] - before[0], 15, 1)
+  })
+})
+
 describe("KeyedLimits: look-ahead", () => {
   test("ends where so many are parked: the pool says why, warns once, and goes on as they start", function*() {
     const { layer, lines } = log()

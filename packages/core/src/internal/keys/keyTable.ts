@@ -22,7 +22,7 @@ export interface KeyEntry<K> {
   nextStart: number
   /** Whether it is remembered beyond its use, and has been used since that was last looked at. */
   memory: "None" | "Kept" | "Used"
-  /** Those that hold items back, in the order in which they are told; none where there was never one. */
+  /** Those that hold items back, whose turn it is first; none where there was never one. */
   listeners: Set<KeyListener<K>> | undefined
 }
 
@@ -118,15 +118,22 @@ export class KeyTable<K> {
     this.letGo(entry, now)
   }
 
-  /** The key may have opened: whoever holds items back looks, one after the other by turns. */
+  /** The key may have opened: whoever holds items back looks. */
   tell(entry: KeyEntry<K>): void {
     const { listeners } = entry
     if (listeners === undefined || listeners.size === 0) return
-    for (const listener of [...listeners]) {
-      listeners.delete(listener)
-      listeners.add(listener)
-      listener.open(entry)
-    }
+    for (const listener of [...listeners]) listener.open(entry)
+  }
+
+  /** Of those that hold items of a key back, whose turn it is: who has started one least lately. */
+  nextOf({ listeners }: KeyEntry<K>): KeyListener<K> | undefined {
+    return listeners?.values().next().value
+  }
+
+  /** It has had its turn, or does not take it. */
+  endTurn({ listeners }: KeyEntry<K>, listener: KeyListener<K>): void {
+    if (listeners === undefined || listeners.size < 2) return
+    if (listeners.delete(listener)) listeners.add(listener)
   }
 
   /** Remembers no more of an entry than is needed. */

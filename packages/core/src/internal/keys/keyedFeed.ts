@@ -3,7 +3,7 @@
  *
  * An item whose key is closed is parked in the order of its key, and the next one is looked for, until so many are parked
  * that looking further would only make memory grow. What is parked keeps its lease. When a key opens, its first item goes
- * before any new one.
+ * before any new one. Where several pools hold items of a key back they start them by turns.
  */
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -22,6 +22,8 @@ export interface Keyed<A, K> {
 interface Parked<A, K> {
   readonly entry: KeyEntry<K>
   readonly items: Array<A>
+  /** Whether it waits to see what another pool does with its turn. */
+  givesWay: boolean
 }
 
 export class KeyedFeed<A, K> implements Feed<Keyed<A, K>>, KeyListener<K> {
@@ -150,18 +152,36 @@ export class KeyedFeed<A, K> implements Feed<Keyed<A, K>>, KeyListener<K> {
     for (const parked of this.ready) {
       this.ready.delete(parked)
       const opensAt = this.table.opensAt(parked.entry)
-      if (opensAt <= now) {
+      if (opensAt > now) this.await(opensAt)
+      else if (this.mayTake(parked)) {
         this.ready.add(parked) // behind the others
         return parked
       }
-      this.await(opensAt)
     }
     return undefined
+  }
+
+  /** Whether it is its turn to start an item of a key; if not, it looks again when the one before it has had its turn. */
+  private mayTake(parked: Parked<A, K>): boolean {
+    const { entry } = parked
+    const next = this.table.nextOf(entry)
+    if (next === this || next === undefined) return true
+    if (parked.givesWay) return false
+    parked.givesWay = true
+    next.open(entry)
+    this.host.fork(Effect.yieldNow, () => {
+      parked.givesWay = false
+      // It may be paused, or full: it has its turn another time.
+      if (this.table.nextOf(entry) === next) this.table.endTurn(entry, next)
+      this.open(entry)
+    })
+    return false
   }
 
   private give(parked: Parked<A, K>, now: number): Pulled {
     this.start(parked.items[0], parked.entry, now) // it stays parked where its key turns out to have no valid limit
     parked.items.shift()
+    this.table.endTurn(parked.entry, this)
     this.forget(parked)
     return "Item"
   }
@@ -177,7 +197,7 @@ export class KeyedFeed<A, K> implements Feed<Keyed<A, K>>, KeyListener<K> {
     try {
       entry = this.table.entryOf(this.keyOf(item))
       const opensAt = this.table.opensAt(entry)
-      if (opensAt <= now && !this.parked.has(entry)) {
+      if (opensAt <= now && entry.parked === 0) {
         this.start(item, entry, now)
         return "Started"
       }
@@ -191,13 +211,13 @@ export class KeyedFeed<A, K> implements Feed<Keyed<A, K>>, KeyListener<K> {
   }
 
   private park(item: A, entry: KeyEntry<K>, opensAt: number, now: number): void {
-    const parked = this.parked.get(entry) ?? { entry, items: [] }
+    const parked = this.parked.get(entry) ?? { entry, items: [], givesWay: false }
     this.parked.set(entry, parked)
     parked.items.push(item)
     entry.parked++
     entry.listeners = (entry.listeners ?? new Set()).add(this)
     this.count++
-    if (opensAt <= now) this.ready.add(parked)
+    if (opensAt <= now) this.open(entry)
     else this.await(opensAt)
   }
 
