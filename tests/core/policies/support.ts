@@ -176,6 +176,7 @@ export const viewOf = (options: Partial<View> = {}): View => ({
   variation: 0.5,
   hidden: 0,
   isSaturated: true,
+  haveLossesMoved: false,
   observation: observation(),
   model: initialModel,
   limits: {},

@@ -14,36 +14,29 @@ interface Round {
   readonly inFlight?: number
 }
 
-interface Known extends backoff.LossLimit {
-  readonly losses: losses.Losses
-}
-
-const beginning: Known = { ...backoff.initial, losses: losses.beginning(0) }
-
 type Change = "None" | "Cut" | "Raised" | "Over"
 
-const changeOf = (before: backoff.Backoff | null, after: backoff.Backoff | null): Change => {
+const changeOf = (before: losses.Backoff | null, after: losses.Backoff | null): Change => {
   if (after === before) return "None"
   if (after === null) return "Over"
   return after.movedAt === after.cutAt ? "Cut" : "Raised"
 }
 
 /** What is known after a judgement, and what became of the limit. */
-const judged = (known: Known, at: backoff.Circumstances): readonly [Change, Known] => {
-  const { isJudged, limit } = backoff.judge(known, known.losses, at)
-  const next = { ...limit, losses: isJudged ? losses.next(known.losses, at.now) : known.losses }
-  return [changeOf(known.backoff, limit.backoff), next]
+const judged = (known: losses.Losses, at: backoff.Circumstances): readonly [Change, losses.Losses] => {
+  const next = backoff.judge(known, at)
+  return [changeOf(known.backoff, next.backoff), next]
 }
 
 /** Rounds of half a second, of tasks that take 300 ms. */
-const run = (rounds: ReadonlyArray<Round>, from = beginning, start = 0) => {
+const run = (rounds: ReadonlyArray<Round>, from = losses.initial, start = 0) => {
   let state = from
   const verdicts: Array<Change> = []
   rounds.forEach(({ inFlight = 30, level = 30, rejected = 0, served = 50, timedOut = 0 }, i) => {
     const now = start + 500 * (i + 1)
     const count = served + rejected + timedOut
     const completions = stats(count, { rejections: rejected, timeouts: timedOut, meanDuration: served > 0 ? 300 : 0 })
-    const counted = { ...state, losses: losses.observe(state.losses, completions, now, 300) }
+    const counted = losses.observe(state, completions, now, 300)
     const [verdict, next] = judged(counted, { now, time: 300, inFlight, current: inFlight, level, least: 1 })
     state = next
     verdicts.push(verdict)
@@ -94,10 +87,8 @@ describe("losses", () => {
 
   it("does not hold what ends right after a cut against the level that was cut to", () => {
     const first = run([{ served: 40, rejected: 30, inFlight: 32, level: 32 }])
-    const ended = (known: Known, count: number, rejections: number, now: number) => ({
-      ...known,
-      losses: losses.observe(known.losses, stats(count, { rejections, meanDuration: 300 }), now, 300)
-    })
+    const ended = (known: losses.Losses, count: number, rejections: number, now: number) =>
+      losses.observe(known, stats(count, { rejections, meanDuration: 300 }), now, 300)
     let state = ended(first.state, 10, 6, 750)
     for (const now of [750, 1000, 1250, 1500]) {
       if (now > 750) state = ended(state, 20, 0, now)
@@ -197,11 +188,11 @@ describe("losses", () => {
   })
 
   it("cools the slots of rejected tasks for about a task's duration", () => {
-    const { state: { losses: state } } = run([{ rejected: 7 }])
+    const { state } = run([{ rejected: 7 }])
     assert.strictEqual(losses.coolingSlots(state), 7)
     assert.strictEqual(losses.coolingSlots(losses.observe(state, stats(0), 900, 300)), 0)
     // However long a task is, a slot is tried again.
-    const long = losses.observe(losses.beginning(0), stats(3, { rejections: 3 }), 0, 600_000)
+    const long = losses.observe(losses.initial, stats(3, { rejections: 3 }), 0, 600_000)
     assert.strictEqual(losses.coolingSlots(losses.observe(long, stats(0), 60_000, 600_000)), 0)
   })
 

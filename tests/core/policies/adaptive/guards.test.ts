@@ -2,29 +2,21 @@
  * What comes before any stage, and in which order.
  */
 import { assert, describe, it } from "@effect/vitest"
-import { guards, type Moment } from "../../../../packages/core/src/internal/adaptive/guards.ts"
-import { type Backoff, initial as noLosses } from "../../../../packages/core/src/internal/adaptive/limits/backoff.ts"
+import { guards } from "../../../../packages/core/src/internal/adaptive/guards.ts"
+import type { Backoff } from "../../../../packages/core/src/internal/adaptive/model/losses.ts"
 import { initial } from "../../../../packages/core/src/internal/adaptive/model/model.ts"
 import { descendFrom } from "../../../../packages/core/src/internal/adaptive/stages/moves.ts"
 import {
   coldStart,
   following,
+  type Phase,
   slowStart,
   steady
 } from "../../../../packages/core/src/internal/adaptive/stages/phases.ts"
 import { observation, signal, viewOf } from "../support.ts"
 
-const said = (options: Partial<Moment>) => {
-  const moment: Moment = {
-    phase: steady(20),
-    level: 20,
-    view: viewOf(),
-    lossLimit: noLosses,
-    hasMoved: false,
-    ...options
-  }
-  return guards.map((guard) => guard(moment)).find((verdict) => verdict !== undefined)
-}
+const said = (view = viewOf(), phase: Phase = steady(20)) =>
+  guards.map((guard) => guard(phase, 20, view)).find((verdict) => verdict !== undefined)
 
 const lowered = (name: string) => viewOf({ lowest: { name, concurrency: 10 } })
 
@@ -32,42 +24,42 @@ const backoff: Backoff = { cap: 12, lostAt: 20, share: 0.2, cutAt: 0, movedAt: 0
 
 describe("guards", () => {
   it("say nothing where nothing is the matter", () => {
-    assert.isUndefined(said({}))
+    assert.isUndefined(said())
   })
 
   it("set the level to the limit of losses whenever that moves, and double anew once it is over", () => {
-    const cut = said({ hasMoved: true, lossLimit: { ...noLosses, backoff } })
+    const cut = said(viewOf({ haveLossesMoved: true, model: { ...initial, losses: { ...initial.losses, backoff } } }))
     assert.strictEqual(cut?.level, 12)
     assert.deepInclude(cut?.phase, { _tag: "Steady", center: 12 })
-    assert.strictEqual(said({ hasMoved: true })?.phase._tag, "SlowStart")
+    assert.strictEqual(said(viewOf({ haveLossesMoved: true }))?.phase._tag, "SlowStart")
   })
 
   it("come down to a limit, at once where that is memory, and with patience where it only makes tasks slow", () => {
     const long = { elapsed: 500, time: 5000 }
-    const [memory, cpu] = ["memory", "cpu"].map((name) => said({ view: { ...lowered(name), ...long } })?.level ?? NaN)
+    const [memory, cpu] = ["memory", "cpu"].map((name) => said({ ...lowered(name), ...long })?.level ?? NaN)
     assert.isTrue(memory < cpu && memory > 10 && cpu < 20)
-    assert.isUndefined(said({ view: viewOf({ lowest: { name: "cpu", concurrency: 19.9 } }) }))
+    assert.isUndefined(said(viewOf({ lowest: { name: "cpu", concurrency: 19.9 } })))
   })
 
   it("follow a resource that is used up from then on, and are held by another limit", () => {
-    assert.deepInclude(said({ view: lowered("cpu") })?.phase, following("cpu"))
-    const held = said({ view: lowered("memory") })
+    assert.deepInclude(said(lowered("cpu"))?.phase, following("cpu"))
+    const held = said(lowered("memory"))
     assert.deepInclude(held?.phase, { _tag: "Steady", isHeld: true, center: held?.level ?? NaN })
     assert.deepStrictEqual(
-      said({ phase: coldStart, view: viewOf({ urgent: { name: "memory", concurrency: 10 } }) })?.phase,
+      said(viewOf({ urgent: { name: "memory", concurrency: 10 } }), coldStart)?.phase,
       coldStart
     )
   })
 
   it("learn nothing while there is too little to do, or while a signal has stopped reporting", () => {
-    const idle = said({ view: viewOf({ isSaturated: false, observation: observation({ current: 3 }) }) })
+    const idle = said(viewOf({ isSaturated: false, observation: observation({ current: 3 }) }))
     assert.deepInclude(idle, {
       level: 20,
       phase: steady(20),
       why: "only 3 of 20 are in use, so the limit stays as it is"
     })
     const signals = { cpu: signal(0.1, { isStale: true }) }
-    const blind = said({ view: viewOf({ observation: observation({ signals }) }) })
+    const blind = said(viewOf({ observation: observation({ signals }) }))
     assert.deepInclude(blind, { level: 20, why: "cpu does not report, and nothing grows until it does" })
   })
 
@@ -80,15 +72,15 @@ describe("guards", () => {
     const view = viewOf({ model: { ...initial, best: { ...initial.best, reading: before, collapsed: now } } })
 
     it("go back to where more was served", () => {
-      const verdict = said({ view })
+      const verdict = said(view)
       assert.strictEqual(verdict?.level, 12)
       assert.deepInclude(verdict?.phase, { _tag: "Descending", from: now })
     })
 
     it("say nothing where fewer are tried already, or nothing is known", () => {
-      assert.isUndefined(said({ view, phase: descendFrom(now, view).phase }))
-      assert.isUndefined(said({ view, phase: coldStart }))
-      assert.isDefined(said({ view, phase: slowStart() }))
+      assert.isUndefined(said(view, descendFrom(now, view).phase))
+      assert.isUndefined(said(view, coldStart))
+      assert.isDefined(said(view, slowStart()))
     })
   })
 })

@@ -3,7 +3,8 @@
  */
 import { assert, describe, it } from "@effect/vitest"
 import * as reading from "../../../../packages/core/src/internal/adaptive/model/reading.ts"
-import { observation, readingAt, stats } from "../support.ts"
+import { planOfGrowth, planOfProbe } from "../../../../packages/core/src/internal/adaptive/stages/measure.ts"
+import { observation, readingAt, stats, viewOf } from "../support.ts"
 
 describe("measurement", () => {
   const plan: reading.Plan = {
@@ -39,14 +40,13 @@ describe("measurement", () => {
   })
 
   it("waits in units of a task's duration", () => {
-    const growth = (time: number, hidden = 0) =>
-      reading.planOfGrowth({ time, variation: 0.5, hidden, isShaken: false }, false)
+    const growth = (time: number, hidden = 0) => planOfGrowth(viewOf({ time, hidden }), false)
     const [short, long] = [100, 20_000].map((time) => growth(time))
     assert.isAtMost(short.settle + short.least, 1000)
     assert.isAtLeast(long.settle + long.least, 20_000)
     assert.deepStrictEqual(growth(100, 2000), { ...short, settle: 2000 })
     assert.deepStrictEqual(growth(20_000, 2000), long)
-    const probe = (variation: number) => reading.planOfProbe({ turnover: 300, variation })
+    const probe = (variation: number) => planOfProbe(viewOf({ variation }))
     assert.isAtLeast(probe(2).enough, probe(0.5).enough)
   })
 

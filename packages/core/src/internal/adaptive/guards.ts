@@ -1,7 +1,6 @@
 /**
  * What comes before any stage, in the order in which it does: the first guard that has something to say decides.
  */
-import type { LossLimit } from "./limits/backoff.ts"
 import { type Bound, isConsumed, isUrgent } from "./limits/limits.ts"
 import { approach } from "./numbers.ts"
 import { reasons } from "./reasons.ts"
@@ -12,20 +11,11 @@ import { following as tuning, tolerance, wait, waits } from "./tuning.ts"
 import type { Verdict } from "./verdict.ts"
 import { bindingIn, usedShare, type View } from "./view.ts"
 
-/** Where the law is, what it sees, and the limit of losses; `hasMoved`: whether that is another than it was. */
-export interface Moment {
-  readonly phase: Phase
-  readonly level: number
-  readonly view: View
-  readonly lossLimit: LossLimit
-  readonly hasMoved: boolean
-}
-
-export type Guard = (moment: Moment) => Verdict | undefined
+export type Guard = (phase: Phase, level: number, view: View) => Verdict | undefined
 
 /** The limit of losses has moved. */
-const lost: Guard = ({ hasMoved, level, lossLimit: { backoff }, phase }) => {
-  if (!hasMoved) return undefined
+const lost: Guard = (phase, level, { haveLossesMoved, model: { losses: { backoff } } }) => {
+  if (!haveLossesMoved) return undefined
   if (backoff === null) return { phase: slowStart(), level, measurement: "keep", why: reasons.doubling }
   const { cap } = backoff
   const next: Phase = phase._tag === "Steady" ? { ...phase, center: cap, position: "Center" } : steady(cap)
@@ -33,7 +23,7 @@ const lost: Guard = ({ hasMoved, level, lossLimit: { backoff }, phase }) => {
 }
 
 /** A limit lies below the level. Memory and losses cannot wait; of others it shows only as tasks end that they suffice. */
-const exceeded: Guard = ({ level, phase, view }) => {
+const exceeded: Guard = (phase, level, view) => {
   const { elapsed, time } = view
   const bound = bindingIn(phase, view)
   if (bound.concurrency >= (1 - tolerance.same) * level) return undefined
@@ -60,18 +50,18 @@ const below = (phase: Phase, level: number, bound: Bound): Phase => {
 }
 
 /** While there is too little to do, nothing settles and nothing is measured. */
-const unused: Guard = ({ level, phase, view: { isSaturated, observation: { current } } }) =>
+const unused: Guard = (phase, level, { isSaturated, observation: { current } }) =>
   isSaturated ? undefined : { phase, level, measurement: "hold", why: reasons.unused(current, Math.round(level)) }
 
 /** A signal does not report: nothing grows, and nothing is measured that growth would rest on. */
-const blind: Guard = ({ level, phase, view: { observation: { currentInfo } } }) =>
+const blind: Guard = (phase, level, { observation: { currentInfo } }) =>
   currentInfo.isStale ? { phase, level, measurement: "void", why: reasons.stale(currentInfo) } : undefined
 
 /**
  * Far less gets done than before: back to where more was served, to see whether it is congestion. It is none of ours where
  * nothing is known yet, where fewer are tried already, and where it is known what binds.
  */
-const collapsed: Guard = ({ phase, view }) => {
+const collapsed: Guard = (phase, _level, view) => {
   const { collapsed, reading } = view.model.best
   if (collapsed === null || phase._tag === "ColdStart" || phase._tag === "Descending") return undefined
   if (phase._tag === "Following" && usedShare(view, phase.signal) >= tuning.slack) return undefined

@@ -23,16 +23,15 @@
 import { clamp as clampInto } from "../../ConcurrencySettings.ts"
 import type { Observation, ScalingDecision } from "../../ScalingPolicy.ts"
 import { admit } from "./admission/admit.ts"
-import { guards, type Moment } from "./guards.ts"
+import { guards } from "./guards.ts"
 import * as backoff from "./limits/backoff.ts"
-import * as losses from "./model/losses.ts"
 import * as model from "./model/model.ts"
 import { clamp } from "./numbers.ts"
-import { unmeasured } from "./stages/phases.ts"
+import { type Phase, unmeasured } from "./stages/phases.ts"
 import { step } from "./stages/stages.ts"
 import type { Parameters, State } from "./state.ts"
 import type { Verdict } from "./verdict.ts"
-import { look } from "./view.ts"
+import { look, type View } from "./view.ts"
 
 export const decide = (
   parameters: Parameters,
@@ -42,24 +41,22 @@ export const decide = (
   const { currentInfo: { isStale }, now, settings } = observation
   const elapsed = before.at === null ? 0 : Math.max(0, now - before.at)
   const observed = model.observe(before.model, observation, elapsed, Math.max(0, elapsed - parameters.every))
-  const { isJudged, limit } = judgeLosses(before, observed, observation)
-  const known = isJudged ? { ...observed, losses: losses.next(observed.losses, now) } : observed
-  const view = look(parameters, { ...before, lossLimit: limit }, known, observation, elapsed)
-  const hasMoved = limit.backoff !== before.lossLimit.backoff
-  const verdict = judge({ phase: before.phase, level: before.level, view, lossLimit: limit, hasMoved })
+  const known = { ...observed, losses: judgeLosses(observed, before.level, observation) }
+  const view = look(parameters, before, known, observation, elapsed)
+  const verdict = judge(before.phase, before.level, view)
   const wanted = clamp(verdict.level, settings.minConcurrency, settings.maxConcurrency)
   const level = isStale ? Math.min(wanted, before.level) : wanted
-  const state = { at: now, level, ...settledAt(verdict, before, level, view.settled), model: known, lossLimit: limit }
+  const state = { at: now, level, ...settledAt(verdict, before, level, view.settled), model: known }
   const desired = clampInto(settings, Math.round(level))
   return [admit(parameters, view, verdict, isStale ? Math.min(desired, observation.desired) : desired), state]
 }
 
 const judgeLosses = (
-  { level, lossLimit }: State,
   { losses, tasks }: model.Model,
+  level: number,
   { current, meanConcurrency, now, settings }: Observation
 ) =>
-  backoff.judge(lossLimit, losses, {
+  backoff.judge(losses, {
     now,
     time: tasks.duration,
     inFlight: meanConcurrency,
@@ -69,12 +66,12 @@ const judgeLosses = (
   })
 
 /** The first guard that has something to say, or the stage. */
-const judge = (moment: Moment): Verdict => {
+const judge = (phase: Phase, level: number, view: View): Verdict => {
   for (const guard of guards) {
-    const verdict = guard(moment)
+    const verdict = guard(phase, level, view)
     if (verdict !== undefined) return verdict
   }
-  return step(moment.phase, moment.level, moment.view)
+  return step(phase, level, view)
 }
 
 /** A level that has moved by a task settles anew, unless the step was one too small to matter. */

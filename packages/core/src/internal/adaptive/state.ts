@@ -2,7 +2,6 @@
  * What the law remembers between two decisions: plain data, which survives JSON.
  */
 import type { ConcurrencySettings } from "../../ConcurrencySettings.ts"
-import * as backoff from "./limits/backoff.ts"
 import * as model from "./model/model.ts"
 import { coldStart, type Phase } from "./stages/phases.ts"
 import { coldStart as tuning } from "./tuning.ts"
@@ -13,7 +12,6 @@ import { coldStart as tuning } from "./tuning.ts"
  * - `settled`: for how many milliseconds that has been in force and made use of.
  * - `phase`: the stage, with all that it has found out.
  * - `model`: what is known, whatever the stage.
- * - `lossLimit`: the limit that losses have set.
  */
 export interface State {
   readonly at: number | null
@@ -21,7 +19,6 @@ export interface State {
   readonly settled: number
   readonly phase: Phase
   readonly model: model.Model
-  readonly lossLimit: backoff.LossLimit
 }
 
 export const initial = (settings: ConcurrencySettings): State => ({
@@ -29,8 +26,7 @@ export const initial = (settings: ConcurrencySettings): State => ({
   level: Math.min(settings.desiredConcurrency, Math.max(tuning.first, settings.minConcurrency)),
   settled: 0,
   phase: coldStart,
-  model: model.initial,
-  lossLimit: backoff.initial
+  model: model.initial
 })
 
 export interface Parameters {

@@ -17,6 +17,7 @@ import { shaken } from "./tuning.ts"
  * - `time`, `turnover`, `variation`: of tasks, see `Tasks`.
  * - `hidden`: milliseconds for which a rise may not show in memory.
  * - `isSaturated`: whether the limit was made use of.
+ * - `haveLossesMoved`: whether the limit of losses is another than it was.
  * - `limits`: the concurrency that each signal and losses allow.
  * - `lowest`, `urgent`: the lowest of these and the maximum, of all and of those that cannot wait.
  */
@@ -29,6 +30,7 @@ export interface View {
   readonly variation: number
   readonly hidden: number
   readonly isSaturated: boolean
+  readonly haveLossesMoved: boolean
   readonly observation: Observation
   readonly model: Model
   readonly limits: Limits
@@ -39,7 +41,7 @@ export interface View {
 
 export const look = (
   { every, memoryHeadroom }: Parameters,
-  { lossLimit, settled }: State,
+  before: State,
   model: Model,
   observation: Observation,
   elapsed: number
@@ -47,17 +49,18 @@ export const look = (
   const { maxConcurrency, minConcurrency } = observation.settings
   const time = tasks.taskTime(model.tasks, observation.inFlightAges)
   const saturated = isSaturated(observation)
-  const limits = limitsOf(model, lossLimit, observation, memoryHeadroom, saturated)
+  const limits = limitsOf(model, observation, memoryHeadroom, saturated)
   return {
     elapsed,
     // While the event loop is blocked, nothing settles.
-    settled: settled + Math.min(elapsed, every),
+    settled: before.settled + Math.min(elapsed, every),
     isShaken: model.blocked > shaken,
     time,
     turnover: tasks.turnover(model.tasks, time),
     variation: tasks.variation(model.tasks),
     hidden: Math.max(0, ...Object.values(model.memories).map(hiddenFor)),
     isSaturated: saturated,
+    haveLossesMoved: model.losses.backoff !== before.model.losses.backoff,
     observation,
     model,
     limits,

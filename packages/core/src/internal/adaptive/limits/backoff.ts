@@ -7,26 +7,9 @@
  * Not every loss is one of concurrency: a service may fail a part of all calls, and no cut cures that. Where a cut has cost
  * more served tasks than it has saved lost ones, so large a share of losses is put up with.
  */
-import { coolingSlots, type Losses } from "../model/losses.ts"
+import { type Backoff, coolingSlots, type Losses, next } from "../model/losses.ts"
 import { clamp } from "../numbers.ts"
 import { backoff as tuning, tolerance, wait, waits } from "../tuning.ts"
-
-/**
- * - `cap`: the limit.
- * - `lostAt`, `share`: the concurrency at which the loss occurred, and the share of tasks that were lost.
- * - `cutAt`, `movedAt`: when it was cut, and cut or raised, last.
- * - `step`: the next probe, as a multiple of the first.
- * - `interval`: how long to wait before the first probe beyond `lostAt`.
- */
-export interface Backoff {
-  readonly cap: number
-  readonly lostAt: number
-  readonly share: number
-  readonly cutAt: number
-  readonly movedAt: number
-  readonly step: number
-  readonly interval: number
-}
 
 /** What there is to know of the pool when its losses are judged; `inFlight` is their mean, `current` their number now. */
 export interface Circumstances {
@@ -38,45 +21,29 @@ export interface Circumstances {
   readonly least: number
 }
 
-/** `accepted`: the share of losses that is put up with, because a cut was in vain. */
-export interface LossLimit {
-  readonly accepted: number
-  readonly backoff: Backoff | null
-}
-
-export const initial: LossLimit = { accepted: tuning.tolerated, backoff: null }
-
-/** The limit after a moment. The next period begins where `isJudged`. */
-export interface Judgement {
-  readonly isJudged: boolean
-  readonly limit: LossLimit
-}
-
-/** Judges a period that is long enough. */
-export const judge = (limit: LossLimit, losses: Losses, at: Circumstances): Judgement => {
+/** Judges a period that is long enough: what is known from then on. */
+export const judge = (losses: Losses, at: Circumstances): Losses => {
+  const { accepted, backoff, lost, served, since } = losses
   const period = wait(waits.lossPeriod, at.time)
-  const elapsed = at.now - losses.since
-  const ended = losses.served + losses.lost
-  const same = (isJudged: boolean): Judgement => ({ isJudged, limit })
+  const elapsed = at.now - since
+  const ended = served + lost
   // What ends soon after a cut began before it.
-  if (at.now - (limit.backoff?.cutAt ?? -Infinity) < period) return same(true)
-  if (elapsed < period || ended === 0) return same(false)
-  if (isSignificant(losses, limit)) return answer(limit, losses, at)
-  const { accepted, backoff } = limit
-  return backoff !== null && losses.lost <= accepted * ended && isDue(backoff, losses, at)
-    ? raise(limit, backoff, at.now)
-    : same(elapsed >= tuning.longestPeriod * period && ended >= tuning.enough)
+  if (backoff !== null && at.now - backoff.cutAt < period) return next(losses, at.now)
+  if (elapsed < period || ended === 0) return losses
+  if (isSignificant(losses)) return answer(losses, at)
+  if (backoff !== null && lost <= accepted * ended && isDue(backoff, losses, at)) return raise(losses, backoff, at.now)
+  return elapsed >= tuning.longestPeriod * period && ended >= tuning.enough ? next(losses, at.now) : losses
 }
 
 /** More than is put up with, and more than chance would make of what is. */
-const isSignificant = ({ lost, served }: Losses, { accepted }: LossLimit): boolean =>
+const isSignificant = ({ accepted, lost, served }: Losses): boolean =>
   lost >= tuning.fewest && lost - tuning.errors * Math.sqrt(lost) > accepted * (lost + served)
 
-const answer = (limit: LossLimit, losses: Losses, at: Circumstances): Judgement => {
+const answer = (losses: Losses, at: Circumstances): Losses => {
   const share = losses.lost / (losses.lost + losses.served)
-  return isInVain(limit.backoff, share, at)
-    ? { isJudged: true, limit: { ...limit, accepted: tuning.acceptedMore * share } }
-    : { isJudged: true, limit: { ...limit, backoff: cut(limit.backoff, share, losses, at) } }
+  return isInVain(losses.backoff, share, at)
+    ? { ...next(losses, at.now), accepted: tuning.acceptedMore * share }
+    : { ...next(losses, at.now), backoff: cut(share, losses, at) }
 }
 
 const hasProbed = ({ cutAt, movedAt }: Backoff): boolean => movedAt > cutAt
@@ -105,7 +72,8 @@ const servedConcurrency = (
   return trust * taskTime / (now - since) + (1 - trust) * share
 }
 
-const cut = (before: Backoff | null, share: number, losses: Losses, at: Circumstances): Backoff => {
+const cut = (share: number, losses: Losses, at: Circumstances): Backoff => {
+  const { backoff: before } = losses
   const { inFlight, least, level, now, time } = at
   const lostAt = Math.min(level, Math.max(1, inFlight))
   const served = tuning.served * servedConcurrency(losses, at)
@@ -139,9 +107,9 @@ const pause = (backoff: Backoff, time: number): number => {
 }
 
 /** Up, unless so far up that the loss was of another time: then there is no limit any more. */
-const raise = (limit: LossLimit, backoff: Backoff, now: number): Judgement => {
-  const next = probe(backoff, now)
-  return { isJudged: true, limit: { ...limit, backoff: next.cap > tuning.forgotten * next.lostAt ? null : next } }
+const raise = (losses: Losses, before: Backoff, now: number): Losses => {
+  const backoff = probe(before, now)
+  return { ...next(losses, now), backoff: backoff.cap > tuning.forgotten * backoff.lostAt ? null : backoff }
 }
 
 // Half the way back while below the loss; then a fiftieth, doubled as long as probes stay clean, and at least one task.

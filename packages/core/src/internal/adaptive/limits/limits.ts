@@ -3,7 +3,6 @@
  */
 import type { Observation } from "../../../ScalingPolicy.ts"
 import { memoryOf, type Model } from "../model/model.ts"
-import type { LossLimit } from "./backoff.ts"
 import * as memory from "./memory.ts"
 import * as resources from "./resources.ts"
 
@@ -28,11 +27,11 @@ export const isConsumed = (bound: Bound): boolean => !isUrgent(bound) && bound.n
 
 export const limitsOf = (
   model: Model,
-  { backoff }: LossLimit,
   { current, currentInfo: { signals } }: Observation,
   headroom: number,
   isSaturated: boolean
 ): Limits => {
+  const { losses: { backoff } } = model
   const limits: Record<string, number> = backoff === null ? {} : { [losses]: backoff.cap }
   for (const [name, use] of Object.entries(model.uses)) {
     const signal = signals[name]

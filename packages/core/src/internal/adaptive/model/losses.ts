@@ -6,12 +6,31 @@ import { backoff as tuning, wait, waits } from "../tuning.ts"
 import { lostCount, servedCount } from "./tasks.ts"
 
 /**
- * The period under judgement.
+ * - `cap`: the limit.
+ * - `lostAt`, `share`: the concurrency at which the loss occurred, and the share of tasks that were lost.
+ * - `cutAt`, `movedAt`: when it was cut, and cut or raised, last.
+ * - `step`: the next probe, as a multiple of the first.
+ * - `interval`: how long to wait before the first probe beyond `lostAt`.
+ */
+export interface Backoff {
+  readonly cap: number
+  readonly lostAt: number
+  readonly share: number
+  readonly cutAt: number
+  readonly movedAt: number
+  readonly step: number
+  readonly interval: number
+}
+
+/**
+ * The period under judgement, and what those before it have taught.
  *
  * - `since`: its begin.
  * - `served`, `taskTime`: tasks served, and their durations in all.
  * - `lost`, `rejected`: tasks lost, and how many of these were rejected.
  * - `cooling`: slots of rejected tasks, and until when they stay empty, the next to be free first.
+ * - `accepted`: the share of losses that is put up with, because a cut was in vain.
+ * - `backoff`: the limit that losses have set.
  */
 export interface Losses {
   readonly since: number
@@ -20,19 +39,29 @@ export interface Losses {
   readonly lost: number
   readonly rejected: number
   readonly cooling: ReadonlyArray<readonly [until: number, slots: number]>
+  readonly accepted: number
+  readonly backoff: Backoff | null
 }
 
-export const beginning = (now: number): Losses => ({
-  since: now,
+export const initial: Losses = {
+  since: 0,
   served: 0,
   taskTime: 0,
   lost: 0,
   rejected: 0,
-  cooling: []
-})
+  cooling: [],
+  accepted: tuning.tolerated,
+  backoff: null
+}
 
-/** The next period, in which the slots of rejected tasks go on cooling. */
-export const next = ({ cooling }: Losses, now: number): Losses => ({ ...beginning(now), cooling })
+/** The next period. */
+export const next = ({ accepted, backoff, cooling }: Losses, now: number): Losses => ({
+  ...initial,
+  since: now,
+  cooling,
+  accepted,
+  backoff
+})
 
 export const coolingSlots = ({ cooling }: Losses): number => cooling.reduce((sum, [, slots]) => sum + slots, 0)
 
@@ -41,7 +70,7 @@ export const observe = (losses: Losses, completions: CompletionStats, now: numbe
   const served = servedCount(completions)
   const cooling = losses.cooling.filter(([until]) => until > now)
   return {
-    since: losses.since,
+    ...losses,
     cooling: completions.rejections === 0
       ? cooling
       : [...cooling, [now + wait(waits.cooling, time === 0 ? tuning.unknownCooling : time), completions.rejections]],

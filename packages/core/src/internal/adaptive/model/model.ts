@@ -30,7 +30,7 @@ export const initial: Model = {
   tasks: tasks.initial,
   uses: {},
   memories: {},
-  losses: losses.beginning(0),
+  losses: losses.initial,
   best: best.initial
 }
 

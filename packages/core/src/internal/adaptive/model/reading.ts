@@ -3,8 +3,7 @@
  * It counts only while the limit was binding: a pool that has too little to do says nothing about its limit.
  */
 import type { Observation } from "../../../ScalingPolicy.ts"
-import { clamp } from "../numbers.ts"
-import { measuring as tuning, wait, waits } from "../tuning.ts"
+import { descending, measuring as tuning } from "../tuning.ts"
 import { servedCount } from "./tasks.ts"
 
 /** An unfinished measurement: sums over the time since it began in which the limit was binding. */
@@ -32,38 +31,6 @@ export interface Plan {
 }
 
 export const begin: Measurement = { elapsed: 0, taskTime: 0, count: 0, durations: 0 }
-
-/** What is known of tasks, and of the moment, that a plan of growth depends on. */
-export interface Growth {
-  readonly time: number
-  readonly variation: number
-  readonly hidden: number
-  readonly isShaken: boolean
-}
-
-/**
- * While doubling: differences are large, so short measurements do. The first is of tasks that all began together. What
- * the tasks use must have become visible too, for which `hidden` milliseconds pass. Where the event loop is blocked, tasks
- * end together, so that only the whole time of a task tells how many do.
- */
-export const planOfGrowth = ({ hidden, isShaken, time, variation }: Growth, isFirst: boolean): Plan => ({
-  settle: Math.max(hidden, wait(isFirst ? waits.firstSettling : waits.settling, time)),
-  least: wait(isShaken ? waits.leastProbe : waits.leastGrowth, time),
-  most: wait(waits.mostGrowth, time),
-  enough: clamp(tuning.perVariance * variation ** 2, tuning.fewestGrowth, tuning.mostGrowth),
-  durationOf: isFirst ? perCompletion : balanced
-})
-
-/** While comparing levels that differ by a fifth: long enough to replace what runs, and to average out variation. */
-export const planOfProbe = (
-  { turnover, variation }: { readonly turnover: number; readonly variation: number }
-): Plan => ({
-  settle: wait(waits.firstSettling, turnover),
-  least: wait(waits.leastProbe, turnover),
-  most: wait(waits.mostProbe, turnover),
-  enough: clamp(tuning.perVarianceOfProbe * variation ** 2, tuning.fewestProbe, tuning.mostProbe),
-  durationOf: balanced
-})
 
 export const add = (
   measurement: Measurement,
@@ -99,8 +66,8 @@ const readingOf = (measurement: Measurement, durationOf: Plan["durationOf"]): Re
  * is too low, for they began before it; the time in flight per task that ended (Little's law) is too high, for what was
  * added has not ended yet, but shows congestion at once.
  */
-const perCompletion = ({ count, taskTime }: Measurement): number => taskTime / count
-const balanced = ({ count, durations, taskTime }: Measurement): number =>
+export const perCompletion = ({ count, taskTime }: Measurement): number => taskTime / count
+export const balanced = ({ count, durations, taskTime }: Measurement): number =>
   Math.sqrt((durations / count) * (taskTime / count))
 
 /** What an unfinished measurement says so far. By Little's law, for where few tasks end those that run tell more. */
@@ -120,9 +87,9 @@ export const elasticity = (
   to: Reading,
   variation: number
 ): { readonly value: number; readonly error: number } => {
-  const width = Math.log(to.concurrency / from.concurrency)
+  const width = Math.max(descending.narrowest, Math.log(to.concurrency / from.concurrency))
   return {
     value: Math.log(to.duration / from.duration) / width,
-    error: variation * Math.sqrt(1 / from.count + 1 / to.count) / Math.abs(width)
+    error: variation * Math.sqrt(1 / from.count + 1 / to.count) / width
   }
 }

@@ -1,13 +1,13 @@
 /**
  * Descending: far less got done than before. Far fewer tasks tell quickly whether that is congestion.
  */
-import { planOfProbe, type Reading } from "../model/reading.ts"
+import { elasticity, type Reading } from "../model/reading.ts"
 import { reasons } from "../reasons.ts"
 import { descending as tuning } from "../tuning.ts"
 import type { Verdict } from "../verdict.ts"
 import type { View } from "../view.ts"
 import { isCongested, landing } from "./knee.ts"
-import { measure } from "./measure.ts"
+import { measure, planOfProbe } from "./measure.ts"
 import { descendFrom, farBelow, growAnew, hold, settle } from "./moves.ts"
 import type { Descending } from "./phases.ts"
 
@@ -22,9 +22,7 @@ export const step = (phase: Descending, level: number, view: View): Verdict =>
 
 const judge = (phase: Descending, below: Reading, view: View): Verdict => {
   const { above, center, from, steps } = phase
-  const width = Math.log(from.concurrency / below.concurrency)
-  const elasticity = Math.log(from.duration / below.duration) / Math.max(tuning.narrowest, width)
-  if (elasticity > tuning.helped) {
+  if (elasticity(below, from, view.variation).value > tuning.helped) {
     // What was tried may lie far below, where more was served before a collapse.
     const lower = Math.min(farBelow(center, view), below.concurrency)
     return descendFrom(below, view, { above: above ?? from, center: lower, steps: steps + 1 })

@@ -1,11 +1,43 @@
 /**
  * Measuring the level in force, as the stages that search do.
  */
-import { add, begin, finish, type Measurement, type Plan, type Reading } from "../model/reading.ts"
-import { tolerance } from "../tuning.ts"
+import {
+  add,
+  balanced,
+  begin,
+  finish,
+  type Measurement,
+  perCompletion,
+  type Plan,
+  type Reading
+} from "../model/reading.ts"
+import { clamp } from "../numbers.ts"
+import { measuring as tuning, tolerance, wait, waits } from "../tuning.ts"
 import type { Verdict } from "../verdict.ts"
 import type { View } from "../view.ts"
 import type { Descending, SlowStart, Steady } from "./phases.ts"
+
+/**
+ * While doubling: differences are large, so short measurements do. The first is of tasks that all began together. What
+ * the tasks use must have become visible too, for which `hidden` milliseconds pass. Where the event loop is blocked, tasks
+ * end together, so that only the whole time of a task tells how many do.
+ */
+export const planOfGrowth = ({ hidden, isShaken, time, variation }: View, isFirst: boolean): Plan => ({
+  settle: Math.max(hidden, wait(isFirst ? waits.firstSettling : waits.settling, time)),
+  least: wait(isShaken ? waits.leastProbe : waits.leastGrowth, time),
+  most: wait(waits.mostGrowth, time),
+  enough: clamp(tuning.perVariance * variation ** 2, tuning.fewestGrowth, tuning.mostGrowth),
+  durationOf: isFirst ? perCompletion : balanced
+})
+
+/** While comparing levels that differ by a fifth: long enough to replace what runs, and to average out variation. */
+export const planOfProbe = ({ turnover, variation }: View): Plan => ({
+  settle: wait(waits.firstSettling, turnover),
+  least: wait(waits.leastProbe, turnover),
+  most: wait(waits.mostProbe, turnover),
+  enough: clamp(tuning.perVarianceOfProbe * variation ** 2, tuning.fewestProbe, tuning.mostProbe),
+  durationOf: balanced
+})
 
 /** What the stage makes of a reading, and what it says as long as there is none. */
 interface Measuring {

@@ -2,13 +2,13 @@
  * Slow start: doubles until duration grows as fast as concurrency does, which means that throughput no longer does
  * (Little's law: concurrency = throughput x duration), and lands on the bandwidth-delay product.
  */
-import { planOfGrowth, type Reading } from "../model/reading.ts"
+import type { Reading } from "../model/reading.ts"
 import { reasons } from "../reasons.ts"
 import { slowStart as tuning } from "../tuning.ts"
 import type { Verdict } from "../verdict.ts"
 import type { View } from "../view.ts"
 import { isCongested, landing, lowerThan } from "./knee.ts"
-import { measure } from "./measure.ts"
+import { measure, planOfGrowth } from "./measure.ts"
 import { descendFrom, grow, settle } from "./moves.ts"
 import { type SlowStart, slowStart } from "./phases.ts"
 

@@ -3,13 +3,13 @@
  * where the elasticity of duration says so. It moves on evidence only.
  */
 import { type Fit, fit, remember, residual, sampleOf } from "../model/elasticity.ts"
-import { planOfProbe, type Reading } from "../model/reading.ts"
+import type { Reading } from "../model/reading.ts"
 import { approach, clamp } from "../numbers.ts"
 import { reasons } from "../reasons.ts"
 import { elasticity as fitting, steady as tuning, tolerance, wait, waits } from "../tuning.ts"
 import type { Verdict } from "../verdict.ts"
 import type { View } from "../view.ts"
-import { measure } from "./measure.ts"
+import { measure, planOfProbe } from "./measure.ts"
 import { descendFrom, growAnew, longestHold, prove } from "./moves.ts"
 import type { Steady } from "./phases.ts"
 
