@@ -22,7 +22,7 @@ export const wait = ({ least, most, tasks }: Wait, time: number): number =>
 
 /**
  * What a change of concurrency does is not visible before about a task's duration. Doubled: slower, and surer.
- * Watched by reading, coldStart, guards, following, steady, best and backoff.test.ts, and by tests/simulator.
+ * Watched by reading, coldStart, guards, following, steady and backoff.test.ts, and by tests/simulator.
  */
 export const waits = {
   coldRaise: { tasks: 1, least: 500, most: 5000 }, // between two raises while nothing is known: two samples of memory
@@ -39,7 +39,6 @@ export const waits = {
   check: { tasks: 1.25, least: 1500, most: Infinity }, // until use must have answered to a step up
   slack: { tasks: 0.25, least: 3000, most: 10_000 }, // far below its target for so long, a resource does not bind
   followLimit: { tasks: 10, least: 5000, most: 30_000 }, // up with a limit that wavers
-  window: { tasks: 1.25, least: 1000, most: Infinity }, // of throughput: to see tasks end that began in it
   blocked: { tasks: 1, least: 1000, most: Infinity }, // the time over which the event loop counts as blocked
   lossPeriod: { tasks: 1, least: 500, most: 5000 }, // tasks that end within it after a cut began before it
   returning: { tasks: 1.5, least: 750, most: 5000 }, // between steps back up below the loss
@@ -50,6 +49,9 @@ export const waits = {
 
 /** Share of the time that decisions come late by. Doubled: readings of a blocked loop are believed. law.test.ts */
 export const shaken = 0.1
+
+/** Share of the time that the limit must bind for it to be made use of. Doubled: hardly anything is ever measured. guards.test.ts */
+export const saturated = 0.5
 
 /** Durations of tasks. Watched by tasks.test.ts. */
 export const tasks = {
@@ -180,7 +182,7 @@ export const slowStart = {
 /** Descending. Watched by descending.test.ts. */
 export const descending = {
   far: 1.5, // times fewer: enough to tell at once; doubled: a false alarm costs more throughput
-  helped: 0.6, // elasticity from which fewer tasks have helped; doubled: none ever has, so that a collapse is not left
+  helped: 0.6, // elasticity from which fewer tasks have helped; doubled: none ever has
   steps: 2, // that must have helped for it to be congestion; doubled: more false alarms are undone
   narrowest: 0.05 // in ln of concurrency; no division by 0; doubled: nothing
 } as const
@@ -231,17 +233,6 @@ export const elasticity = {
   keeping: 0.95, // of their weight at each reading of the center; nearer 1: changes are seen later
   keepingOfProbe: 0.8, // at each other; doubled: nothing is forgotten
   traceWeight: 1e-6 // no division by 0 where all readings are far away; doubled: nothing
-} as const
-
-/** The best throughput, and its collapse. Watched by best.test.ts. */
-export const best = {
-  saturated: 0.5, // of the time that the limit must bind; doubled: hardly anything is ever measured
-  perVariance: 20, // tasks per squared variation in a window; doubled: collapses are seen later
-  fewest: 20, // tasks; doubled: the same where durations vary little
-  most: 100, // tasks; doubled: the same where they vary much
-  collapsed: 0.6, // of the best; chance does not get there twice with 20 tasks; doubled: all is a collapse
-  nearShare: 0.3, // of the way to a window of about the same level; doubled: a slow decline is taken for the best
-  farShare: 0.1 // of the way to one of another level; doubled: the same across levels
 } as const
 
 /** Losses. Watched by backoff.test.ts. */

@@ -3,20 +3,19 @@
  */
 import type { Observation } from "../../ScalingPolicy.ts"
 import { type Bound, isUrgent, type Limits, limitsOf, lowest } from "./limits/limits.ts"
-import { isSaturated } from "./model/best.ts"
 import { hiddenFor } from "./model/memory.ts"
 import type { Model } from "./model/model.ts"
 import * as tasks from "./model/tasks.ts"
 import type { Phase } from "./stages/phases.ts"
 import type { Parameters, State } from "./state.ts"
-import { shaken } from "./tuning.ts"
+import { saturated, shaken } from "./tuning.ts"
 
 /**
  * - `elapsed`, `settled`: milliseconds since the last decision, and since the level is in force.
  * - `isShaken`: whether the event loop has been blocked lately, so that tasks end late and together.
  * - `time`, `turnover`, `variation`: of tasks, see `Tasks`.
  * - `hidden`: milliseconds for which a rise may not show in memory.
- * - `isSaturated`: whether the limit was made use of.
+ * - `isSaturated`: whether the limit was made use of for most of the time.
  * - `haveLossesMoved`: whether the limit of losses is another than it was.
  * - `limits`: the concurrency that each signal and losses allow.
  * - `lowest`, `urgent`: the lowest of these and the maximum, of all and of those that cannot wait.
@@ -48,8 +47,8 @@ export const look = (
 ): View => {
   const { maxConcurrency, minConcurrency } = observation.settings
   const time = tasks.taskTime(model.tasks, observation.inFlightAges)
-  const saturated = isSaturated(observation)
-  const limits = limitsOf(model, observation, memoryHeadroom, saturated)
+  const isSaturated = observation.saturatedShare >= saturated
+  const limits = limitsOf(model, observation, memoryHeadroom, isSaturated)
   return {
     elapsed,
     // While the event loop is blocked, nothing settles.
@@ -59,7 +58,7 @@ export const look = (
     turnover: tasks.turnover(model.tasks, time),
     variation: tasks.variation(model.tasks),
     hidden: Math.max(0, ...Object.values(model.memories).map(hiddenFor)),
-    isSaturated: saturated,
+    isSaturated,
     haveLossesMoved: model.losses.backoff !== before.model.losses.backoff,
     observation,
     model,

@@ -1,12 +1,11 @@
 /**
- * What is known, whatever the stage: how long tasks take, what they use of each resource and cost in memory, what was lost,
- * and the best throughput that there was.
+ * What is known, whatever the stage: how long tasks take, what they use of each resource and cost in memory, and what was
+ * lost.
  */
 import type { SignalInfo } from "../../../LoadSignal.ts"
 import type { Observation } from "../../../ScalingPolicy.ts"
 import { perTime } from "../numbers.ts"
 import { wait, waits } from "../tuning.ts"
-import * as best from "./best.ts"
 import * as losses from "./losses.ts"
 import * as memory from "./memory.ts"
 import * as tasks from "./tasks.ts"
@@ -22,7 +21,6 @@ export interface Model {
   readonly uses: uses.Uses
   readonly memories: Readonly<Record<string, memory.MemoryModel>>
   readonly losses: losses.Losses
-  readonly best: best.Best
 }
 
 export const initial: Model = {
@@ -30,8 +28,7 @@ export const initial: Model = {
   tasks: tasks.initial,
   uses: {},
   memories: {},
-  losses: losses.initial,
-  best: best.initial
+  losses: losses.initial
 }
 
 /** The model of the limit by which memory is measured now. */
@@ -58,7 +55,6 @@ export const observe = (before: Model, observation: Observation, elapsed: number
         completions.count
       )
     },
-    losses: losses.observe(before.losses, completions, now, known.duration),
-    best: best.observe(before.best, observation, elapsed, known)
+    losses: losses.observe(before.losses, completions, now, known.duration)
   }
 }

@@ -70,11 +70,7 @@ export const perCompletion = ({ count, taskTime }: Measurement): number => taskT
 export const balanced = ({ count, durations, taskTime }: Measurement): number =>
   Math.sqrt((durations / count) * (taskTime / count))
 
-/** What an unfinished measurement says so far. By Little's law, for where few tasks end those that run tell more. */
-export const soFar = (measurement: Measurement): Reading =>
-  readingOf({ ...measurement, count: Math.max(1, measurement.count) }, perCompletion)
-
-/** What it says by the tasks that ended in it alone. */
+/** What an unfinished measurement says by the tasks that ended in it alone. */
 export const byEnded = (measurement: Measurement): Reading =>
   readingOf(measurement, ({ count, durations }) => durations / count)
 

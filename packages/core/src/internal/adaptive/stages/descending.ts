@@ -1,5 +1,5 @@
 /**
- * Descending: far less got done than before. Far fewer tasks tell quickly whether that is congestion.
+ * Descending: tasks take longer than they did. Far fewer of them tell quickly whether that is congestion.
  */
 import { elasticity, type Reading } from "../model/reading.ts"
 import { reasons } from "../reasons.ts"
