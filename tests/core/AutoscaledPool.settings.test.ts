@@ -173,7 +173,9 @@ describe("AutoscaledPool: configure while it runs", () => {
       [{ minConcurrency: 3, maxConcurrency: 2 }, "maxConcurrency"],
       [{ desiredConcurrency: 0 }, "desiredConcurrency"],
       [{ maxConcurrency: 20, maxTasksPerMinute: NaN }, "maxTasksPerMinute"],
-      [{ maxConcurrency: 2.5 }, "maxConcurrency"]
+      [{ maxConcurrency: 2.5 }, "maxConcurrency"],
+      [5 as Settings, "settings"], // the compiler refuses it
+      [null as never, "settings"]
     ]
     for (const [change, field] of refusals) {
       const error = yield* Effect.flip(pool.configure(change))
@@ -407,6 +409,26 @@ describe("AutoscaledPool: options that cannot be", () => {
   for (const field of [...objects, "onTaskTimeout", "weight"]) {
     for (const [name, value] of Object.entries({ "null": null, "a string": "adaptive", "true": true })) {
       test(`${field}: ${name}`, function*() {
+        yield* refused(field, { [field]: value }, value)
+      })
+    }
+  }
+
+  for (const [name, value] of Object.entries({ "nothing": "", "a number": 3, "an object": {} })) {
+    test(`taskSpan: ${name}`, function*() {
+      yield* refused("taskSpan", { taskSpan: value }, value)
+    })
+  }
+
+  for (const field of ["runTask", "isTaskReady", "isFinished"]) {
+    for (
+      const [name, value] of Object.entries({
+        "undefined": undefined,
+        "a boolean": true,
+        "a promise": async () => true
+      })
+    ) {
+      test(`${field}: ${name} in place of an effect`, function*() {
         yield* refused(field, { [field]: value }, value)
       })
     }

@@ -280,7 +280,10 @@ describe("LoadSignal.make", () => {
         ["every", 0],
         ["every", -5],
         ["every", "soon"],
-        ["every", Infinity]
+        ["every", Infinity],
+        ["sample", undefined],
+        ["sample", 0.5],
+        ["sample", { load: 0.5 }]
       ]
       for (const [field, value] of wrong) {
         const options = { ...valid, [field]: value } as typeof valid

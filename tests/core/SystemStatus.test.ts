@@ -332,6 +332,7 @@ describe("SystemStatus.layer", () => {
     const disk = yield* manual("disk")
     const wrong: ReadonlyArray<readonly [Parameters<typeof SystemStatus.layer>[0], string, unknown]> = [
       [{ signals: [disk.signal, { ...disk.signal }] }, "signals", "disk"],
+      [{ signals: undefined as never }, "signals", undefined], // the compiler refuses it
       [{ signals: [], currentWindow: 0 }, "currentWindow", 0],
       [{ signals: [], currentWindow: Infinity }, "currentWindow", Infinity],
       [{ signals: [], currentWindow: -1 }, "currentWindow", -1],

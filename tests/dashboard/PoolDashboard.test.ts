@@ -343,6 +343,15 @@ describe("PoolDashboard", () => {
       assert.match(yield* Fiber.join(reading), /^event: hello[^]*event: bye/)
     }).pipe(Effect.provide(Logger.layer([]))))
 
+  it.live("refuses a host that is none, and allowed hosts that are no list, with a typed error", () =>
+    Effect.gen(function*() {
+      // The compiler refuses most of them.
+      for (const options of [{ host: 8080 as never }, { host: "" }, { allowedHosts: "build.example" as never }]) {
+        const error = yield* Effect.flip(Effect.scoped(Layer.build(PoolDashboard.layer(options))))
+        assert.deepInclude(error, { _tag: "InvalidOptionsError", field: Object.keys(options)[0] })
+      }
+    }).pipe(Effect.provide(Logger.layer([]))))
+
   it.live("refuses a port that is none with a typed error, and one that is taken", () =>
     Effect.gen(function*() {
       const build = (port: number) => Effect.flip(Effect.scoped(Layer.build(PoolDashboard.layer({ port }))))

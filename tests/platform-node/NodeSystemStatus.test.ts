@@ -93,6 +93,9 @@ describe("NodeSystemStatus", () => {
           ["eventLoop", { eventLoop: "off" }],
           ["processes", { processes: 1 }],
           ["client", { client: () => {} }],
+          ["custom", { custom: disk }],
+          ["custom", { custom: null }],
+          ["eventLoop.maxDelay", { eventLoop: { maxDelay: NaN } }],
           ["signals", { custom: [{}] }],
           ["signals", {
             custom: [

@@ -87,7 +87,9 @@ describe("PoolSignals.drainOnSignal", () => {
 
   test("refuses signals that no process hears, and none at all", function*() {
     const empty = yield* AutoscaledPool.fromSource(TaskSource.fromIterable([]), () => Effect.void)
-    for (const signals of [[], ["SIGKILL"], ["SIGTERM", "SIGSTOP"], ["sigterm"], ["toString"], [15]]) {
+    for (
+      const signals of [[], ["SIGKILL"], ["SIGTERM", "SIGSTOP"], ["sigterm"], ["toString"], [15], "SIGTERM", 15, {}]
+    ) {
       // The compiler refuses some of them.
       const error = yield* Effect.flip(PoolSignals.drainOnSignal(empty, { signals: signals as Array<NodeJS.Signals> }))
       assert.deepInclude(error, { _tag: "InvalidOptionsError", field: "signals" })

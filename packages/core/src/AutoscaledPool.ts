@@ -17,6 +17,7 @@ import { type Lease, LeaseFeed } from "./internal/feeds/leaseFeed.ts"
 import { ReadinessFeed } from "./internal/feeds/readinessFeed.ts"
 import { accept } from "./internal/options/refusal.ts"
 import { build } from "./internal/run/assembly.ts"
+import { readWork } from "./internal/run/readWork.ts"
 import { directOf, type DirectSource } from "./internal/sources/directSource.ts"
 import { type Numbered, numberedOf } from "./internal/sources/numberedOf.ts"
 import { InvalidOptionsError } from "./InvalidOptionsError.ts"
@@ -136,11 +137,8 @@ export const make = <E1 = never, R1 = never, E2 = never, R2 = never, E3 = never,
   InvalidOptionsError,
   SystemStatus | R1 | R2 | R3 | NoInfer<R4>
 > => {
-  const { keys } = options
-  if (keys !== undefined) {
-    const remedy = "Leave it out, or use fromSource: with checks there are no items that a key could be told of."
-    return Effect.fail(new InvalidOptionsError({ field: "keys", value: keys, remedy }))
-  }
+  const accepted = readWork(options)
+  if (Result.isFailure(accepted)) return Effect.fail(accepted.failure)
   const runTask = withTaskSpan(inPool(options.runTask), options.taskSpan)
   const isTaskReady = inPool(options.isTaskReady)
   const isFinished = inPool(options.isFinished)

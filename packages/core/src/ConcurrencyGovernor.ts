@@ -14,6 +14,7 @@ import * as ConcurrencySettings from "./ConcurrencySettings.ts"
 import { GovernorHandle } from "./internal/budget/governorHandle.ts"
 import * as sharedBudget from "./internal/budget/sharedBudget.ts"
 import { accept } from "./internal/options/refusal.ts"
+import * as rules from "./internal/options/rules.ts"
 import type { InvalidOptionsError } from "./InvalidOptionsError.ts"
 import * as ScalingPolicy from "./ScalingPolicy.ts"
 import type { SystemInfo, SystemStatus } from "./SystemStatus.ts"
@@ -207,8 +208,9 @@ export const make = (
 ): Effect.Effect<ConcurrencyGovernor, InvalidOptionsError, SystemStatus | Scope.Scope> =>
   Effect.gen(function*() {
     const valid = yield* ConcurrencySettings.make(settings)
-    const policy = yield* Effect.fromResult(accept(options.policy ?? ScalingPolicy.stepRatio()))
-    return new GovernorHandle(yield* sharedBudget.make(valid, policy))
+    const policy = options.policy ?? ScalingPolicy.stepRatio()
+    yield* Effect.fromResult(rules.read(rules.aPolicy, "policy", policy))
+    return new GovernorHandle(yield* sharedBudget.make(valid, yield* Effect.fromResult(accept(policy))))
   })
 
 /**

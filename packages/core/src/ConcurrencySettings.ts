@@ -109,6 +109,7 @@ const parse = (
   base: ConcurrencySettings = defaults
 ): Result.Result<ConcurrencySettings, InvalidOptionsError> =>
   Result.gen(function*() {
+    yield* rules.read(rules.anObject, "settings", input)
     const field = (rule: rules.Rule<number>, name: keyof ConcurrencySettings) =>
       rules.read(rule, name, input[name] ?? base[name])
     const minConcurrency = yield* field(rules.positiveInteger, "minConcurrency")

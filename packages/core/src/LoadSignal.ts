@@ -216,8 +216,10 @@ export const make = <E>(options: SampledOptions<E>): Effect.Effect<LoadSignal, I
 export const makeUnsafe = <E>(options: SampledOptions<E>): LoadSignal => Result.getOrThrow(fromOptions(options))
 
 const fromOptions = <E>(options: SampledOptions<E>): Result.Result<LoadSignal, InvalidOptionsError> =>
-  Result.map(parse(options), ({ every, ...properties }) => {
+  Result.gen(function*() {
+    const { every, ...properties } = yield* parse(options)
     const { sample } = options
+    yield* rules.read(rules.effectOrFunction, "sample", sample)
     return sampler.makeSignal(properties, every, Effect.isEffect(sample) ? () => sample : sample)
   })
 

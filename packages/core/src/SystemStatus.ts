@@ -245,6 +245,7 @@ const infoOf = (signals: Readonly<Record<string, SignalInfo>>, createdAt: number
 const parse = (options: Parameters<typeof layer>[0]): Result.Result<Windows, InvalidOptionsError> =>
   Result.gen(function*() {
     const { signals } = options
+    yield* rules.read(rules.anArray, "signals", signals)
     const noSignal = signals.find((signal: unknown) => !isSignal(signal))
     if (noSignal !== undefined) {
       return yield* Result.fail(

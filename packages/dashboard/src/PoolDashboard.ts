@@ -87,18 +87,24 @@ export const layer = (options: Options = {}): Layer.Layer<PoolDashboard, Invalid
   const { host = "127.0.0.1", port = 0 } = options
   const server = NodeHttpServer.layerServer(createServer, { port, host, gracefulShutdownTimeout: 0 })
   return Layer.effect(PoolDashboard, serve(options, host)).pipe(
-    Layer.provide(Layer.unwrap(Effect.as(check(port), server)))
+    Layer.provide(Layer.unwrap(Effect.as(check(options), server)))
   )
 }
 
-const check = (port: number): Effect.Effect<void, InvalidOptionsError> =>
-  Number.isInteger(port) && port >= 0 && port <= 65_535
-    ? Effect.void
-    : new InvalidOptionsError({
-      field: "port",
-      value: port,
-      remedy: "Use an integer from 0 to 65535; 0 takes any free port."
-    })
+const check = (
+  { allowedHosts = [], host = "127.0.0.1", port = 0 }: Options
+): Effect.Effect<void, InvalidOptionsError> => {
+  const isPort = Number.isInteger(port) && port >= 0 && port <= 65_535
+  if (!isPort) return refuse("port", port, "Use an integer from 0 to 65535; 0 takes any free port.")
+  if (!isText(host)) return refuse("host", host, `Use the name or address to listen at, such as "127.0.0.1".`)
+  if (Array.isArray(allowedHosts) && allowedHosts.every(isText)) return Effect.void
+  return refuse("allowedHosts", allowedHosts, `Use an array of names, such as ["build.example:8080"].`)
+}
+
+const isText = (value: unknown): boolean => typeof value === "string" && value !== ""
+
+const refuse = (field: string, value: unknown, remedy: string): Effect.Effect<never, InvalidOptionsError> =>
+  Effect.fail(new InvalidOptionsError({ field, value, remedy }))
 
 const serve = Effect.fnUntraced(function*({ allowedHosts = [], readOnly = false }: Options, host: string) {
   const { address } = yield* HttpServer.HttpServer

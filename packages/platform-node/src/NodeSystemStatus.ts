@@ -98,6 +98,7 @@ export const layerOf = Effect.fnUntraced(function*(host: Host.Host, options: Opt
   for (const [field, value] of Object.entries({ cpu, memory, eventLoop, client, processes })) {
     yield* optionRules.ofSignal(field, value)
   }
+  yield* optionRules.signals("custom", custom)
   const builtIn = yield* Effect.all([
     cpu === false ? none : optionRules.within("cpu")(NodeCpu.signalOf(host, cpu)),
     memory === false ? none : optionRules.within("memory")(NodeMemory.signalOf(host, memory)),

@@ -107,7 +107,8 @@ const readGracePeriod = (input: Duration.Input): Effect.Effect<Duration.Duration
 const readSignals = (
   signals: ReadonlyArray<NodeJS.Signals>
 ): Effect.Effect<ReadonlyArray<NodeJS.Signals>, InvalidOptionsError> => {
-  const value = signals.length === 0 ? signals : signals.find((name) => !isHeard(name))
+  const isList = Array.isArray(signals) && signals.length > 0
+  const value = isList ? signals.find((name) => !isHeard(name)) : signals
   if (value === undefined) return Effect.succeed([...new Set(signals)])
   const remedy = "Use signals that a process can listen to, at least one, such as [\"SIGTERM\"]."
   return Effect.fail(new InvalidOptionsError({ field: "signals", value, remedy }))

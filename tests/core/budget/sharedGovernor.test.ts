@@ -210,6 +210,16 @@ describe("ConcurrencyGovernor, shared: pools", () => {
     assert.isAtLeast(out, 3)
   })
 
+  test("options of a governor that cannot be are refused", function*() {
+    for (const policy of ["adaptive", 3, true, {}, () => 1]) {
+      const error = yield* Effect.flip(ConcurrencyGovernor.make({}, { policy: policy as never })) // the compiler refuses it
+      assert.deepInclude(error, { field: "policy", value: policy })
+    }
+    for (const settings of ["5", 5, null]) {
+      assert.strictEqual((yield* Effect.flip(ConcurrencyGovernor.make(settings as never))).field, "settings")
+    }
+  })
+
   test("options that the governor has are refused, by the types and at run time", function*() {
     const governor = yield* fixedAt(2)
     const forEach = (options: object) =>

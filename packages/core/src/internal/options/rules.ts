@@ -2,6 +2,7 @@
  * What an option may be: how to read it, and the remedy to tell where it cannot be read.
  */
 import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import * as Result from "effect/Result"
@@ -58,6 +59,21 @@ export const name: Rule<string> = fromGuard(Schema.is(Schema.NonEmptyString), "U
 export const aFunction: Rule<(...args: ReadonlyArray<never>) => unknown> = fromGuard(
   (input: unknown): input is (...args: ReadonlyArray<never>) => unknown => typeof input === "function",
   "Use a function."
+)
+
+export const anEffect: Rule<Effect.Effect<unknown, unknown, unknown>> = fromGuard(
+  Effect.isEffect,
+  "Use an Effect: Effect.sync makes one of a function, Effect.tryPromise of a function that gives a promise."
+)
+
+export const effectOrFunction: Rule<unknown> = {
+  read: Option.liftPredicate((input: unknown) => Effect.isEffect(input) || Predicate.isFunction(input)),
+  remedy: "Use an Effect, or a function that gives one."
+}
+
+export const anArray: Rule<ReadonlyArray<unknown>> = fromGuard(
+  (input: unknown): input is ReadonlyArray<unknown> => Array.isArray(input),
+  "Use an array."
 )
 
 export const anObject: Rule<object> = fromGuard(

@@ -59,6 +59,7 @@ const kinds: ReadonlyArray<readonly [field: keyof Options, rule: rules.Rule<unkn
   ["weight", rules.numberOrFunction],
   ["keys", rules.keyedLimits],
   ["governor", rules.anObject],
+  ["taskSpan", rules.name],
   ["policy", rules.aPolicy]
 ]
 

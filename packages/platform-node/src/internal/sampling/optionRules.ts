@@ -36,6 +36,17 @@ export const ofSignal = <A extends object>(
     remedy: "Use an object of options, such as { target: 0.9 }, or false to leave the signal out."
   })
 
+/** The signals of a program's own. */
+export const signals = <A>(
+  field: string,
+  value: ReadonlyArray<A>
+): Effect.Effect<ReadonlyArray<A>, InvalidOptionsError> =>
+  read(Option.liftPredicate((value: ReadonlyArray<A>) => Array.isArray(value))(value), {
+    field,
+    value,
+    remedy: "Use an array of signals, such as those of LoadSignal.makeUnsafe."
+  })
+
 /** A target of a load that is a share of a limit: more than all of it is never used. */
 export const share = (field: string, value: number): Effect.Effect<number, InvalidOptionsError> =>
   read(Option.liftPredicate((value: number) => value > 0 && value <= 1)(value), {
@@ -48,11 +59,14 @@ const isDelay = (millis: number): boolean => millis >= 0 && Number.isFinite(mill
 
 /** A finite duration of 0 or more, in milliseconds. */
 export const delay = (field: string, value: Duration.Input): Effect.Effect<number, InvalidOptionsError> =>
-  read(Duration.fromInput(value).pipe(Option.map(Duration.toMillis), Option.filter(isDelay)), {
-    field,
-    value,
-    remedy: `Use a finite duration of at least 0, such as "50 millis"; a plain number is milliseconds.`
-  })
+  read(
+    Duration.fromInput(Number.isNaN(value) ? -1 : value).pipe(Option.map(Duration.toMillis), Option.filter(isDelay)),
+    {
+      field,
+      value,
+      remedy: `Use a finite duration of at least 0, such as "50 millis"; a plain number is milliseconds.`
+    }
+  )
 
 /** Names the option that holds the refused one: "target" becomes "cpu.target". */
 export const within =
