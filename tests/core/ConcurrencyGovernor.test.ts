@@ -57,37 +57,36 @@ const govern = Effect.fnUntraced(function*(
   return { governor, script, woken, reported, start, end, closed, isOpen, free, run }
 })
 
-/** A clock whose sleepers are woken in one go, in the order of their times, as by an event loop that was blocked. */
-const blockedLoop = Clock.clockWith((clock) =>
-  Effect.sync(() => {
-    let time = 0
-    const sleepers: Array<{ readonly until: number; readonly wake: () => void }> = []
-    const nanos = () => BigInt(time) * 1_000_000n
-    const block = (millis: number) =>
-      Effect.andThen(
-        Effect.sync(() => {
+/** A clock whose late sleepers are woken one after the other, as after a blocked event loop, whose timers keep no order. */
+const blockedLoop = (order: "first due first" | "last due first") =>
+  Clock.clockWith((clock) =>
+    Effect.sync(() => {
+      let time = 0
+      const sleepers: Array<{ readonly until: number; readonly wake: () => void }> = []
+      const nanos = () => BigInt(time) * 1_000_000n
+      const block = (millis: number) =>
+        Effect.suspend(() => {
           time += millis
           const isLate = ({ until }: { readonly until: number }) => until <= time
           const late = sleepers.filter(isLate).toSorted((a, b) => a.until - b.until)
           sleepers.splice(0, Infinity, ...sleepers.filter((sleeper) => !isLate(sleeper)))
-          for (const { wake } of late) wake()
-        }),
-        settled
-      )
-    return {
-      block,
-      clock: {
-        ...clock,
-        monotonicTimeNanosUnsafe: nanos,
-        monotonicTimeNanos: Effect.sync(nanos),
-        sleep: (duration: Duration.Duration) =>
-          Effect.callback<void>((resume) => {
-            sleepers.push({ until: time + Duration.toMillis(duration), wake: () => resume(Effect.void) })
-          })
+          const woken = order === "first due first" ? late : late.toReversed()
+          return Effect.forEach(woken, ({ wake }) => Effect.andThen(Effect.sync(wake), settled), { discard: true })
+        })
+      return {
+        block,
+        clock: {
+          ...clock,
+          monotonicTimeNanosUnsafe: nanos,
+          monotonicTimeNanos: Effect.sync(nanos),
+          sleep: (duration: Duration.Duration) =>
+            Effect.callback<void>((resume) => {
+              sleepers.push({ until: time + Duration.toMillis(duration), wake: () => resume(Effect.void) })
+            })
+        }
       }
-    }
-  })
-)
+    })
+  )
 
 describe("ConcurrencyGovernor: the gate", () => {
   test("is open below desired and closed at it", function*() {
@@ -281,17 +280,20 @@ describe("ConcurrencyGovernor: decisions", () => {
   })
 
   test("that bound starts rest on the samples of the same beat, though a blocked event loop makes both late", function*() {
-    const { block, clock } = yield* blockedLoop
-    const disk = sampled(Effect.succeed({ load: 0.5 }), "250 millis")
-    yield* Effect.gen(function*() {
-      const { run, script } = yield* govern({}, { boundsStarts: true, every: Duration.millis(250) })
-      yield* SystemStatus.attend
-      yield* run
-      for (const millis of [255, 400, 350, 1000]) yield* block(millis)
-      const sampledAt = script.observed.map(({ currentInfo }) => currentInfo.signals["disk"].at)
-      assert.deepStrictEqual(sampledAt, [255, 655, 1005, 2005])
-      assert.deepStrictEqual(script.observed.map(({ now }) => now), sampledAt)
-    }).pipe(Effect.provide(SystemStatus.layer({ signals: [disk] })), Effect.provideService(Clock.Clock, clock))
+    for (const order of ["first due first", "last due first"] as const) {
+      const { block, clock } = yield* blockedLoop(order)
+      const disk = sampled(Effect.succeed({ load: 0.5 }), "250 millis")
+      yield* Effect.gen(function*() {
+        const { run, script, start } = yield* govern({}, { boundsStarts: true, every: Duration.millis(250) })
+        yield* SystemStatus.attend
+        yield* start
+        yield* run
+        for (const millis of [255, 400, 350, 1000]) yield* block(millis)
+        const sampledAt = script.observed.map(({ currentInfo }) => currentInfo.signals["disk"].at)
+        assert.deepStrictEqual(sampledAt, [255, 655, 1005, 2005])
+        assert.deepStrictEqual(script.observed.map(({ now }) => now), sampledAt)
+      }).pipe(Effect.provide(SystemStatus.layer({ signals: [disk] })), Effect.provideService(Clock.Clock, clock))
+    }
   })
 
   test("are rounded down and clamped, wake the dispatcher and are told", function*() {

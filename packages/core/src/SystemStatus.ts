@@ -67,7 +67,8 @@ export interface SystemInfo {
  * task in flight brings fresh samples at once. Reading `current`, `historical` or `changes` is no attention;
  * {@link attend} is.
  *
- * Reading a verdict costs the same however many snapshots it rests on: it is computed when a snapshot arrives.
+ * Reading a verdict costs the same however many snapshots it rests on: it is computed when a snapshot arrives. Reading
+ * `current` takes first what samples are overdue, as after a blocked event loop.
  *
  * @category services
  * @since 0.1.0
@@ -213,7 +214,10 @@ const make = Effect.fnUntraced(function*(options: Parameters<typeof layer>[0]) {
   }
 
   return SystemStatus.of({
-    current: Effect.sync(() => board.read().current),
+    current: Effect.sync(() => {
+      rounds.catchUp()
+      return board.read().current
+    }),
     historical: Effect.sync(() => board.read().historical),
     changes: Stream.fromPubSub(published),
     attention: { beginUnsafe: () => rounds.attend(), endUnsafe: () => rounds.leave() }

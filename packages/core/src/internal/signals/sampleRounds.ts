@@ -89,6 +89,12 @@ export class SampleRounds {
     this.setAlarm(now)
   }
 
+  /** Takes what is overdue: after a blocked event loop, who reads may be woken before the timer of the samples. */
+  catchUp(): void {
+    const now = this.now()
+    if (this.turns.some(({ dueAt }) => dueAt <= now)) this.round()
+  }
+
   /** Ends what `attend` began. */
   leave(): void {
     this.attending--
