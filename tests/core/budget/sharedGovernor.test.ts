@@ -3,7 +3,7 @@
  */
 import { AutoscaledPool, ConcurrencyGovernor, ScalingPolicy, SystemStatus, TaskSource } from "@autoscaled-pool/core"
 import { assert, describe } from "@effect/vitest"
-import { Cause, Duration, Effect, Exit, Fiber, Option, Queue, Scope } from "effect"
+import { Cause, Deferred, Duration, Effect, Exit, Fiber, Option, Queue, Scope } from "effect"
 import { after, begin, causeOf, counted, exitOf, failureOf, hasEnded, resultOf, settled, test } from "../stage.ts"
 
 const governorOf = (settings: Parameters<typeof ConcurrencyGovernor.make>[0], policy?: ScalingPolicy.ScalingPolicy) =>
@@ -568,6 +568,35 @@ describe("ConcurrencyGovernor, shared: nested use", () => {
         assert.deepInclude(yield* governor.state, { inUse: 0, consumers: [] })
       })
     }
+  }
+
+  for (const around of ["an effect", "a task of a pool", "a task of a pool in a task"] as const) {
+    test(`what ${around} leaves behind is no part of what comes after it`, function*() {
+      const governor = yield* fixedAt(1)
+      const { tally, task } = counted(() => Effect.sleep("2 seconds"))
+      const go = yield* Deferred.make<void>()
+      const leftBehind = Effect.forkDetach(Effect.andThen(Deferred.await(go), governor.withPermit(task)))
+      const system = yield* SystemStatus.SystemStatus
+      const ofPool = (n: number) => n === 0 ? leftBehind : task
+      const pool = Effect.provideService(
+        AutoscaledPool.forEach([0, 1], ofPool, { governor }),
+        SystemStatus.SystemStatus,
+        system
+      )
+      const bodies = {
+        "an effect": Effect.andThen(governor.withPermit(leftBehind), governor.withPermit(task)),
+        "a task of a pool": pool,
+        "a task of a pool in a task": governor.withPermit(pool)
+      }
+      const run = yield* begin(bodies[around])
+      yield* Deferred.succeed(go, undefined)
+      yield* after("1 second")
+      assert.strictEqual(tally.running, 1)
+      yield* after("4 seconds")
+      yield* resultOf(run)
+      assert.deepInclude(tally, { peak: 1, succeeded: 2 })
+      assert.deepInclude(yield* governor.state, { inUse: 0, consumers: [] })
+    })
   }
 
   test("what waits in a task that has ended borrows nothing of it", function*() {

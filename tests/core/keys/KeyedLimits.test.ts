@@ -10,7 +10,7 @@ import {
   TaskSource
 } from "@autoscaled-pool/core"
 import { assert, describe } from "@effect/vitest"
-import { Cause, Clock, Duration, Effect, Exit, Queue, Random, Semaphore } from "effect"
+import { Cause, Clock, Deferred, Duration, Effect, Exit, Queue, Random, Semaphore } from "effect"
 import { after, begin, causeOf, counted, exitOf, hasEnded, log, resultOf, settled, test } from "../stage.ts"
 
 interface Page {
@@ -569,6 +569,31 @@ describe("KeyedLimits: adapt", () => {
     assert.deepInclude(yield* limit(keys, "a"), { inFlight: 1, refusals: 1, limit: 1 })
     yield* pool.abort
     assert.deepInclude(yield* limit(keys, "a"), { inFlight: 0, refusals: 1, limit: 1 })
+  })
+})
+
+describe("KeyedLimits: what a task leaves behind", () => {
+  test("reports to nobody when the task has ended, the one that comes after it least of all", function*() {
+    const errors = yield* ClientErrors.ClientErrors
+    const before = errors.total()
+    const go = yield* Deferred.make<void>()
+    const leftBehind = Effect.forkDetach(
+      Effect.andThen(Deferred.await(go), ClientErrors.reportWith({ retryAfter: "1 hour" }))
+    )
+    const keys = yield* KeyedLimits.make({ key: ({ n }: Page) => `key ${n}`, adapt: {} })
+    const task = ({ n }: Page) => n === 0 ? leftBehind : Effect.sleep("1 second")
+    const pool = yield* AutoscaledPool.fromSource(TaskSource.fromIterable(pages("a", 2)), task, {
+      keys,
+      concurrencySettings: { maxConcurrency: 1 }
+    })
+    const run = yield* begin(pool.run)
+    yield* Deferred.succeed(go, undefined)
+    yield* after("1 second")
+    assert.strictEqual((yield* resultOf(run)).rejected, 0)
+    for (const { closedFor, refusals } of (yield* keys.state).heldBack) {
+      assert.deepStrictEqual([Duration.toMillis(closedFor), refusals], [0, 0])
+    }
+    assert.strictEqual(errors.total() - before, 1)
   })
 })
 

@@ -32,7 +32,9 @@ export interface HoldingBudget {
 
 export class Holding {
   readonly budget: HoldingBudget
-  permits: number
+  readonly permits: number
+  /** Whether the task that held the permits has ended: what it has left behind is no part of it any more. */
+  isOver = false
   private borrower: Borrower | undefined
   private readonly hearing = new Set<Nested>()
   private readonly active = new Set<object>()
@@ -81,7 +83,7 @@ export class Holding {
 
   /** The task that held the permits has ended, and has released them. */
   end(now: number): void {
-    this.permits = 0
+    this.isOver = true
     const { borrower } = this
     if (borrower === undefined && this.active.size === 0 && this.hearing.size === 0) return
     this.borrower = undefined
@@ -93,8 +95,8 @@ export class Holding {
   }
 }
 
-/** The innermost permits of a budget that a task holds, or a task that it runs in. */
+/** The innermost permits of a budget that a task holds, or a task that it runs in, of those that have not ended. */
 export const holdingOf = (
   task: { readonly holdings: ReadonlyArray<Holding> } | undefined,
   budget: object
-): Holding | undefined => task?.holdings.find((holding) => holding.budget === budget)
+): Holding | undefined => task?.holdings.find((holding) => holding.budget === budget && !holding.isOver)

@@ -1,6 +1,5 @@
 /**
- * The pool's record of one running task. Slots are used again, so that a task costs no record, no observer and no
- * context of its own.
+ * The pool's record of one running task. Slots are used again, so that a task costs no record and no observer of its own.
  *
  * - `Free`: no task.
  * - `Running`: the task runs.
@@ -12,32 +11,25 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
-import { Holding, type HoldingBudget } from "../budget/holding.ts"
-import { CurrentTask, type TaskHandle } from "../task/currentTask.ts"
+import { CurrentTask } from "../task/currentTask.ts"
+import { RunningTask, type TaskSurroundings } from "./runningTask.ts"
 
 type Task = Effect.Effect<unknown, unknown>
 
-/** The run of a task, and the tasks in which that one runs. */
-export interface TaskSurroundings {
-  readonly runs: ReadonlyArray<object>
-  readonly holdings: ReadonlyArray<Holding>
-  /** Whose permits the tasks of the run take. */
-  readonly budget: HoldingBudget
-}
-
 export type SlotStage = "Free" | "Running" | "TimedOut" | "Absorbing" | "Abandoned"
 
-export class TaskSlot<A> implements TaskHandle {
-  readonly runs: ReadonlyArray<object>
-  readonly holding: Holding
-  readonly holdings: ReadonlyArray<Holding>
-  readonly fork: (task: Task) => Fiber.Fiber<unknown, unknown>
+export class TaskSlot<A> {
   readonly observe: (exit: Exit.Exit<unknown, unknown>) => void
+  private readonly surroundings: TaskSurroundings
+  private readonly context: Context.Context<never>
   private readonly onRefused: ((item: A, retryAfter: number) => void) | undefined
   stage: SlotStage = "Free"
+  /** What code inside the task sees of it, where it has a fiber. */
+  private inside: RunningTask | undefined
   /** The fiber of the stage, where it has one that outlives its start. */
   fiber: Fiber.Fiber<unknown, unknown> | undefined
   item: A | undefined
+  permits = 1
   startedAt = 0
   /** When its fiber was interrupted; Infinity where it was not. */
   interruptedAt = Infinity
@@ -48,28 +40,37 @@ export class TaskSlot<A> implements TaskHandle {
   retryAfter = 0
 
   constructor(
-    { budget, holdings, runs }: TaskSurroundings,
+    surroundings: TaskSurroundings,
     context: Context.Context<never>,
     onEnd: (slot: TaskSlot<A>, exit: Exit.Exit<unknown, unknown>) => void,
     onRefused: ((item: A, retryAfter: number) => void) | undefined
   ) {
+    this.surroundings = surroundings
+    this.context = context
     this.onRefused = onRefused
-    this.runs = runs
-    this.holding = new Holding(budget, 1)
-    this.holdings = [this.holding, ...holdings]
-    this.fork = Effect.runForkWith(Context.add(context, CurrentTask, this))
     this.observe = (exit) => onEnd(this, exit)
   }
 
-  reject(retryAfter = 0): void {
+  fork(task: Task): Fiber.Fiber<unknown, unknown> {
+    this.inside = new RunningTask(this.surroundings, this)
+    return Effect.runForkWith(Context.add(this.context, CurrentTask, this.inside))(task)
+  }
+
+  /** The task has ended and released its permits: what it has left behind is no part of it any more. */
+  endInside(now: number): void {
+    this.inside?.end(now)
+    this.inside = undefined
+  }
+
+  reject(retryAfter: number): void {
     this.wasRejected = true
-    if (this.stage !== "Free") this.onRefused?.(this.item as A, retryAfter) // an occupied slot has its item
+    this.onRefused?.(this.item as A, retryAfter) // an occupied slot has its item
     if (retryAfter > this.retryAfter) this.retryAfter = retryAfter
   }
 
   occupy(item: A, permits: number, now: number): void {
     this.item = item
-    this.holding.permits = permits
+    this.permits = permits
     this.startedAt = now
     this.absorbedAs = "TimedOut"
     this.wasRejected = false
@@ -78,9 +79,9 @@ export class TaskSlot<A> implements TaskHandle {
   }
 
   /** Takes over the task of a slot that is given up. */
-  inherit({ holding, item, retryAfter, startedAt, wasRejected }: TaskSlot<A>): void {
+  inherit({ item, permits, retryAfter, startedAt, wasRejected }: TaskSlot<A>): void {
     this.item = item
-    this.holding.permits = holding.permits
+    this.permits = permits
     this.startedAt = startedAt
     this.wasRejected = wasRejected
     this.retryAfter = retryAfter

@@ -19,8 +19,9 @@ import type { Alarm } from "../time/alarm.ts"
 import type { TurnClock } from "../time/turnClock.ts"
 import type { RunCourse } from "./runCourse.ts"
 import type { RunLedger } from "./runLedger.ts"
+import type { TaskSurroundings } from "./runningTask.ts"
 import * as supervision from "./supervision.ts"
-import { TaskSlot, type TaskSurroundings } from "./taskSlot.ts"
+import { TaskSlot } from "./taskSlot.ts"
 import { TaskSlots } from "./taskSlots.ts"
 import { type Limits, TimeLimits } from "./timeLimits.ts"
 
@@ -165,7 +166,7 @@ export class Tasks<A> {
     if (slot.fiber !== undefined) supervision.remove(fibers, slot.fiber)
     if (isTimeout) {
       const standIn = this.slots.replace(slot)
-      slot.holding.end(now) // the permits are those of what stands in for it
+      slot.endInside(now)
       this.absorb(standIn)
     } else this.conclude(slot, item, Exit.interrupt(), "Abandoned", now)
   }
@@ -195,15 +196,16 @@ export class Tasks<A> {
   }
 
   private conclude(
-    { absorbedAs, holding, retryAfter, startedAt, wasRejected }: TaskSlot<A>,
+    slot: TaskSlot<A>,
     item: A,
     exit: Exit.Exit<unknown, unknown>,
     outcome: TaskOutcome,
     now: number
   ): void {
     const { governor, ledger } = this.host
-    governor.releaseUnsafe(now, startedAt, outcome, wasRejected, holding.permits)
-    holding.end(now)
+    const { absorbedAs, permits, retryAfter, startedAt, wasRejected } = slot
+    governor.releaseUnsafe(now, startedAt, outcome, wasRejected, permits)
+    slot.endInside(now)
     if (wasRejected) ledger.rejected++
     const isWithdrawn = outcome === "Interrupted" || outcome === "Abandoned"
     const settled = this.feed.settle(item, exit, isWithdrawn && Exit.isFailure(exit), retryAfter)
@@ -222,6 +224,7 @@ export class Tasks<A> {
     const item = slot.item as A // an occupied slot has its item
     slot.stage = "Absorbing"
     slot.fiber = undefined
+    slot.endInside(this.host.clock.time) // the permits are those of what stands in for it
     this.launch(slot, taskOf(() => this.host.onTimeLimit(item)))
   }
 }
