@@ -1,6 +1,6 @@
 /**
- * Tasks that call a service with a rate limit: each refusal is reported before the retry, so that the pool holds back
- * while the service does.
+ * Tasks that call a service with a rate limit: each refusal is reported, so that the pool holds back while the service
+ * does, and a refused task is tried again later. Until then it holds no slot.
  */
 import { AutoscaledPool, ClientErrors } from "@autoscaled-pool/core"
 import { NodeSystemStatus } from "@autoscaled-pool/platform-node"
@@ -27,12 +27,8 @@ const program = Effect.gen(function*() {
 
   const pages = yield* AutoscaledPool.forEach(
     Array.from({ length: 60 }, (_, page) => page),
-    (page) =>
-      fetchPage(page).pipe(
-        Effect.tapErrorTag("TooManyRequests", () => refused),
-        Effect.retry(Schedule.jittered(Schedule.exponential("10 millis")))
-      ),
-    { taskTimeout: "30 seconds" }
+    (page) => Effect.tapErrorTag(fetchPage(page), "TooManyRequests", () => refused),
+    { retry: { schedule: Schedule.jittered(Schedule.exponential("10 millis")) }, taskTimeout: "30 seconds" }
   )
   yield* Console.log(`${pages.length} pages, the last is ${pages.at(-1)}; refusals met: ${refusals > 0}`)
 })

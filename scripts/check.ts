@@ -6,7 +6,7 @@ import { spawnSync } from "node:child_process"
 import * as path from "node:path"
 import { addressProblems } from "./check/addresses.ts"
 import { againstLayers, againstRooms, cycles, importsOf, undeclared } from "./check/imports.ts"
-import { barrelProblems, unknownPackages } from "./check/packages.ts"
+import { barrelProblems, repeatedKeys, unknownPackages } from "./check/packages.ts"
 import { packed } from "./check/packed.ts"
 import { outdated, unfoundedDefaults, withoutComments } from "./options-table.ts"
 import { filesBelow, packages, read, root, sourcesOf } from "./workspace.ts"
@@ -57,6 +57,7 @@ const checkPackages = (): Outcome => {
         references.map((reference: { readonly path: string }) => reference.path),
         Object.keys(devDependencies)
       ),
+      ...packages().flatMap(({ directory }) => repeatedKeys(read(`${directory}/package.json`))),
       ...packages().flatMap(({ directory }) => barrelProblems(directory, sourcesOf(directory)))
     ]
   }

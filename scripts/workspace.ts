@@ -53,8 +53,8 @@ export const packages = (): Array<WorkspacePackage> =>
 export const sourcesOf = (directory: string): Array<SourceFile> =>
   filesBelow(`${directory}/src`).filter((file) => file.endsWith(".ts")).map(read)
 
-/** The documents that may hold examples and tables: the README and the docs. */
+/** The documents that may hold examples and tables: the READMEs and the docs. */
 export const documents = (): Array<SourceFile> =>
-  [...filesBelow("docs"), "README.md"]
+  [...filesBelow("docs"), "README.md", ...packages().map(({ directory }) => `${directory}/README.md`)]
     .filter((file) => file.endsWith(".md") && fs.existsSync(path.join(root, file)))
     .map(read)

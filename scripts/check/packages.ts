@@ -35,3 +35,10 @@ export const unknownPackages = (
     ...references.includes(directory) ? [] : [`tsconfig.json lacks { "path": "${directory}" } in its references`],
     ...linked.includes(manifest.name) ? [] : [`package.json lacks "${manifest.name}" in its devDependencies`]
   ])
+
+/** Keys that a manifest has twice at its top, of which JSON keeps the last without a word. */
+export const repeatedKeys = ({ path: file, text }: SourceFile): Array<string> => {
+  const keys = [...text.matchAll(/^ {2}"([^"]+)":/gm)].map(([, key]) => key)
+  const twice = keys.filter((key, index) => keys.indexOf(key) < index)
+  return twice.map((key) => `${file} has "${key}" twice, and only the last one counts`)
+}

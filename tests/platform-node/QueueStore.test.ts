@@ -254,7 +254,9 @@ it("real process: without their drivers the stores say what to install, and noth
   const { stdout } = await promisify(execFile)(process.execPath, [program])
   assert.deepStrictEqual(JSON.parse(stdout), {
     heavy: [],
-    redis: "PersistedQueueError: The package redis cannot be loaded; install it: npm install redis",
-    postgres: "PersistedQueueError: The package @effect/sql-pg cannot be loaded; install it: npm install @effect/sql-pg"
+    redis:
+      "PersistedQueueError: The store needs packages that cannot be loaded; install them: npm install redis @effect/platform-node",
+    postgres:
+      "PersistedQueueError: The store needs packages that cannot be loaded; install them: npm install @effect/sql-pg"
   })
 })

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { addressProblems } from "../../scripts/check/addresses.ts"
 import { againstLayers, againstRooms, cycles, type Import, importsOf, undeclared } from "../../scripts/check/imports.ts"
-import { barrelProblems, publicModules, unknownPackages } from "../../scripts/check/packages.ts"
+import { barrelProblems, publicModules, repeatedKeys, unknownPackages } from "../../scripts/check/packages.ts"
 
 const lines = (...text: ReadonlyArray<string>) => text.join("\n")
 
@@ -101,6 +101,13 @@ describe("packages", () => {
     assert.deepStrictEqual(unknownPackages(packages, ["packages/x"], ["x"]), [])
     assert.lengthOf(unknownPackages(packages, [], ["x"]), 1)
     assert.lengthOf(unknownPackages(packages, ["packages/x"], []), 1)
+  })
+
+  it("refuses a manifest that says the same key twice", () => {
+    const manifest = (...keys: ReadonlyArray<string>) =>
+      source("package.json", `{\n${keys.map((key) => `  "${key}": { "name": 1 }`).join(",\n")}\n}`)
+    assert.deepStrictEqual(repeatedKeys(manifest("name", "peerDependencies", "peerDependenciesMeta")), [])
+    assert.lengthOf(repeatedKeys(manifest("peerDependenciesMeta", "peerDependencies", "peerDependenciesMeta")), 1)
   })
 })
 

@@ -138,7 +138,7 @@ export const layerSqlite = (
  *
  * **Details**
  *
- * It needs the package `redis`. Outages are survived: the worker waits, with one warning, and goes on when the server is
+ * It needs the packages `redis` and `@effect/platform-node`. Outages are survived: the worker waits, with one warning, and goes on when the server is
  * back, items of dead workers included. Redis must not evict keys (`maxmemory-policy noeviction`, its default) and loses
  * at most what its persistence loses: a second with `appendonly yes`. Redis Cluster is refused.
  *
@@ -150,7 +150,10 @@ export const layerSqlite = (
 export const layerRedis = (
   options: RedisOptions
 ): Layer.Layer<PersistedQueueStore, PersistedQueueError | InvalidOptionsError> =>
-  layerOf(options, urlOf(options.url, ["redis:", "rediss:"]), () => import("./internal/queueStore/redis.ts"), "redis")
+  layerOf(options, urlOf(options.url, ["redis:", "rediss:"]), () => import("./internal/queueStore/redis.ts"), [
+    "redis",
+    "@effect/platform-node"
+  ])
 
 /**
  * A store in Postgres, through `@effect/sql-pg`.
@@ -172,7 +175,7 @@ export const layerPostgres = (
     options,
     urlOf(options.url, ["postgres:", "postgresql:"]),
     () => import("./internal/queueStore/postgres.ts"),
-    "@effect/sql-pg"
+    ["@effect/sql-pg"]
   )
 
 /** The module of a store, which imports its driver, and so is imported only when it is used. */
@@ -187,7 +190,7 @@ const layerOf = <O extends LeaseOptions>(
   options: O,
   check: Effect.Effect<void, InvalidOptionsError>,
   load: () => Promise<StoreModule<O>>,
-  driver?: string
+  drivers: ReadonlyArray<string> = []
 ): Layer.Layer<PersistedQueueStore, PersistedQueueError | InvalidOptionsError> =>
   Layer.unwrap(Effect.gen(function*() {
     yield* check
@@ -197,9 +200,9 @@ const layerOf = <O extends LeaseOptions>(
       try: load,
       catch: (cause) =>
         new queues.PersistedQueueError({
-          message: driver === undefined
+          message: drivers.length === 0
             ? "This version of Node.js has no node:sqlite"
-            : `The package ${driver} cannot be loaded; install it: npm install ${driver}`,
+            : `The store needs packages that cannot be loaded; install them: npm install ${drivers.join(" ")}`,
           cause
         })
     })
