@@ -3,8 +3,7 @@ import { Duration, Schema } from "effect"
 import { initial as initialModel } from "../../../packages/core/src/internal/adaptive/model/model.ts"
 import type { Reading } from "../../../packages/core/src/internal/adaptive/model/reading.ts"
 import * as tasks from "../../../packages/core/src/internal/adaptive/model/tasks.ts"
-import type { Phase } from "../../../packages/core/src/internal/adaptive/stages/phases.ts"
-import type { Verdict } from "../../../packages/core/src/internal/adaptive/verdict.ts"
+import type { Phase, Verdict } from "../../../packages/core/src/internal/adaptive/stages/phases.ts"
 import type { View } from "../../../packages/core/src/internal/adaptive/view.ts"
 
 export const between = (minimum: number, maximum: number) => Schema.Int.check(Schema.isBetween({ minimum, maximum }))

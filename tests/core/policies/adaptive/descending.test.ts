@@ -4,8 +4,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { step } from "../../../../packages/core/src/internal/adaptive/stages/descending.ts"
 import { descendFrom } from "../../../../packages/core/src/internal/adaptive/stages/moves.ts"
-import type { Phase } from "../../../../packages/core/src/internal/adaptive/stages/phases.ts"
-import type { Verdict } from "../../../../packages/core/src/internal/adaptive/verdict.ts"
+import type { Phase, Verdict } from "../../../../packages/core/src/internal/adaptive/stages/phases.ts"
 import { answered, viewOf } from "../support.ts"
 
 const at = (concurrency: number, duration: number) => ({ concurrency, duration, count: 40 })

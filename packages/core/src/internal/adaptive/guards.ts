@@ -4,10 +4,9 @@
 import { type Bound, isConsumed, isUrgent } from "./limits/limits.ts"
 import { approach } from "./numbers.ts"
 import { reasons } from "./reasons.ts"
-import { following, type Phase, slowStart, steady } from "./stages/phases.ts"
+import { following, type Phase, slowStart, steady, type Verdict } from "./stages/phases.ts"
 import * as slowStarting from "./stages/slowStart.ts"
 import { tolerance, wait, waits } from "./tuning.ts"
-import type { Verdict } from "./verdict.ts"
 import { bindingIn, type View } from "./view.ts"
 
 export type Guard = (phase: Phase, level: number, view: View) => Verdict | undefined

@@ -26,10 +26,9 @@ import { guards } from "./guards.ts"
 import * as backoff from "./limits/backoff.ts"
 import * as model from "./model/model.ts"
 import { clamp } from "./numbers.ts"
-import { type Phase, unmeasured } from "./stages/phases.ts"
+import { type Phase, unmeasured, type Verdict } from "./stages/phases.ts"
 import { step } from "./stages/stages.ts"
 import type { Parameters, State } from "./state.ts"
-import type { Verdict } from "./verdict.ts"
 import { look, type View } from "./view.ts"
 
 export const decide = (

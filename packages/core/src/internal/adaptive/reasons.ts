@@ -26,3 +26,13 @@ export const reasons = {
   Below: (center: number) => `trying whether fewer than ${Math.round(center)} lose throughput`,
   memory: "memory lets tasks start only slowly"
 }
+
+/** What users call the stages. */
+export const labels = {
+  ColdStart: "cold start",
+  SlowStart: "slow start",
+  Descending: "descending",
+  Following: "following a ceiling",
+  Steady: "steady",
+  BackingOff: "backing off" // whatever the stage, while losses limit
+} as const

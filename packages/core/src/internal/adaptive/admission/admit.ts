@@ -9,11 +9,10 @@ import { coolingSlots } from "../model/losses.ts"
 import { withoutGarbage } from "../model/memory.ts"
 import { memoryOf } from "../model/model.ts"
 import { clamp } from "../numbers.ts"
-import { reasons } from "../reasons.ts"
-import { labelOf } from "../stages/stages.ts"
+import { labels, reasons } from "../reasons.ts"
+import type { Verdict } from "../stages/phases.ts"
 import type { Parameters } from "../state.ts"
 import { admission as tuning, tolerance } from "../tuning.ts"
-import type { Verdict } from "../verdict.ts"
 import { bindingIn, type View } from "../view.ts"
 import { peak } from "./foresight.ts"
 import { memoryBound } from "./memory.ts"
@@ -34,15 +33,12 @@ export const admit = (parameters: Parameters, view: View, verdict: Verdict, desi
     startAllowance: allowance,
     reason: {
       summary: isHeldByMemory ? `${why}; ${reasons.memory}` : why,
-      phase: isBackedOff ? backingOff : labelOf(verdict.phase),
+      phase: labels[isBackedOff ? "BackingOff" : verdict.phase._tag],
       bindingSignal: isHeldByMemory ? "memory" : binding,
       ceilings: limits
     }
   }
 }
-
-/** What users call the time in which losses limit, whatever the stage. */
-const backingOff = "backing off"
 
 /** Completions to expect until the next decision, if as many run as are desired. */
 export const expectedCompletions = (duration: number, desired: number, every: number): number =>

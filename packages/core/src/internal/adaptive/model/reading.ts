@@ -3,7 +3,8 @@
  * It counts only while the limit was binding: a pool that has too little to do says nothing about its limit.
  */
 import type { Observation } from "../../../ScalingPolicy.ts"
-import { descending, measuring as tuning } from "../tuning.ts"
+import { clamp } from "../numbers.ts"
+import { descending, measuring as tuning, slowStart, tolerance } from "../tuning.ts"
 import { servedCount } from "./tasks.ts"
 
 /** An unfinished measurement: sums over the time since it began in which the limit was binding. */
@@ -88,4 +89,26 @@ export const elasticity = (
     value: Math.log(to.duration / from.duration) / width,
     error: variation * Math.sqrt(1 / from.count + 1 / to.count) / width
   }
+}
+
+/** The readings of levels that are lower than that of `reading`. */
+export const lowerThan = ({ concurrency }: Reading, readings: ReadonlyArray<Reading>): ReadonlyArray<Reading> =>
+  readings.filter((one) => concurrency > (1 + tolerance.near) * one.concurrency)
+
+/** Whether durations grew so much that doubling does not pay, and by more than chance would make them. */
+export const isCongested = (lower: ReadonlyArray<Reading>, reading: Reading, variation: number): boolean => {
+  if (lower.length === 0) return false
+  const { error, value } = elasticity(lower.reduce(longer), reading, variation)
+  return value > Math.max(slowStart.congested, slowStart.errors * error)
+}
+
+// The level of the longest duration shows a knee first: the one just below it, unless that was read before any of the
+// long tasks had ended.
+const longer = (a: Reading, b: Reading): Reading => b.duration < a.duration ? a : b
+
+/** The bandwidth-delay product, with a little to spare: throughput at its best times duration without congestion. */
+export const landing = (lower: ReadonlyArray<Reading>, highest: Reading): number => {
+  const best = Math.max(throughput(highest), throughput(lower[lower.length - 1]))
+  const duration = Math.min(...lower.map((reading) => reading.duration))
+  return clamp(slowStart.spare * best * duration, lower[0].concurrency, highest.concurrency)
 }

@@ -6,12 +6,9 @@ import { areKnown } from "../model/tasks.ts"
 import { clamp } from "../numbers.ts"
 import { reasons } from "../reasons.ts"
 import { coldStart as tuning, tolerance, wait, waits } from "../tuning.ts"
-import type { Verdict } from "../verdict.ts"
 import type { View } from "../view.ts"
 import { grow } from "./moves.ts"
-import { type ColdStart, slowStart } from "./phases.ts"
-
-export const label = "cold start"
+import { type ColdStart, slowStart, type Verdict } from "./phases.ts"
 
 export const step = (phase: ColdStart, level: number, view: View): Verdict => {
   const { model, observation, settled, time, urgent } = view

@@ -1,17 +1,13 @@
 /**
  * Descending: tasks take longer than they did. Far fewer of them tell quickly whether that is congestion.
  */
-import { elasticity, type Reading } from "../model/reading.ts"
+import { elasticity, isCongested, landing, type Reading } from "../model/reading.ts"
 import { reasons } from "../reasons.ts"
 import { descending as tuning } from "../tuning.ts"
-import type { Verdict } from "../verdict.ts"
 import type { View } from "../view.ts"
-import { isCongested, landing } from "./knee.ts"
 import { measure, planOfProbe } from "./measure.ts"
 import { descendFrom, farBelow, growAnew, hold, settle } from "./moves.ts"
-import type { Descending } from "./phases.ts"
-
-export const label = "descending"
+import type { Descending, Verdict } from "./phases.ts"
 
 export const step = (phase: Descending, level: number, view: View): Verdict =>
   measure(phase, level, view, {

@@ -6,12 +6,9 @@
 import { approach } from "../numbers.ts"
 import { reasons } from "../reasons.ts"
 import { following as tuning, tolerance, wait, waits } from "../tuning.ts"
-import type { Verdict } from "../verdict.ts"
 import { usedShare, type View } from "../view.ts"
 import { growAnew, hold, settle } from "./moves.ts"
-import type { Check, Following } from "./phases.ts"
-
-export const label = "following a ceiling"
+import type { Check, Following, Verdict } from "./phases.ts"
 
 export const step = (phase: Following, level: number, view: View): Verdict => {
   const { elapsed, limits, lowest: { concurrency: most }, time } = view

@@ -13,9 +13,8 @@ import {
 } from "../model/reading.ts"
 import { clamp } from "../numbers.ts"
 import { measuring as tuning, tolerance, wait, waits } from "../tuning.ts"
-import type { Verdict } from "../verdict.ts"
 import type { View } from "../view.ts"
-import type { Descending, SlowStart, Steady } from "./phases.ts"
+import type { Descending, SlowStart, Steady, Verdict } from "./phases.ts"
 
 /**
  * While doubling: differences are large, so short measurements do. The first is of tasks that all began together. What

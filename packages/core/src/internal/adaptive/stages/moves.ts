@@ -12,9 +12,8 @@ import {
   steady as tuning,
   tolerance
 } from "../tuning.ts"
-import type { Verdict } from "../verdict.ts"
 import { usedShare, type View } from "../view.ts"
-import { type Descending, following, type SlowStart, slowStart, type Steady, steady } from "./phases.ts"
+import { type Descending, following, type SlowStart, slowStart, type Steady, steady, type Verdict } from "./phases.ts"
 
 /** Growth has ended: a resource that is used up is followed, anything else is probed around. */
 export const settle = (level: number, view: View): Verdict => {

@@ -2,17 +2,13 @@
  * Slow start: doubles until duration grows as fast as concurrency does, which means that throughput no longer does
  * (Little's law: concurrency = throughput x duration), and lands on the bandwidth-delay product.
  */
-import type { Reading } from "../model/reading.ts"
+import { isCongested, landing, lowerThan, type Reading } from "../model/reading.ts"
 import { reasons } from "../reasons.ts"
 import { slowStart as tuning } from "../tuning.ts"
-import type { Verdict } from "../verdict.ts"
 import type { View } from "../view.ts"
-import { isCongested, landing, lowerThan } from "./knee.ts"
 import { measure, planOfGrowth } from "./measure.ts"
 import { descendFrom, grow, settle } from "./moves.ts"
-import { type SlowStart, slowStart } from "./phases.ts"
-
-export const label = "slow start"
+import { type SlowStart, slowStart, type Verdict } from "./phases.ts"
 
 export const step = (phase: SlowStart, level: number, view: View): Verdict =>
   measure(phase, level, view, {

@@ -1,32 +1,23 @@
 /**
  * The stages behind one interface.
  */
-import type { Verdict } from "../verdict.ts"
 import type { View } from "../view.ts"
 import * as coldStart from "./coldStart.ts"
 import * as descending from "./descending.ts"
 import * as following from "./following.ts"
-import type { Phase } from "./phases.ts"
+import type { Phase, Verdict } from "./phases.ts"
 import * as slowStart from "./slowStart.ts"
 import * as steady from "./steady.ts"
 
-/** What a stage decides, and what users call it. */
-interface Stage<P extends Phase> {
-  readonly label: string
-  readonly step: (phase: P, level: number, view: View) => Verdict
+type Step<P> = (phase: P, level: number, view: View) => Verdict
+
+const steps: { readonly [Tag in Phase["_tag"]]: Step<Extract<Phase, { readonly _tag: Tag }>> } = {
+  ColdStart: coldStart.step,
+  SlowStart: slowStart.step,
+  Descending: descending.step,
+  Following: following.step,
+  Steady: steady.step
 }
 
-type Stages = { readonly [Tag in Phase["_tag"]]: Stage<Extract<Phase, { readonly _tag: Tag }>> }
-
-const stages: Stages = {
-  ColdStart: coldStart,
-  SlowStart: slowStart,
-  Descending: descending,
-  Following: following,
-  Steady: steady
-}
-
-export const step = (phase: Phase, level: number, view: View): Verdict =>
-  stages[phase._tag].step(phase as never, level, view) // each is given a phase of its tag
-
-export const labelOf = ({ _tag }: Phase): string => stages[_tag].label
+/** What the stage in force decides. */
+export const step: Step<Phase> = (phase, level, view) => steps[phase._tag](phase as never, level, view) // of its tag

@@ -7,13 +7,10 @@ import type { Reading } from "../model/reading.ts"
 import { approach, clamp } from "../numbers.ts"
 import { reasons } from "../reasons.ts"
 import { elasticity as fitting, steady as tuning, tolerance, wait, waits } from "../tuning.ts"
-import type { Verdict } from "../verdict.ts"
 import type { View } from "../view.ts"
 import { measure, planOfProbe } from "./measure.ts"
 import { descendFrom, growAnew, longestHold, prove } from "./moves.ts"
-import type { Steady } from "./phases.ts"
-
-export const label = "steady"
+import type { Steady, Verdict } from "./phases.ts"
 
 export const step = (before: Steady, level: number, view: View): Verdict => {
   const phase = follow(before, view)
