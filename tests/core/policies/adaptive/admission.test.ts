@@ -60,10 +60,7 @@ describe("admission", () => {
       .startAllowance
   }
 
-  it("lets start as many as there are free slots and tasks to end", () => {
-    assert.strictEqual(admission.paceBound(10, 10, 0, 0), 2)
-    assert.strictEqual(admission.paceBound(10, 4, 0, 0), 8)
-    assert.isAtLeast(admission.paceBound(10, 10, 0, 25), 50)
+  it("expects as many to end until the next decision as Little's law has it", () => {
     assert.strictEqual(admission.expectedCompletions(500, 20, 250), 10)
     assert.strictEqual(admission.expectedCompletions(0, 20, 250), 0)
   })
@@ -71,6 +68,7 @@ describe("admission", () => {
   it("keeps the slots of rejected tasks empty, and starts no more than end", () => {
     assert.strictEqual(admission.paceBound(10, 6, 3, 5), 1 + 5)
     assert.strictEqual(admission.paceBound(10, 8, 5, 5), 5)
+    assert.strictEqual(admission.paceBound(10, 6, 0, 5), Infinity)
   })
 
   it("does not bound while memory is plenty", () => {
@@ -169,7 +167,7 @@ describe("admission", () => {
       })
       return allowance({ every: 250, memoryHeadroom: 0 }, { memory, tasks: known(100_000) }, now)
     }
-    assert.strictEqual(allowed(0.037), admission.paceBound(45, 41, 0, 45 * 250 / 100_000))
+    assert.strictEqual(allowed(0.037), Infinity)
     assert.strictEqual(allowed(0.039), 0)
   })
 

@@ -21,15 +21,14 @@ const descended = (...readings: ReadonlyArray<ReturnType<typeof at>>): Verdict =
   )
 
 describe("descending", () => {
-  it("goes far below, from the center that it is to return to, and not below the least", () => {
+  it("goes far below, and not below the least", () => {
     assert.approximately(descendFrom(at(30, 1200), viewOf()).level, 20, 1e-9)
-    assert.strictEqual(descendFrom(at(30, 1200), viewOf(), { center: 15 }).level, 10)
     assert.strictEqual(descendFrom(at(3, 1200), viewOf({ least: 3 })).level, 3)
   })
 
   it("goes on as long as fewer help", () => {
     const { level, phase } = descended(at(13, 780))
-    assert.isTrue(phase._tag === "Descending" && phase.steps === 1)
+    assert.isTrue(phase._tag === "Descending" && phase.above?.concurrency === 20)
     assert.approximately(level, 13 / 1.5, 1e-9)
   })
 
@@ -41,7 +40,7 @@ describe("descending", () => {
 
   it("lands between what did not help and what was too much above, or tries that again where it may not have been", () => {
     const after = (above: ReturnType<typeof at>) => {
-      const { level, phase } = descendFrom(at(20, 1200), viewOf(), { above })
+      const { level, phase } = descendFrom(at(20, 1200), viewOf(), above)
       return phase._tag === "Descending" ? answered(step, phase, level, at(13, 1190)) : assert.fail(phase._tag)
     }
     const landed = after(at(40, 2400))
@@ -54,9 +53,9 @@ describe("descending", () => {
     assert.strictEqual(descended(at(13, 780), at(9, 780)).phase._tag, "Steady")
   })
 
-  it("stays where two steps down have helped and a third does not", () => {
+  it("lands where steps down have helped and one more does not", () => {
     const { level, phase } = descended(at(13, 780), at(8.9, 520), at(5.9, 510))
     assert.strictEqual(phase._tag, "Steady")
-    assert.approximately(level, 13 / 1.5, 1e-9)
+    assert.isTrue(level > 8.9 && level < 11, String(level))
   })
 })

@@ -61,11 +61,6 @@ describe("limits of resources", () => {
     assert.isUndefined(busy(0.9, 0.01))
   })
 
-  it("do not move far at once", () => {
-    assert.strictEqual(busy(0.05), 80)
-    assert.isAtLeast(busy(5) ?? 0, 5)
-  })
-
   it("never take what a pool with too little to do uses for all that it could", () => {
     for (const load of [0.2, 0.95]) assert.isUndefined(resources.limitOf(use(3, load), target, false))
   })

@@ -78,13 +78,11 @@ export const uses = {
 export const resources = {
   fairShare: 0.5, // of a target that stays ours; 0 ends with nothing beside a greedy neighbour, 1 gives no way
   noise: 0.05, // of a target; a quotient of less is noise; doubled: a limit shows later
-  leastFactor: 0.5, // of tasks in flight; how far one reading may lower them; doubled: limits never sink
-  mostFactor: 8, // how far it may raise them; doubled: a limit of little use, which means as little
   beyond: 1.06, // an idle event loop serves only that nothing waits; +8 % tasks on a real thread, late by 14 ms
   leastLimitRatio: 0.01, // no division by 0 where a signal allows no overload at all
   exhausted: 0.985, // load; demand beyond that shows nowhere; doubled: never, so that twice as many as fit may run
-  fewerShare: 0.9, // then a tenth fewer; doubled: no fewer
-  fewerTasks: 0.75 // or so many, that few tasks round to one less; doubled: two less
+  fewerShare: 0.1, // then so much less; doubled: it wavers more
+  fewerTasks: 0.75 // or so many tasks, that few round to one less; doubled: two less
 } as const
 
 /** How use of memory may follow tasks; which it is shows in use. Watched by memory.test.ts. */
@@ -144,9 +142,6 @@ export const memory = {
 
 /** Starts until the next decision. Watched by admission.test.ts. */
 export const admission = {
-  expectedTimes: 2, // as many ends as expected until the next decision; doubled: no bound to speak of
-  expectedErrors: 4, // and so many standard deviations more; doubled: the same
-  atOnce: 2, // and so many, whose ends cannot be foreseen; doubled: the same
   mostReplaced: 1.3 // times as many as have ended; doubled: starts come in bursts where memory is short
 } as const
 
@@ -183,7 +178,6 @@ export const slowStart = {
 export const descending = {
   far: 1.5, // times fewer: enough to tell at once; doubled: a false alarm costs more throughput
   helped: 0.6, // elasticity from which fewer tasks have helped; doubled: none ever has
-  steps: 2, // that must have helped for it to be congestion; doubled: more false alarms are undone
   narrowest: 0.05 // in ln of concurrency; no division by 0; doubled: nothing
 } as const
 
@@ -191,7 +185,6 @@ export const descending = {
 export const following = {
   slack: 0.85, // of a target; who uses less of it does not bind; doubled: nothing is ever followed
   muchMore: 1.6, // times; so much more room is explored by doubling; doubled: climbs slowly instead
-  mostRise: 0.25, // of the level in one decision; doubled: outruns the use that it follows
   fewer: 0.9, // of the level that was checked: other tasks; doubled: nothing is ever checked
   less: 0.95, // of the use that was checked: other tasks; doubled: the same
   proportional: 0.3 // of a proportional rise of use is the least that counts as one; doubled: noise ends following
@@ -238,7 +231,6 @@ export const elasticity = {
 /** Losses. Watched by backoff.test.ts. */
 export const backoff = {
   tolerated: 0.01, // of tasks; doubled: a service that refuses at its knee is overrun for longer
-  fewest: 2, // tasks that are no pattern yet; doubled: small services are overrun for longer
   errors: 1.5, // standard errors beyond what is put up with; doubled: losses go on for longer
   enough: 40, // tasks of a period without losses; doubled: a rare loss counts for longer
   longestPeriod: 5, // times the usual, to get there; doubled: the same
@@ -247,7 +239,6 @@ export const backoff = {
   few: 20, // tasks served; Little's law varies too much by fewer; doubled: cuts are smaller
   served: 0.97, // of what is being served is cut to; doubled: no cut
   deepest: 0.5, // of the level, at once; doubled: no cut
-  shallowest: 0.98, // of the level; doubled: no cut where few are lost
   fewerTasks: 0.5, // tasks, that few round to one less; doubled: one less of any number
   used: 0.95, // of the cap: less, and it is not what limits; doubled: never comes back
   firstWait: 4000, // ms before the first probe beyond the loss; doubled: fewer losses, later recovery

@@ -45,16 +45,11 @@ export const expectedCompletions = (duration: number, desired: number, every: nu
   duration > 0 ? desired * every / Math.max(duration, 1) : 0
 
 /**
- * Free slots, and the ones that completions will free: twice as many as expected, or as many while slots of rejected
- * tasks are cooling down. A service that refuses at once must not be asked again as fast as it refuses.
+ * While slots of rejected tasks cool down, the other free ones, and as many as completions will free: a service that
+ * refuses at once must not be asked again as fast as it refuses.
  */
-export const paceBound = (desired: number, current: number, cooling: number, expected: number): number => {
-  const free = Math.max(0, desired - current - cooling)
-  const { atOnce, expectedErrors, expectedTimes } = tuning
-  return free + (cooling > 0
-    ? Math.ceil(expected)
-    : Math.ceil(expectedTimes * expected + expectedErrors * Math.sqrt(expected)) + atOnce)
-}
+export const paceBound = (desired: number, current: number, cooling: number, expected: number): number =>
+  cooling > 0 ? Math.max(0, desired - current - cooling) + Math.ceil(expected) : Infinity
 
 /**
  * Starts that memory bears. Tasks are replaced that have ended, and somewhat more where fewer ran than are desired, so that

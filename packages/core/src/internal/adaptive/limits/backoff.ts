@@ -8,7 +8,6 @@
  * more served tasks than it has saved lost ones, so large a share of losses is put up with.
  */
 import { type Backoff, coolingSlots, type Losses, next } from "../model/losses.ts"
-import { clamp } from "../numbers.ts"
 import { backoff as tuning, tolerance, wait, waits } from "../tuning.ts"
 
 /** What there is to know of the pool when its losses are judged; `inFlight` is their mean, `current` their number now. */
@@ -37,7 +36,7 @@ export const judge = (losses: Losses, at: Circumstances): Losses => {
 
 /** More than is put up with, and more than chance would make of what is. */
 const isSignificant = ({ accepted, lost, served }: Losses): boolean =>
-  lost >= tuning.fewest && lost - tuning.errors * Math.sqrt(lost) > accepted * (lost + served)
+  lost - tuning.errors * Math.sqrt(lost) > accepted * (lost + served)
 
 const answer = (losses: Losses, at: Circumstances): Losses => {
   const share = losses.lost / (losses.lost + losses.served)
@@ -77,7 +76,7 @@ const cut = (share: number, losses: Losses, at: Circumstances): Backoff => {
   const { inFlight, least, level, now, time } = at
   const lostAt = Math.min(level, Math.max(1, inFlight))
   const served = tuning.served * servedConcurrency(losses, at)
-  const lower = clamp(served, tuning.deepest * lostAt, tuning.shallowest * lostAt)
+  const lower = Math.max(served, tuning.deepest * lostAt)
   const hasFailed = before !== null && hasProbed(before) && now - before.movedAt < wait(waits.failedProbe, time)
   return {
     cap: Math.max(least, Math.min(lower, lostAt - tuning.fewerTasks)),

@@ -12,14 +12,8 @@ import { clamp } from "../numbers.ts"
 import { resources as tuning } from "../tuning.ts"
 
 /** By what the tasks in flight may be multiplied until `own` use fills what others leave of the target. */
-const room = ({ load, own }: Use, target: number): number => {
-  const others = Math.max(0, load - own)
-  return clamp(
-    Math.max(target - others, tuning.fairShare * target) / own,
-    tuning.leastFactor,
-    tuning.mostFactor
-  )
-}
+const room = ({ load, own }: Use, target: number): number =>
+  Math.max(target - Math.max(0, load - own), tuning.fairShare * target) / own
 
 /**
  * The load to aim at. What a JavaScript thread leaves free of its time serves only that nothing waits for long, and
@@ -36,7 +30,7 @@ const isExhausted = ({ load, own }: Use, target: number): boolean =>
   load > tuning.exhausted && own > tuning.fairShare * target
 
 /** A tenth fewer; where tasks are few, so many fewer that it rounds to one less. */
-const fewer = (inFlight: number): number => Math.min(tuning.fewerShare * inFlight, inFlight - tuning.fewerTasks)
+const fewer = (inFlight: number): number => inFlight - Math.max(tuning.fewerShare * inFlight, tuning.fewerTasks)
 
 /**
  * The limit that one use sets, if it sets one. Where the pool has too little to do, what is in flight says nothing of what

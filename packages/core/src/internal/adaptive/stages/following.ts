@@ -16,12 +16,12 @@ export const step = (phase: Following, level: number, view: View): Verdict => {
   if ((limits[phase.signal] ?? Infinity) > tuning.muchMore * level) {
     return { ...most > tuning.muchMore * level ? growAnew(level) : settle(level, view), measurement: "void" }
   }
-  const check = checked(phase.check, level, phase.signal, view)
+  const check = checked(phase.check, phase.signal, view)
   if (check === undefined) return hold(phase.check?.inFlight ?? level)
   const slackFor = usedShare(view, phase.signal) < tuning.slack ? phase.slackFor + elapsed : 0
   if (slackFor > wait(waits.slack, time)) return hold(level)
   const room = most > (1 + tolerance.same) * level ? most - level : 0
-  const rise = Math.min(room * approach(elapsed, wait(waits.followUp, time)), tuning.mostRise * level)
+  const rise = room * approach(elapsed, wait(waits.followUp, time))
   return {
     phase: { ...phase, check, slackFor },
     level: level + rise,
@@ -31,11 +31,11 @@ export const step = (phase: Following, level: number, view: View): Verdict => {
 }
 
 /** The check to go on from, once there was time for use to answer to a growth worth judging; none, where it did not. */
-const checked = (check: Check | null, level: number, signal: string, view: View): Check | undefined => {
+const checked = (check: Check | null, signal: string, view: View): Check | undefined => {
   const { inFlight = 0, own: use = 0 } = view.model.uses[signal] ?? {}
-  const here: Check = { level, inFlight, use, age: 0 }
+  const here: Check = { inFlight, use, age: 0 }
   // Fewer tasks, or tasks that use less: what was checked tells nothing of these.
-  if (check === null || level < tuning.fewer * check.level || use < tuning.less * check.use) return here
+  if (check === null || inFlight < tuning.fewer * check.inFlight || use < tuning.less * check.use) return here
   const age = check.age + view.elapsed
   const growth = inFlight / Math.max(1, check.inFlight) - 1
   if (age <= wait(waits.check, view.time) || growth <= tolerance.near) return { ...check, age }

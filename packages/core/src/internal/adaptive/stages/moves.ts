@@ -13,7 +13,7 @@ import {
   tolerance
 } from "../tuning.ts"
 import { usedShare, type View } from "../view.ts"
-import { type Descending, following, type SlowStart, slowStart, type Steady, steady, type Verdict } from "./phases.ts"
+import { following, type SlowStart, slowStart, type Steady, steady, type Verdict } from "./phases.ts"
 
 /** Growth has ended: a resource that is used up is followed, anything else is probed around. */
 export const settle = (level: number, view: View): Verdict => {
@@ -52,20 +52,13 @@ export const growAnew = (level: number, known: ReadonlyArray<Reading> = []): Ver
   why: reasons.doubling
 })
 
-/** From a reading that may be of congestion to a level far below it, or below another center. */
-export const descendFrom = (
-  from: Reading,
-  view: View,
-  { above = null, center = from.concurrency, steps = 0 }: Partial<Descending> = {}
-): Verdict => ({
-  phase: { _tag: "Descending", from, above, center, steps, measurement: null },
-  level: farBelow(center, view),
+/** From a reading that may be of congestion to a level far below it; `above` is one that seemed too much, if there is. */
+export const descendFrom = (from: Reading, { least }: View, above: Reading | null = null): Verdict => ({
+  phase: { _tag: "Descending", from, above, measurement: null },
+  level: Math.max(least, Math.min(from.concurrency - 1, from.concurrency / descending.far)),
   measurement: "anew",
-  why: reasons.descending(center)
+  why: reasons.descending(from.concurrency)
 })
-
-export const farBelow = (center: number, { least }: View): number =>
-  Math.max(least, Math.min(center - 1, center / descending.far))
 
 /**
  * More has paid up to a limit, so that there is nothing to gain by trying soon, and the later the more often it has. The

@@ -25,21 +25,16 @@ export interface SlowStart {
 /**
  * - `from`: the reading that may be of congestion; a lower level is being measured.
  * - `above`: a reading of a level above it that seemed too much, if there is one.
- * - `center`: the level to return to if it was not.
- * - `steps`: how often fewer have helped so far.
  */
 export interface Descending {
   readonly _tag: "Descending"
   readonly from: Reading
   readonly above: Reading | null
-  readonly center: number
-  readonly steps: number
   readonly measurement: Measurement | null
 }
 
-/** Level, tasks in flight and use of the resource when the last step up was checked, and how long ago that was. */
+/** Tasks in flight and use of the resource when the last step up was checked, and how long ago that was. */
 export interface Check {
-  readonly level: number
   readonly inFlight: number
   readonly use: number
   readonly age: number

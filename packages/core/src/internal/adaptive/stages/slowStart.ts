@@ -28,5 +28,5 @@ const judge = (phase: SlowStart, reading: Reading, level: number, view: View): V
   // Where the first doubling was one too many already, the optimum may lie anywhere below.
   return lower.length > 1
     ? settle(landing(lower, reading), view)
-    : descendFrom(lower[0], view, { above: reading })
+    : descendFrom(lower[0], view, reading)
 }

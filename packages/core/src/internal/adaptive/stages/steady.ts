@@ -38,7 +38,7 @@ const follow = (phase: Steady, { elapsed, lowest, time }: View): Steady => {
 const judge = (phase: Steady, reading: Reading, view: View): Verdict => {
   const { center, isSurprised, position } = phase
   const surprise = surpriseOf(phase, reading, view)
-  if (isSurprised && surprise > 0) return descendFrom(reading, view, { center })
+  if (isSurprised && surprise > 0) return descendFrom(reading, view)
   if (isSurprised && surprise < 0) return growAnew(center)
   // Samples of the center alone tell no slope, so that they push out less of what does.
   const keeping = position === "Center" ? fitting.keeping : fitting.keepingOfProbe
