@@ -147,7 +147,8 @@ export interface Consumer {
  * **Details**
  *
  * - `withPermit`, `withPermits`: run an effect under the budget, as a consumer of share 1 that all such effects make up.
- * - `consumer`: a consumer of its own, for as long as the scope lasts.
+ * - `consumer`: a consumer of its own, for as long as the scope lasts. When that closes, effects that wait under it die and
+ *   say so; those that run go on.
  * - `configure`: changes the bounds at once, without interrupting anything; a refused change changes nothing.
  * - `state`: what it is doing, and who has what of it.
  *

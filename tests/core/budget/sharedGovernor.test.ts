@@ -411,6 +411,22 @@ describe("ConcurrencyGovernor, shared: effects", () => {
     }
   })
 
+  test("of a consumer whose scope closes: those that run may end, those that wait die and say so, now and later", function*() {
+    const governor = yield* fixedAt(1)
+    const scope = yield* Scope.make()
+    const consumer = yield* Scope.provide(governor.consumer(), scope)
+    const runs = yield* begin(consumer.withPermit(Effect.sleep("1 second")))
+    const waits = yield* begin(consumer.withPermits(3)(Effect.sleep("1 second")))
+    yield* Scope.close(scope, Exit.void)
+    yield* settled
+    assert.include(Cause.pretty(yield* causeOf(waits)), "the scope of this consumer has closed")
+    assert.isTrue(Cause.hasDies(yield* causeOf(yield* begin(consumer.withPermit(Effect.void)))))
+    yield* after("1 second")
+    yield* resultOf(runs)
+    assert.deepInclude(yield* governor.state, { inUse: 0, consumers: [] })
+    yield* resultOf(yield* begin(governor.withPermit(Effect.void)))
+  })
+
   test("that fail or die give their permits back", function*() {
     const governor = yield* fixedAt(2)
     const failed = yield* begin(governor.withPermits(2)(Effect.fail("failure")))
@@ -657,6 +673,22 @@ describe("ConcurrencyGovernor, shared: the policy", () => {
     const afterwards = observed.at(-1)?.completions.meanDuration ?? NaN
     // Unweighted, the mean would rise from 195 to about 400 milliseconds.
     assert.isBelow(afterwards / before, 1.4)
+  })
+
+  test("sees what the machine does now where consumers come and go", function*() {
+    const observed: Array<ScalingPolicy.Observation> = []
+    const governor = yield* governorOf({ desiredConcurrency: 4 }, scripted(observed, 4))
+    const stays = yield* busy(governor, { concurrencySettings: { maxConcurrency: 1 } }, "1 second")
+    yield* begin(stays.pool.run)
+    let duration = 100
+    const work = Effect.suspend(() => Effect.sleep(duration))
+    const comes = Effect.scoped(Effect.flatMap(governor.consumer(), (consumer) => consumer.withPermit(work)))
+    yield* begin(Effect.forever(comes))
+    yield* after("2 minutes")
+    duration = 400
+    yield* after("2 minutes")
+    // Most tasks that end take 400 milliseconds, and the others a second.
+    assert.isAbove(observed.at(-1)?.completions.meanDuration ?? NaN, 400)
   })
 
   test("is asked while something takes part, and at its pace for effects that come one by one", function*() {

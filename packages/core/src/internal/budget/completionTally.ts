@@ -14,6 +14,10 @@ export class CompletionTally {
   private durations = 0
   private squaredDurations = 0
 
+  get isEmpty(): boolean {
+    return this.served === 0 && this.others === 0
+  }
+
   /** Counts a task that succeeded and met no rate limit. */
   serve(duration: number): void {
     this.served++

@@ -73,9 +73,9 @@ export class BudgetConsumer implements Member, Borrower, Nested {
     this.name = name
     this.weight = weight
     this.own = own
-    this.ends = budget.window.add()
+    this.ends = budget.window.makeEnds()
     this.meter = own === undefined ? budget.window.meter : new ConcurrencyMeter(budget.now())
-    if (own === undefined) budget.join(this)
+    if (own === undefined) this.takePart()
   }
 
   /** Takes part for as long as a run does. */
@@ -267,7 +267,12 @@ export class BudgetConsumer implements Member, Borrower, Nested {
     this.isRetired = this.isAtOwnMaximum = false
     this.lender = lender
     this.stopHearing = lender?.tell(this) ?? (() => {})
-    if (this.own !== undefined) this.budget.join(this)
+    if (this.own !== undefined) this.takePart()
+  }
+
+  private takePart(): void {
+    this.budget.join(this)
+    this.budget.window.join(this.ends)
   }
 
   /** Takes part no longer. Call it when nothing is held. */
@@ -275,12 +280,9 @@ export class BudgetConsumer implements Member, Borrower, Nested {
     this.stopHearing()
     this.lender?.leave(this)
     this.lender = undefined
-    if (this.own !== undefined) this.budget.leave(this, now)
-  }
-
-  /** It will never take part again. */
-  forgetUnsafe(): void {
-    this.budget.window.remove(this.ends)
+    if (this.own === undefined) return
+    this.budget.leave(this, now)
+    this.budget.window.leave(this.ends)
   }
 
   readonly wake = (): void => this.dispatching.wake()

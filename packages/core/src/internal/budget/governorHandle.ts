@@ -1,6 +1,7 @@
 /**
  * The governor that a program holds: what it may read and do, over a budget that nobody outside can write to.
  */
+import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type {
@@ -40,7 +41,7 @@ export class GovernorHandle implements ConcurrencyGovernor {
     Effect.flatMap(readConsumer(options), (plan) =>
       Effect.acquireRelease(
         Effect.sync(() => new EffectConsumer(this.#shared.effectConsumer(plan))),
-        (consumer) => Effect.sync(() => consumer.forget())
+        (consumer) => Effect.sync(() => consumer.close())
       ))
 
   readonly configure = (change: Partial<ConcurrencySettings>): Effect.Effect<void, InvalidOptionsError> =>
@@ -79,10 +80,14 @@ class EffectConsumer implements Consumer {
 
   readonly state: Effect.Effect<ConsumerState> = Effect.sync(() => stateOf(this.#consumer))
 
-  forget(): void {
-    this.#consumer.forgetUnsafe()
+  close(): void {
+    this.#queue.close(closed)
   }
 }
+
+const closed = Cause.die(
+  new Error("the scope of this consumer has closed: keep it open for as long as effects run under it")
+)
 
 export const stateOf = (consumer: BudgetConsumer): ConsumerState => ({
   name: consumer.name,

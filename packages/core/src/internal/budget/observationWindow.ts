@@ -25,6 +25,10 @@ export class Ends {
     else tally.count(outcome, wasRejected)
   }
 
+  get isEmpty(): boolean {
+    return this.earlier.isEmpty && this.fresh.isEmpty
+  }
+
   all(): CompletionStats {
     return sumOf(this.earlier, this.fresh).stats()
   }
@@ -48,9 +52,10 @@ export class Ends {
 
 export class ObservationWindow {
   readonly meter: ConcurrencyMeter
+  /** Those that take part, and the one in place of those that have left where there are any. */
   private readonly consumers = new Set<Ends>()
-  /** What ended of consumers that have left. */
-  private left: Ends | undefined
+  /** What ended of consumers that have left, of all together. */
+  private readonly left: Ends
   private readonly mix = new TaskMix<Ends>()
   private freshSince: number
   private since: ConcurrencyTotals
@@ -59,21 +64,27 @@ export class ObservationWindow {
     this.meter = new ConcurrencyMeter(now)
     this.since = this.meter.totals(now)
     this.freshSince = now
+    this.left = new Ends(now)
   }
 
-  /** Observes what ends of one more consumer. */
-  add(): Ends {
-    const ends = new Ends(this.freshSince)
+  /** The ends of one more consumer, which are observed while it takes part. */
+  makeEnds(): Ends {
+    return new Ends(this.freshSince)
+  }
+
+  /** A consumer takes part from now on. */
+  join(ends: Ends): void {
+    ends.freshSince = this.freshSince
     this.consumers.add(ends)
-    return ends
   }
 
-  /** A consumer has left. */
-  remove(ends: Ends): void {
+  /** It does no longer: what has ended of it counts all the same. */
+  leave(ends: Ends): void {
     this.consumers.delete(ends)
-    this.mix.forget(ends)
-    if (this.left === undefined) this.consumers.add(this.left = new Ends(this.freshSince))
+    if (ends.isEmpty) return
     ends.addTo(this.left)
+    ends.clear()
+    this.consumers.add(this.left)
   }
 
   /** What was fresh until now is not any more: the concurrency that is desired has changed. */
@@ -98,8 +109,7 @@ export class ObservationWindow {
   clear(now: number): void {
     this.since = this.meter.totals(now)
     for (const ends of this.consumers) ends.clear()
-    if (this.left !== undefined) this.consumers.delete(this.left)
-    this.left = undefined
+    this.consumers.delete(this.left)
   }
 }
 

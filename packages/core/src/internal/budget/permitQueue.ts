@@ -32,6 +32,8 @@ export class PermitQueue {
   /** Effects that run or wait. */
   inUse = 0
   private hasTurn = false
+  /** Where it is closed: what becomes of whatever asks for permits. */
+  private closed: Cause.Cause<never> | undefined
 
   constructor(host: PermitQueueHost) {
     this.host = host
@@ -63,6 +65,7 @@ export class PermitQueue {
 
   private acquire(permits: number, outer: TaskHandle | undefined): Effect.Effect<Request> {
     return Effect.callback<Request>((resume) => {
+      if (this.closed !== undefined) return resume(Effect.failCause(this.closed))
       const { budget } = this.consumer
       const request = new Request(permits, new Holding(budget, permits), outer, holdingOf(outer, budget))
       request.start = () => resume(Effect.succeed(request))
@@ -97,8 +100,9 @@ export class PermitQueue {
     this.nested.add(request)
   }
 
-  /** Ends whatever waits. */
-  refuseAll(cause: Cause.Cause<never>): void {
+  /** Ends whatever waits, now and later. */
+  close(cause: Cause.Cause<never>): void {
+    this.closed = cause
     for (const request of this.waiting) {
       this.forget(request)
       request.refuse(cause)

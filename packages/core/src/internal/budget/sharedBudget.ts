@@ -127,7 +127,7 @@ export class SharedBudget {
     if (this.ended !== undefined) return
     this.ended = cause
     Deferred.doneUnsafe(this.failure, Effect.failCause(cause))
-    for (const queue of this.queues) queue.refuseAll(cause)
+    for (const queue of this.queues) queue.close(cause)
   }
 }
 

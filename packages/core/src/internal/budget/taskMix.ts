@@ -9,6 +9,8 @@ import type { CompletionStats } from "../../ScalingPolicy.ts"
 
 /** Milliseconds in which what is known of the mix loses most of its weight. */
 const memory = 60_000
+/** A kind of which nothing can end any more is forgotten when its share is smaller. */
+const leastShare = 0.001
 
 interface Kind {
   share: number
@@ -19,21 +21,19 @@ interface Kind {
 export class TaskMix<Key> {
   private readonly kinds = new Map<Key, Kind>()
 
-  forget(key: Key): void {
-    this.kinds.delete(key)
-  }
-
   /** Takes note of what ended in the last `elapsed` milliseconds. */
   learn(ends: ReadonlyMap<Key, CompletionStats>, elapsed: number): void {
     const total = sum(ends.values(), servedOf)
     if (total === 0) return
     const weight = 1 - Math.exp(-elapsed / memory)
+    for (const kind of this.kinds.values()) kind.share -= weight * kind.share
     for (const [key, stats] of ends) {
       const share = servedOf(stats) / total
       const kind = this.kinds.get(key)
-      if (kind !== undefined) kind.share += weight * (share - kind.share)
+      if (kind !== undefined) kind.share += weight * share
       else if (share > 0) this.kinds.set(key, { share, mean: 0, variance: 0 })
     }
+    for (const [key, { share }] of this.kinds) if (share < leastShare && !ends.has(key)) this.kinds.delete(key)
   }
 
   /** Sums of counts, and the mean and variance of durations as if the mix were the usual one. */
