@@ -67,6 +67,16 @@ const cases: { readonly [Tag in PoolState.Blocker["_tag"]]: readonly [PoolState.
 }
 
 describe("reasons", () => {
+  it("of an overload that has outlasted the load say for how much of the time it lasted", () => {
+    const calm = { ...memory, load: 0.62, actualRatio: 0.45, limitRatio: 0.2 }
+    assert.strictEqual(
+      words({ ...facts, signals: [calm] }, { _tag: "Overloaded", signals: ["memory"] }, since),
+      "Nothing has started for 12 s because memory is overloaded: memory 20.3 of 22.4 GiB (cgroup /x), 62 % where 90 % " +
+        "is the target, overloaded for 45 % of the last seconds where 20 % is allowed. 12 tasks go on; more start when " +
+        "the load has fallen."
+    )
+  })
+
   it("are one plain sentence each, for every blocker there is", () => {
     assert.sameMembers([...blockers], Object.keys(cases))
     const sentences = Object.fromEntries(

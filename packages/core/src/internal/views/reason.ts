@@ -137,10 +137,19 @@ const atDesired = (facts: Facts, held: string): string => {
 }
 
 /** `memory 20.3 of 22.4 GiB (cgroup /x), 91 % where 90 % is the target`. */
-export const reading = ({ load, measure, name, target }: SignalReading): string => {
+export const reading = (signal: SignalReading): string => {
+  const { load, measure, name, target } = signal
   const amount = measure === undefined ? "" : ` ${format.measure(measure)},`
-  return `${name}${amount} ${format.percent(load)} where ${format.percent(target)} is the target`
+  return `${name}${amount} ${format.percent(load)} where ${format.percent(target)} is the target${outlasting(signal)}`
 }
+
+/** A verdict is on a window of time: without this, an overload whose load has just fallen would look like a mistake. */
+const outlasting = ({ actualRatio, isOverloaded, limitRatio, load, target }: SignalReading): string =>
+  isOverloaded && load <= target && actualRatio > limitRatio
+    ? `, overloaded for ${format.percent(actualRatio)} of the last seconds where ${
+      format.percent(limitRatio)
+    } is allowed`
+    : ""
 
 /** A decision of the policy, such as `14 tasks are desired in place of 12: …`. */
 export const decision = ({ from, reason, to }: DecisionRecord): string =>
