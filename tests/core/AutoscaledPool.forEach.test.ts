@@ -209,6 +209,22 @@ describe("AutoscaledPool.forEach", () => {
     assert.strictEqual(tally.succeeded, 2)
   })
 
+  test("an iterator that was used up is not closed, as by a loop over it", function*() {
+    let given = 0
+    let closed = 0
+    const items: Iterable<number> = {
+      [Symbol.iterator]: () => ({
+        next: () => given < 3 ? { value: given++ } : { value: undefined, done: true },
+        return: () => {
+          closed++
+          return { value: undefined, done: true }
+        }
+      })
+    }
+    assert.deepStrictEqual(yield* AutoscaledPool.forEach(items, (n) => Effect.succeed(n)), [0, 1, 2])
+    assert.strictEqual(closed, 0)
+  })
+
   test("a generator that was not used up is closed when a failure ends the run", function*() {
     let closed = 0
     const pages = function*() {

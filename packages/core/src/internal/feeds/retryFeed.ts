@@ -33,7 +33,7 @@ type Step = (error: unknown) => Pull.Pull<readonly [unknown, Duration.Duration],
 export type RetrySchedule = Schedule.Schedule<unknown, unknown, unknown, unknown>
 
 /** How many items may wait for their next try before no others are looked for. */
-export const mostDelayed = 1_000
+const mostDelayed = 1_000
 
 export class RetryFeed<A> implements Feed<Tried<A>> {
   item!: Tried<A>

@@ -82,7 +82,6 @@ export class SignalWindow {
 
   private forgetBefore(from: number): void {
     const kept = this.snapshots.findIndex(({ at }) => at >= from)
-    if (kept > 0) this.snapshots.splice(0, kept)
-    else if (kept < 0) this.snapshots = this.snapshots.slice(-1)
+    if (kept > 0) this.snapshots.splice(0, kept) // where all are older, the last one is still the latest there is
   }
 }

@@ -41,7 +41,7 @@ const bytes = (used: number, limit: number): string => {
 }
 
 /** `20.3 GiB`. What a signal reports may be no number of bytes at all. */
-export const byteSize = (value: number): string => {
+const byteSize = (value: number): string => {
   if (Number.isNaN(value)) return unknown
   if (value === Infinity) return unlimited
   const whole = Math.min(Math.max(0, Math.round(value)), Number.MAX_SAFE_INTEGER)

@@ -14,7 +14,7 @@ import type { Group, Hierarchy } from "./cgroup.ts"
 /** A positive number of bytes; `max` is no limit. Version 1 says "no limit" with a number larger than any memory. */
 export const parseLimit: Parser<number> = (text) => text.trim() === "max" ? Infinity : positive(parseBytes(text))
 
-export const parseBytes: Parser<number> = (text) => /^\s*\d+\s*$/.test(text) ? Number(text) : undefined
+const parseBytes: Parser<number> = (text) => /^\s*\d+\s*$/.test(text) ? Number(text) : undefined
 
 const positive = (value: number | undefined): number | undefined => value === 0 ? undefined : value
 

@@ -22,7 +22,7 @@ const administrates = 1n << 21n
 const raisesLimits = 1n << 24n
 
 /** /proc/<pid>/status. */
-export const parseOwner: Parser<Owner> = (text) => {
+const parseOwner: Parser<Owner> = (text) => {
   const user = /^Uid:\s+(\d+)/m.exec(text)?.[1]
   if (user === undefined) return undefined
   const capabilities = BigInt(`0x${/^CapEff:\s+([0-9a-f]+)$/m.exec(text)?.[1] ?? "0"}`)
