@@ -244,6 +244,20 @@ describe("memory", () => {
       }
     })
 
+    it("that tasks which started account for by any shape, though what those that ended had is given back late", () => {
+      const running = (beat: number) => [
+        ...steady(40, 1500),
+        ...(beat % 8 < 6 ? ages(10, () => 245 + 250 * (beat % 8)) : [])
+      ]
+      const used = (beat: number) => 0.1 + 0.01 * Math.max(running(beat).length, running(beat - 1).length)
+      const proceed = (model: memory.MemoryModel, beat: number) => next(model, used(beat), running(beat), known(1500))
+      let model = idle
+      for (let beat = 8; beat < 400; beat++) model = proceed(model, beat)
+      assert.strictEqual(model.seen?.lag, 1000)
+      assert.approximately(proceed(model, 400).own - model.own, 0.1, 1e-9)
+      assert.approximately(proceed(model, 400).rise, 0, 1e-6)
+    })
+
     it("whatever has started where tasks differ so much that it may be the first sign of dearer ones", () => {
       const model = straying()
       const after = next(model, 0.9, [...steady(20, 2000), ...ages(10, () => 245)], known(2000))

@@ -148,7 +148,7 @@ const measure = (
   })
   const [seen] = plausible(candidates).slice(-1)
   const lasting = own - garbageOf(seen, own - base, seen.present, model.remains.left)
-  const rise = perMillisecond(lasting - model.own, elapsed) - explained(model.seen, seen, elapsed)
+  const rise = perMillisecond(lasting - model.own, elapsed) - explained(model.candidates, candidates, elapsed)
   const isShown = model.isShown || own - base > tuning.showing
   const abating = model.rise * (1 - approach(elapsed, tuning.abatement))
   return {
@@ -236,13 +236,15 @@ const see = (
 }
 
 /**
- * The rise that more or older tasks account for, as far as what a task uses is known: where tasks differ much, a rise may
- * as well be the first sign of dearer ones.
+ * The rise that more or older tasks account for, by the shape that expects most of it: a rise is no news that follows from
+ * any of them. Where tasks differ much, a rise may as well be the first sign of dearer ones.
  */
-const explained = (before: Seen | null, seen: Seen, elapsed: number): number => {
-  if (before === null || elapsed === 0) return 0
-  const trust = clamp((tuning.differing - Math.sqrt(strayness(seen))) / tuning.differingWidth, 0, 1)
-  return trust * Math.max(0, seen.present - before.present) * seen.perTask / seen.usual / elapsed
+const explained = (before: ReadonlyArray<Seen>, after: ReadonlyArray<Seen>, elapsed: number): number =>
+  elapsed === 0 ? 0 : Math.max(0, ...after.map((seen, i) => i in before ? expected(before[i], seen) : 0)) / elapsed
+
+const expected = (before: Seen, after: Seen): number => {
+  const trust = clamp((tuning.differing - Math.sqrt(strayness(after))) / tuning.differingWidth, 0, 1)
+  return trust * Math.max(0, after.present - before.present) * after.perTask / after.usual
 }
 
 /**
