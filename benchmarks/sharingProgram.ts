@@ -1,10 +1,10 @@
 /**
  * Adaptive pools of equal work under one governor, in a process of its own: `sharingProgram.ts POOLS SECONDS`. Each task
- * holds 20 MB of touched memory for a second, under a limit of 512 MiB for the process, which so is what binds.
+ * holds 40 MB of touched memory for one to two seconds, under a limit of 1 GiB for the process, which so is what binds.
  */
 import { AutoscaledPool, ConcurrencyGovernor, ScalingPolicy, TaskSource } from "@autoscaled-pool/core"
 import { NodeSystemStatus } from "@autoscaled-pool/platform-node"
-import { Effect } from "effect"
+import { Effect, Random } from "effect"
 
 /** What the pools did, and the most memory that the process had, in MB. */
 export interface Shared {
@@ -13,9 +13,10 @@ export interface Shared {
   readonly peakMemory: number
 }
 
-const bytes = 20_000_000
+// The C library keeps freed blocks of less than 32 MiB, in an order that is chance: a run would tell of that instead.
+const bytes = 40_000_000
 const page = 4096
-const limit = 2 ** 29
+const limit = 2 ** 30
 
 const touched = () => {
   const held = new ArrayBuffer(bytes)
@@ -28,7 +29,7 @@ const free = (held: ArrayBuffer) => void held.transfer(0)
 
 const hold = Effect.acquireUseRelease(
   Effect.sync(touched),
-  () => Effect.sleep(1_000),
+  () => Effect.flatMap(Random.nextBetween(1_000, 2_000), (millis) => Effect.sleep(millis)),
   (held) => Effect.sync(() => free(held))
 )
 
