@@ -73,9 +73,9 @@ const parts: ReadonlyArray<Change> = [
   { name: "losses: larger probes", file: "limits/backoff.ts", from: "2 * step", to: "1" },
   {
     name: "cold start: memory alone",
-    file: "stages/coldStart.ts",
-    from: "urgent.concurrency",
-    to: "view.lowest.concurrency"
+    file: "view.ts",
+    from: "tasks.areKnown(model.tasks) ? () => true : isUrgent",
+    to: "() => true"
   },
   {
     name: "slow start: measures while it comes down",

@@ -180,7 +180,6 @@ export const viewOf = (options: Partial<View> = {}): View => ({
   model: initialModel,
   limits: {},
   lowest: { name: "maxConcurrency", concurrency: 200 },
-  urgent: { name: "maxConcurrency", concurrency: 200 },
   least: 1,
   ...options
 })

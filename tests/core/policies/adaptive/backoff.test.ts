@@ -4,7 +4,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as backoff from "../../../../packages/core/src/internal/adaptive/limits/backoff.ts"
 import * as losses from "../../../../packages/core/src/internal/adaptive/model/losses.ts"
-import { between, stats } from "../support.ts"
+import { between, observation, stats } from "../support.ts"
 
 interface Round {
   readonly served?: number
@@ -37,7 +37,11 @@ const run = (rounds: ReadonlyArray<Round>, from = losses.initial, start = 0) => 
     const count = served + rejected + timedOut
     const completions = stats(count, { rejections: rejected, timeouts: timedOut, meanDuration: served > 0 ? 300 : 0 })
     const counted = losses.observe(state, completions, now, 300)
-    const [verdict, next] = judged(counted, { now, time: 300, inFlight, current: inFlight, level, least: 1 })
+    const [verdict, next] = judged(counted, {
+      ...observation({ now, meanConcurrency: inFlight, current: inFlight }),
+      time: 300,
+      level
+    })
     state = next
     verdicts.push(verdict)
   })
@@ -92,7 +96,7 @@ describe("losses", () => {
     let state = ended(first.state, 10, 6, 750)
     for (const now of [750, 1000, 1250, 1500]) {
       if (now > 750) state = ended(state, 20, 0, now)
-      const at = { now, time: 300, inFlight: 23, current: 23, level: 23, least: 1 }
+      const at = { ...observation({ now, meanConcurrency: 23, current: 23 }), time: 300, level: 23 }
       const [verdict, next] = judged(state, at)
       assert.notStrictEqual(verdict, "Cut")
       state = next

@@ -44,7 +44,7 @@ describe("guards", () => {
     const held = said(lowered("memory"))
     assert.deepInclude(held?.phase, { _tag: "Steady", isHeld: true, center: held?.level ?? NaN })
     assert.deepStrictEqual(
-      said(viewOf({ urgent: { name: "memory", concurrency: 10 } }), coldStart)?.phase,
+      said(viewOf({ lowest: { name: "memory", concurrency: 10 } }), coldStart)?.phase,
       coldStart
     )
   })

@@ -7,7 +7,7 @@ import { reasons } from "./reasons.ts"
 import { following, type Phase, slowStart, steady, type Verdict } from "./stages/phases.ts"
 import * as slowStarting from "./stages/slowStart.ts"
 import { tolerance, wait, waits } from "./tuning.ts"
-import { bindingIn, type View } from "./view.ts"
+import type { View } from "./view.ts"
 
 export type Guard = (phase: Phase, level: number, view: View) => Verdict | undefined
 
@@ -22,8 +22,7 @@ const lost: Guard = (phase, level, { haveLossesMoved, model: { losses: { backoff
 
 /** A limit lies below the level. Memory and losses cannot wait; of others it shows only as tasks end that they suffice. */
 const exceeded: Guard = (phase, level, view) => {
-  const { elapsed, time } = view
-  const bound = bindingIn(phase, view)
+  const { elapsed, lowest: bound, time } = view
   if (bound.concurrency >= (1 - tolerance.same) * level) return undefined
   const patience = wait(isUrgent(bound) ? waits.comeDownUrgently : waits.comeDown, time)
   const lower = level + (bound.concurrency - level) * approach(elapsed, patience)

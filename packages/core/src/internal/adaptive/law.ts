@@ -1,7 +1,7 @@
 /**
  * The whole law. Each decision goes through the same five steps: observe -> limits -> guards -> stage -> admit.
  *
- *                  some tasks have ended             throughput no longer follows
+ *                   a few tasks run                  throughput no longer follows
  *      ColdStart ----------------------> SlowStart -----------------------------> Steady
  *                                         ^ ^  |                                   |  ^
  *                   fewer were no better  | |  | a resource is used up             |  | use did not follow tasks,
@@ -39,7 +39,8 @@ export const decide = (
   const { currentInfo: { isStale }, now, settings } = observation
   const elapsed = before.at === null ? 0 : Math.max(0, now - before.at)
   const observed = model.observe(before.model, observation, elapsed, Math.max(0, elapsed - parameters.every))
-  const known = { ...observed, losses: judgeLosses(observed, before.level, observation) }
+  const { losses, tasks: { duration: time } } = observed
+  const known = { ...observed, losses: backoff.judge(losses, { ...observation, level: before.level, time }) }
   const view = look(parameters, before, known, observation, elapsed)
   const verdict = judge(before.phase, before.level, view)
   const wanted = clamp(verdict.level, settings.minConcurrency, settings.maxConcurrency)
@@ -48,20 +49,6 @@ export const decide = (
   const desired = clampInto(settings, Math.round(level))
   return [admit(parameters, view, verdict, isStale ? Math.min(desired, observation.desired) : desired), state]
 }
-
-const judgeLosses = (
-  { losses, tasks }: model.Model,
-  level: number,
-  { current, meanConcurrency, now, settings }: Observation
-) =>
-  backoff.judge(losses, {
-    now,
-    time: tasks.duration,
-    inFlight: meanConcurrency,
-    current,
-    level,
-    least: settings.minConcurrency
-  })
 
 /** The first guard that has something to say, or the stage. */
 const judge = (phase: Phase, level: number, view: View): Verdict => {

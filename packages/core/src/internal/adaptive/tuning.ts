@@ -26,7 +26,6 @@ export const wait = ({ least, most, tasks }: Wait, time: number): number =>
  */
 export const waits = {
   coldRaise: { tasks: 1, least: 500, most: 5000 }, // between two raises while nothing is known: two samples of memory
-  firstReading: { tasks: 1, least: 500, most: Infinity }, // the first tasks, which all began together
   firstSettling: { tasks: 1, least: 0, most: 40_000 }, // until all that runs has begun at this level
   settling: { tasks: 0.85, least: 0, most: 40_000 }, // the same while doubling: half of what runs is new at once
   leastGrowth: { tasks: 0.5, least: 500, most: 40_000 }, // a measurement while doubling: differences are large
@@ -149,7 +148,6 @@ export const admission = {
 export const coldStart = {
   first: 2, // tasks; doubled: more is risked on tasks of unknown cost
   least: 8, // tasks to judge by, whatever the start value; doubled: more than may run
-  outlasting: 1.75, // times the mean of those that ended; older ones are no exception; doubled: means of the short ones
   most: 10, // tasks that may run before anything is known; doubled: kills where tasks are dear
   growth: 2 // times; doubled: memory is seen two steps late
 } as const
@@ -206,7 +204,6 @@ export const steady = {
   more: 1.2, // times up; doubled: jumps past knees
   fewer: [1.15, 1.3, 1.6], // times down: the first, the second and later moves; doubled: one false move costs much
   firmly: 4, // times as long to hold below a limit of memory; doubled: a knee below it is found later
-  mostTimes: 4, // times as long to hold where more has paid so often; doubled: the same
   muchMore: 1.6, // times; so much more room is explored, not followed; doubled: climbs blindly
   mostRise: 0.25, // of the center in one decision; doubled: hardly anything
   fewestCounted: 15, // tasks that a distance is reckoned by; doubled: nearer probes of few tasks tell less

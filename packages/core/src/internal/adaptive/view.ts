@@ -6,7 +6,6 @@ import { type Bound, isUrgent, type Limits, limitsOf, lowest } from "./limits/li
 import { hiddenFor } from "./model/memory.ts"
 import type { Model } from "./model/model.ts"
 import * as tasks from "./model/tasks.ts"
-import type { Phase } from "./stages/phases.ts"
 import type { Parameters, State } from "./state.ts"
 import { saturated, shaken } from "./tuning.ts"
 
@@ -18,7 +17,8 @@ import { saturated, shaken } from "./tuning.ts"
  * - `isSaturated`: whether the limit was made use of for most of the time.
  * - `haveLossesMoved`: whether the limit of losses is another than it was.
  * - `limits`: the concurrency that each signal and losses allow.
- * - `lowest`, `urgent`: the lowest of these and the maximum, of all and of those that cannot wait.
+ * - `lowest`: the lowest of these that count, and the maximum. The first tasks all are at their first step: what they use
+ *   says little of what a task uses, so that of the limits only those count that cannot wait.
  */
 export interface View {
   readonly elapsed: number
@@ -34,7 +34,6 @@ export interface View {
   readonly model: Model
   readonly limits: Limits
   readonly lowest: Bound
-  readonly urgent: Bound
   readonly least: number
 }
 
@@ -63,14 +62,10 @@ export const look = (
     observation,
     model,
     limits,
-    lowest: lowest(limits, maxConcurrency, () => true),
-    urgent: lowest(limits, maxConcurrency, isUrgent),
+    lowest: lowest(limits, maxConcurrency, tasks.areKnown(model.tasks) ? () => true : isUrgent),
     least: minConcurrency
   }
 }
-
-/** What limits. The first tasks all are at their first step: what they use says little of what a task uses. */
-export const bindingIn = ({ _tag }: Phase, { lowest, urgent }: View): Bound => _tag === "ColdStart" ? urgent : lowest
 
 /** Use of a resource by all, as a share of its target. */
 export const usedShare = ({ model, observation }: View, name: string): number =>

@@ -13,13 +13,12 @@ import { labels, reasons } from "../reasons.ts"
 import type { Verdict } from "../stages/phases.ts"
 import type { Parameters } from "../state.ts"
 import { admission as tuning, tolerance } from "../tuning.ts"
-import { bindingIn, type View } from "../view.ts"
+import type { View } from "../view.ts"
 import { peak } from "./foresight.ts"
 import { memoryBound } from "./memory.ts"
 
 export const admit = (parameters: Parameters, view: View, verdict: Verdict, desired: number): ScalingDecision => {
-  const { limits, model, observation: { current, currentInfo: { signals } } } = view
-  const bound = bindingIn(verdict.phase, view)
+  const { limits, lowest: bound, model, observation: { current, currentInfo: { signals } } } = view
   const expected = expectedCompletions(model.tasks.duration, desired, parameters.every)
   const fits = startsByMemory(parameters, view, desired, expected)
   const allowance = Math.min(fits, paceBound(desired, current, coolingSlots(model.losses), expected))

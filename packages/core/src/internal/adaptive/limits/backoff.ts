@@ -7,17 +7,14 @@
  * Not every loss is one of concurrency: a service may fail a part of all calls, and no cut cures that. Where a cut has cost
  * more served tasks than it has saved lost ones, so large a share of losses is put up with.
  */
+import type { Observation } from "../../../ScalingPolicy.ts"
 import { type Backoff, coolingSlots, type Losses, next } from "../model/losses.ts"
 import { backoff as tuning, tolerance, wait, waits } from "../tuning.ts"
 
-/** What there is to know of the pool when its losses are judged; `inFlight` is their mean, `current` their number now. */
-export interface Circumstances {
-  readonly now: number
-  readonly time: number
-  readonly inFlight: number
-  readonly current: number
+/** What there is to know of the pool when its losses are judged; `time` is a task's duration. */
+export interface Circumstances extends Pick<Observation, "now" | "current" | "meanConcurrency" | "settings"> {
   readonly level: number
-  readonly least: number
+  readonly time: number
 }
 
 /** Judges a period that is long enough: what is known from then on. */
@@ -51,7 +48,7 @@ const hasProbed = ({ cutAt, movedAt }: Backoff): boolean => movedAt > cutAt
  * Whether the last cut has cost more served tasks than it has saved lost ones, so that another one would, too. With the
  * share `s` of losses and its elasticity `e` to concurrency, `n (1 - 2 s)` falls with `n` where `2 s e < 1 - 2 s`.
  */
-const isInVain = (before: Backoff | null, share: number, { inFlight }: Circumstances): boolean => {
+const isInVain = (before: Backoff | null, share: number, { meanConcurrency: inFlight }: Circumstances): boolean => {
   if (before === null || hasProbed(before) || share > tuning.worst) return false
   const fewer = before.lostAt / inFlight
   const elasticity = Math.log(before.share / share) / Math.log(fewer)
@@ -64,7 +61,7 @@ const isInVain = (before: Backoff | null, share: number, { inFlight }: Circumsta
  */
 const servedConcurrency = (
   { lost, rejected, served, since, taskTime }: Losses,
-  { current, inFlight, now }: Circumstances
+  { current, meanConcurrency: inFlight, now }: Circumstances
 ): number => {
   const trust = served / (served + tuning.few)
   const share = rejected > lost / 2 ? Math.min(inFlight, current) : inFlight * served / (served + lost)
@@ -73,13 +70,13 @@ const servedConcurrency = (
 
 const cut = (share: number, losses: Losses, at: Circumstances): Backoff => {
   const { backoff: before } = losses
-  const { inFlight, least, level, now, time } = at
+  const { level, meanConcurrency: inFlight, now, settings, time } = at
   const lostAt = Math.min(level, Math.max(1, inFlight))
   const served = tuning.served * servedConcurrency(losses, at)
   const lower = Math.max(served, tuning.deepest * lostAt)
   const hasFailed = before !== null && hasProbed(before) && now - before.movedAt < wait(waits.failedProbe, time)
   return {
-    cap: Math.max(least, Math.min(lower, lostAt - tuning.fewerTasks)),
+    cap: Math.max(settings.minConcurrency, Math.min(lower, lostAt - tuning.fewerTasks)),
     lostAt,
     share,
     cutAt: now,
@@ -94,7 +91,11 @@ const isBelowLoss = ({ cap, lostAt }: Backoff): boolean =>
   cap < tuning.belowLoss * lostAt && Math.round(cap + 1) < lostAt
 
 /** Whether the cap is what limits, and not what there is to do or another part of the law, and has for long enough. */
-const isDue = (backoff: Backoff, losses: Losses, { inFlight, level, now, time }: Circumstances): boolean => {
+const isDue = (
+  backoff: Backoff,
+  losses: Losses,
+  { level, meanConcurrency: inFlight, now, time }: Circumstances
+): boolean => {
   const isUsed = level >= tuning.used * backoff.cap &&
     inFlight + coolingSlots(losses) >= (1 - tolerance.near) * Math.floor(level)
   return isUsed && now - backoff.movedAt >= pause(backoff, time)

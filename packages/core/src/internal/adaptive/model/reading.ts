@@ -71,10 +71,6 @@ export const perCompletion = ({ count, taskTime }: Measurement): number => taskT
 export const balanced = ({ count, durations, taskTime }: Measurement): number =>
   Math.sqrt((durations / count) * (taskTime / count))
 
-/** What an unfinished measurement says by the tasks that ended in it alone. */
-export const byEnded = (measurement: Measurement): Reading =>
-  readingOf(measurement, ({ count, durations }) => durations / count)
-
 /** Tasks per millisecond by Little's law, which is steadier than a count of completions. */
 export const throughput = ({ concurrency, duration }: Reading): number => concurrency / duration
 

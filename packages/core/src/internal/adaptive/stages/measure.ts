@@ -17,13 +17,13 @@ import type { View } from "../view.ts"
 import type { Descending, SlowStart, Steady, Verdict } from "./phases.ts"
 
 /**
- * While doubling: differences are large, so short measurements do. The first is of tasks that all began together. What
- * the tasks use must have become visible too, for which `hidden` milliseconds pass. Where the event loop is blocked, tasks
- * end together, so that only the whole time of a task tells how many do.
+ * While doubling: differences are large, so short measurements do. The first level has been in force already, but is of
+ * tasks that all began together. What tasks use must have become visible too, for which `hidden` milliseconds pass. Where
+ * tasks end together, as they do where the event loop is blocked, only the whole time of a task tells how many do.
  */
 export const planOfGrowth = ({ hidden, isShaken, time, variation }: View, isFirst: boolean): Plan => ({
-  settle: Math.max(hidden, wait(isFirst ? waits.firstSettling : waits.settling, time)),
-  least: wait(isShaken ? waits.leastProbe : waits.leastGrowth, time),
+  settle: Math.max(hidden, isFirst ? 0 : wait(waits.settling, time)),
+  least: wait(isFirst || isShaken ? waits.leastProbe : waits.leastGrowth, time),
   most: wait(waits.mostGrowth, time),
   enough: clamp(tuning.perVariance * variation ** 2, tuning.fewestGrowth, tuning.mostGrowth),
   durationOf: isFirst ? perCompletion : balanced

@@ -61,12 +61,12 @@ export const descendFrom = (from: Reading, { least }: View, above: Reading | nul
 })
 
 /**
- * More has paid up to a limit, so that there is nothing to gain by trying soon, and the later the more often it has. The
- * limit of memory wavers least of all, and what a try below it frees has to be got from the system again.
+ * More has paid up to a limit, so that there is nothing to gain by trying soon. The limit of memory wavers least of all, and
+ * what a try below it frees has to be got from the system again.
  */
 export const prove = (phase: Steady, { lowest, time }: View): Steady => {
   const interval = longestHold(time)
-  const times = (lowest.name === "memory" ? tuning.firmly : 1) * clamp(phase.ups, 1, tuning.mostTimes)
+  const times = lowest.name === "memory" ? tuning.firmly : 1
   return { ...phase, hold: Math.round(times * interval), interval }
 }
 

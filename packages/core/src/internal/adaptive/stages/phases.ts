@@ -5,10 +5,8 @@ import type { Sample } from "../model/elasticity.ts"
 import type { Measurement, Reading } from "../model/reading.ts"
 import { steady as tuning } from "../tuning.ts"
 
-/** `measurement`: of the level that no more may run than while nothing is known. */
 export interface ColdStart {
   readonly _tag: "ColdStart"
-  readonly measurement: Measurement | null
 }
 
 /**
@@ -54,7 +52,7 @@ export interface Following {
 /**
  * - `center`: the level around which is probed; `position`: which side of it is being measured.
  * - `hold`, `interval`: readings still to wait at the center, and how many to wait after the next undecided probe.
- * - `ups`, `downs`: moves in one direction so far.
+ * - `downs`: moves down in a row so far.
  * - `isSurprised`: whether the last reading was one that the samples did not foretell.
  * - `isHeld`: whether more gained throughput when it was tried last, so that only a limit stands in the way.
  * - `samples`: readings, the latest last.
@@ -65,7 +63,6 @@ export interface Steady {
   readonly position: "Center" | "Above" | "Below"
   readonly hold: number
   readonly interval: number
-  readonly ups: number
   readonly downs: number
   readonly isSurprised: boolean
   readonly isHeld: boolean
@@ -91,7 +88,7 @@ export interface Verdict {
   readonly why: string
 }
 
-export const coldStart: ColdStart = { _tag: "ColdStart", measurement: null }
+export const coldStart: ColdStart = { _tag: "ColdStart" }
 
 export const slowStart = (readings: ReadonlyArray<Reading> = []): SlowStart => ({
   _tag: "SlowStart",
@@ -108,7 +105,6 @@ export const steady = (center: number, options: Partial<Steady> = {}): Steady =>
   position: "Center",
   hold: tuning.firstHold,
   interval: tuning.secondInterval,
-  ups: 0,
   downs: 0,
   isSurprised: false,
   isHeld: false,

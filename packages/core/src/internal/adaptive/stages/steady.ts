@@ -86,16 +86,15 @@ const moveTo = (phase: Steady, center: number): Steady => ({
   position: "Center",
   hold: 0,
   interval: tuning.firstInterval,
-  ups: 0,
   downs: 0,
   isHeld: false
 })
 
 /** Up, to a limit at most. */
 const raise = (phase: Steady, view: View): Steady => {
-  const { center, ups } = phase
+  const { center } = phase
   const most = view.lowest.concurrency
-  const next = { ...moveTo(phase, Math.min(most, Math.max(center + 1, tuning.more * center))), ups: ups + 1 }
+  const next = moveTo(phase, Math.min(most, Math.max(center + 1, tuning.more * center)))
   return next.center < (1 - tolerance.same) * most ? next : prove({ ...next, isHeld: true }, view)
 }
 
