@@ -196,11 +196,8 @@ export const steady = {
   firstInterval: 1, // readings between probes after a move; doubled: a knee that moves is followed later
   secondInterval: 2, // and upon arrival; doubled: the same at first
   longer: 1.6, // times, after each undecided probe; doubled: changes are found later
-  room: 0.4, // elasticity below which more gains throughput by far; doubled: past knees
-  roomSurely: 0.6, // below which it must lie surely; doubled: past every knee
-  errors: 1.2, // standard errors for that; doubled: fewer moves up
-  congested: 0.8, // elasticity above which fewer lose nothing; doubled: never comes down
-  congestedSurely: 0.4, // above which it must lie surely; doubled: comes down later
+  room: 0.55, // elasticity that it must be below, by a standard error, to go up; doubled: past every knee
+  congested: 0.5, // that it must be above, by a standard error, to come down; doubled: never comes down
   more: 1.2, // times up; doubled: jumps past knees
   fewer: [1.15, 1.3, 1.6], // times down: the first, the second and later moves; doubled: one false move costs much
   firmly: 4, // times as long to hold below a limit of memory; doubled: a knee below it is found later

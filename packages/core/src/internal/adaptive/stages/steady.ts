@@ -72,13 +72,11 @@ const levelOf = ({ center, position }: Steady, reading: Reading, { least, lowest
   return position === "Below" ? Math.max(least, Math.min(center - 1, center / factor)) : center
 }
 
-/** More gains throughput, surely or by far. */
-const hasRoom = ({ error, slope }: Fit): boolean =>
-  slope < tuning.room || slope + tuning.errors * error < tuning.roomSurely
+/** More gains throughput, as far as the readings tell. */
+const hasRoom = ({ error, slope }: Fit): boolean => slope + error < tuning.room
 
 /** Fewer lose none. */
-const isCongested = ({ error, slope }: Fit): boolean =>
-  slope > tuning.congested && slope - error > tuning.congestedSurely
+const isCongested = ({ error, slope }: Fit): boolean => slope - error > tuning.congested
 
 const moveTo = (phase: Steady, center: number): Steady => ({
   ...phase,
