@@ -7,6 +7,7 @@
  */
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as MutableList from "effect/MutableList"
 import type { Delayed, Feed, FeedHost, HeldByKey, Lack, Poke, Pulled, Room, Settled } from "../feeds/feed.ts"
 import { innerHost } from "../feeds/innerHost.ts"
 import { closedUntil, type KeyEntry, type KeyListener, type KeyTable, textOf } from "./keyTable.ts"
@@ -21,7 +22,7 @@ export interface Keyed<A, K> {
 
 interface Parked<A, K> {
   readonly entry: KeyEntry<K>
-  readonly items: Array<A>
+  readonly items: MutableList.MutableList<A>
   /** Whether it waits to see what another pool does with its turn. */
   givesWay: boolean
 }
@@ -124,7 +125,7 @@ export class KeyedFeed<A, K> implements Feed<Keyed<A, K>>, KeyListener<K> {
 
   giveBack(): void {
     for (const parked of [...this.parked.values()]) {
-      for (const item of parked.items.splice(0)) {
+      for (const item of MutableList.takeAll(parked.items)) {
         this.forget(parked)
         this.inner.settle(item, Exit.interrupt(), true, 0)
       }
@@ -179,15 +180,14 @@ export class KeyedFeed<A, K> implements Feed<Keyed<A, K>>, KeyListener<K> {
   }
 
   private give(parked: Parked<A, K>, now: number): Pulled {
-    this.start(parked.items[0], parked.entry, now) // it stays parked where its key turns out to have no valid limit
-    parked.items.shift()
+    this.table.book(parked.entry, now) // which throws, and leaves it parked, where its key turns out to have no valid limit
+    this.hand(MutableList.take(parked.items) as A, parked.entry, now) // what is parked has an item
     this.table.endTurn(parked.entry, this)
     this.forget(parked)
     return "Item"
   }
 
-  private start(item: A, entry: KeyEntry<K>, now: number): void {
-    this.table.book(entry, now)
+  private hand(item: A, entry: KeyEntry<K>, now: number): void {
     this.item = { item, entry, startedAt: now, wasRefused: false }
   }
 
@@ -198,7 +198,8 @@ export class KeyedFeed<A, K> implements Feed<Keyed<A, K>>, KeyListener<K> {
       entry = this.table.entryOf(this.keyOf(item))
       const opensAt = this.table.opensAt(entry)
       if (opensAt <= now && entry.parked === 0) {
-        this.start(item, entry, now)
+        this.table.book(entry, now)
+        this.hand(item, entry, now)
         return "Started"
       }
       this.park(item, entry, opensAt, now)
@@ -211,9 +212,9 @@ export class KeyedFeed<A, K> implements Feed<Keyed<A, K>>, KeyListener<K> {
   }
 
   private park(item: A, entry: KeyEntry<K>, opensAt: number, now: number): void {
-    const parked = this.parked.get(entry) ?? { entry, items: [], givesWay: false }
+    const parked = this.parked.get(entry) ?? { entry, items: MutableList.make<A>(), givesWay: false }
     this.parked.set(entry, parked)
-    parked.items.push(item)
+    MutableList.append(parked.items, item)
     entry.parked++
     entry.listeners = (entry.listeners ?? new Set()).add(this)
     this.count++
@@ -264,11 +265,12 @@ export class KeyedFeed<A, K> implements Feed<Keyed<A, K>>, KeyListener<K> {
   /** A source that takes back an item which is parked has it at once. */
   private revoke(matches: (item: A) => boolean): void {
     for (const parked of this.parked.values()) {
-      const index = parked.items.findIndex(matches)
+      const items = MutableList.toArray(parked.items)
+      const index = items.findIndex(matches)
       if (index < 0) continue
-      const [item] = parked.items.splice(index, 1)
+      MutableList.filter(parked.items, (_, at) => at !== index)
       this.forget(parked)
-      this.inner.settle(item, Exit.interrupt(), true, 0)
+      this.inner.settle(items[index], Exit.interrupt(), true, 0)
       return this.host.wakeLater()
     }
     this.host.revoke(({ item }) => matches(item))

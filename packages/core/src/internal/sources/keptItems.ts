@@ -2,8 +2,11 @@
  * Items that a source has got and no task has ended with: it hands them out before it asks for others. Runs that take from
  * the source are told of them, because what they ask for themselves may take long to be answered.
  */
+import * as MutableList from "effect/MutableList"
+
 export class KeptItems<A> {
-  private readonly items: Array<A> = []
+  // Not an array: taking the first of a hundred thousand would move all the others.
+  private readonly items = MutableList.make<A>()
   private readonly takers = new Set<() => void>()
 
   get count(): number {
@@ -11,18 +14,18 @@ export class KeptItems<A> {
   }
 
   keep(item: A): void {
-    this.items.push(item)
+    MutableList.append(this.items, item)
     for (const onKept of this.takers) onKept()
   }
 
   /** The oldest one, where there is one. */
   next(): A {
-    return this.items.shift() as A // asked only where there is one: an item may itself be undefined
+    return MutableList.take(this.items) as A // asked only where there is one: an item may itself be undefined
   }
 
   /** Lets go of all: they will be handed out anew. */
   clear(): void {
-    this.items.length = 0
+    MutableList.clear(this.items)
   }
 
   /** How many runs take from the source. */
@@ -39,7 +42,7 @@ export class KeptItems<A> {
 
 const Kept: unique symbol = Symbol.for("@autoscaled-pool/core/TaskSource/kept")
 
-export const keeping = <S extends object>(kept: KeptItems<unknown>, source: S): S =>
+export const keeping = <A, S extends object>(kept: KeptItems<A>, source: S): S =>
   Object.assign(source, { [Kept]: kept })
 
 export const keptOf = (source: object): KeptItems<unknown> | undefined =>
