@@ -10,7 +10,6 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
-import type * as FiberSet from "effect/FiberSet"
 import type { Closed } from "../../ConcurrencyGovernor.ts"
 import type { ConcurrencyTotals } from "../budget/concurrencyMeter.ts"
 import type { BudgetConsumer } from "../budget/consumer.ts"
@@ -25,6 +24,7 @@ import { Questions } from "./questions.ts"
 import { Rounds } from "./rounds.ts"
 import { type Ending, RunCourse } from "./runCourse.ts"
 import { RunLedger } from "./runLedger.ts"
+import type { Supervision } from "./supervision.ts"
 import { type Finalizing, Tasks } from "./tasks.ts"
 import type { Limits } from "./timeLimits.ts"
 
@@ -41,7 +41,7 @@ const nothing: unique symbol = Symbol()
 export interface DispatcherOptions<A> {
   readonly governor: BudgetConsumer
   readonly makeFeed: (host: FeedHost<A>) => Feed<A>
-  readonly fibers: FiberSet.FiberSet
+  readonly supervision: Supervision
   readonly context: Context.Context<never>
   readonly now: () => number
   /** Runs something in a later turn of the event loop. */
@@ -80,7 +80,7 @@ export class Dispatcher<A> implements FeedHost<A> {
   readonly patience: Patience
 
   constructor(options: DispatcherOptions<A>) {
-    const { fibers, governor, later, makeFeed } = options
+    const { governor, later, makeFeed, supervision } = options
     // The run of a task that is tried again has tries of its own.
     const context = Context.add(options.context, CurrentAttempt, 1)
     this.governor = governor
@@ -96,7 +96,7 @@ export class Dispatcher<A> implements FeedHost<A> {
     const forkOutsideTasks = Effect.runForkWith(Context.add(context, CurrentTask, { runs, holdings, reject: () => {} }))
     const makeAlarm = (ring: () => void) => new Alarm(forkOutsideTasks, ring)
     this.alarm = makeAlarm(() => this.wake())
-    this.questions = new Questions(fibers, forkOutsideTasks, () => this.wake())
+    this.questions = new Questions(supervision, forkOutsideTasks, () => this.wake())
     this.feed = makeFeed(this)
     const { clock, course, ledger } = this
     const surroundings = { runs, holdings, budget: governor.budget }

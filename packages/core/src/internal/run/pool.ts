@@ -9,7 +9,6 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
-import * as FiberSet from "effect/FiberSet"
 import * as Option from "effect/Option"
 import * as PubSub from "effect/PubSub"
 import * as Result from "effect/Result"
@@ -39,6 +38,7 @@ import { Hold } from "./hold.ts"
 import type { PoolPlan } from "./poolOptions.ts"
 import { RunViews } from "./runViews.ts"
 import * as standing from "./standing.ts"
+import * as supervision from "./supervision.ts"
 
 /** What a kind of pool adds to the plan: its feed, and what the run must let go of at its end. */
 export interface PoolWork<A> {
@@ -217,7 +217,7 @@ export class Pool<A, E> implements AutoscaledPool<E> {
     const dispatcher = new Dispatcher({
       ...this.work,
       governor: this.governor,
-      fibers: yield* FiberSet.make(),
+      supervision: yield* supervision.make,
       context: this.taskContext(context),
       now,
       later: yield* laterTurns,

@@ -4,24 +4,23 @@
 import type * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
-import type * as FiberSet from "effect/FiberSet"
 import { isEnded } from "../task/ended.ts"
-import * as supervision from "./supervision.ts"
+import type { Supervision } from "./supervision.ts"
 
 export class Questions {
   private readonly out = new Set<Fiber.Fiber<unknown, unknown>>()
-  private readonly fibers: FiberSet.FiberSet
+  private readonly supervision: Supervision
   /** Questions that are being asked and may be answered at once. */
   private starting = 0
   private readonly fork: <A, E>(effect: Effect.Effect<A, E>) => Fiber.Fiber<A, E>
   private readonly onAnswer: () => void
 
   constructor(
-    fibers: FiberSet.FiberSet,
+    supervision: Supervision,
     fork: <A, E>(effect: Effect.Effect<A, E>) => Fiber.Fiber<A, E>,
     onAnswer: () => void
   ) {
-    this.fibers = fibers
+    this.supervision = supervision
     this.fork = fork
     this.onAnswer = onAnswer
   }
@@ -46,9 +45,9 @@ export class Questions {
       return undefined
     }
     this.out.add(fiber)
-    supervision.add(this.fibers, fiber)
+    this.supervision.add(fiber)
     fiber.addObserver((exit) => {
-      supervision.remove(this.fibers, fiber)
+      this.supervision.remove(fiber)
       if (!this.out.delete(fiber)) return // nobody waits for the answer any more
       onExit(exit)
       this.onAnswer()
@@ -62,8 +61,7 @@ export class Questions {
 
   /** Waits for no answer any more. The fibers that are out are no longer the run's. */
   abandon(): void {
-    const { state } = this.fibers
-    if (state._tag === "Open") { for (const fiber of this.out) state.backing.delete(fiber) }
+    for (const fiber of this.out) this.supervision.remove(fiber)
     this.out.clear()
   }
 }

@@ -1,6 +1,7 @@
 /**
  * The slots of a run: as many as there ever were tasks in flight.
  */
+import type * as Fiber from "effect/Fiber"
 import type { TaskSlot } from "./taskSlot.ts"
 
 export class TaskSlots<A> {
@@ -48,6 +49,11 @@ export class TaskSlots<A> {
   /** The slots whose tasks have a fiber that runs. */
   running(): ReadonlyArray<TaskSlot<A>> {
     return this.all.filter(({ fiber }) => fiber !== undefined)
+  }
+
+  /** The fibers that run. */
+  fibers(): ReadonlyArray<Fiber.Fiber<unknown, unknown>> {
+    return this.all.map(({ fiber }) => fiber).filter((fiber) => fiber !== undefined)
   }
 
   private add(): TaskSlot<A> {

@@ -2,13 +2,12 @@
  * The tasks of a run, from their start to what becomes of their end.
  *
  * Everything here is synchronous. A task has one fiber and nothing else: no second fork, no timer, no record that is not
- * used again. Its fiber is supervised in the run's `FiberSet`, unless it has ended when it comes back from its start.
+ * used again. Its slot is how the `FiberSet` of the run knows of it.
  */
 import * as Cause from "effect/Cause"
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import type * as FiberSet from "effect/FiberSet"
 import type { TaskOutcome } from "../budget/completionTally.ts"
 import type { BudgetConsumer } from "../budget/consumer.ts"
 import type { Feed } from "../feeds/feed.ts"
@@ -20,7 +19,7 @@ import type { TurnClock } from "../time/turnClock.ts"
 import type { RunCourse } from "./runCourse.ts"
 import type { RunLedger } from "./runLedger.ts"
 import type { TaskSurroundings } from "./runningTask.ts"
-import * as supervision from "./supervision.ts"
+import type { Supervision } from "./supervision.ts"
 import { TaskSlot } from "./taskSlot.ts"
 import { TaskSlots } from "./taskSlots.ts"
 import { type Limits, TimeLimits } from "./timeLimits.ts"
@@ -28,7 +27,7 @@ import { type Limits, TimeLimits } from "./timeLimits.ts"
 /** What the tasks of a run share with it. */
 export interface TaskHost<A> {
   readonly governor: BudgetConsumer
-  readonly fibers: FiberSet.FiberSet
+  readonly supervision: Supervision
   readonly context: Context.Context<never>
   readonly surroundings: TaskSurroundings
   readonly course: RunCourse
@@ -65,6 +64,7 @@ export class Tasks<A> {
     this.feed = feed
     const refuse = feed.refuse && ((item: A, retryAfter: number) => feed.refuse?.(item, retryAfter))
     this.slots = new TaskSlots(() => new TaskSlot(host.surroundings, host.context, this.onExit, refuse))
+    host.supervision.includeTasks(() => this.slots.fibers())
     const enforcement = {
       timeOut: this.timeOut,
       abandon: this.abandon,
@@ -127,7 +127,7 @@ export class Tasks<A> {
 
   private launch(slot: TaskSlot<A>, task: Effect.Effect<unknown, unknown>): void {
     if (isEnded(task)) return this.settle(slot, task)
-    const { clock, course, fibers } = this.host
+    const { clock, course, supervision } = this.host
     const fiber = slot.fork(task)
     const exit = fiber.pollUnsafe()
     if (exit !== undefined) {
@@ -136,9 +136,9 @@ export class Tasks<A> {
     }
     clock.fallBehind()
     slot.fiber = fiber
-    supervision.add(fibers, fiber)
     fiber.addObserver(slot.observe)
-    const isUnwanted = course.ending !== undefined || this.feed.isRevoked(slot.item as A)
+    const isUnwanted = supervision.isOver || course.ending !== undefined ||
+      this.feed.isRevoked(slot.item as A)
     if (isUnwanted) return this.interrupt(slot, clock.time)
     this.limits.watchTask(slot, clock.time)
   }
@@ -157,13 +157,12 @@ export class Tasks<A> {
 
   /** Gives up the slot of a task whose finalizers do not return. Its fiber is no longer the run's. */
   private readonly abandon = (slot: TaskSlot<A>, now: number): void => {
-    const { course, fibers, ledger } = this.host
+    const { course, ledger } = this.host
     const isTimeout = slot.stage === "TimedOut" && course.ending === undefined
     const item = slot.item as A // an occupied slot has its item
     ledger.abandoned++
     this.finalizing--
     this.slots.abandon(slot)
-    if (slot.fiber !== undefined) supervision.remove(fibers, slot.fiber)
     if (isTimeout) {
       const standIn = this.slots.replace(slot)
       slot.endInside(now)
@@ -173,7 +172,6 @@ export class Tasks<A> {
 
   private readonly onExit = (slot: TaskSlot<A>, exit: Exit.Exit<unknown, unknown>): void => {
     if (slot.stage === "Abandoned") return // it has been settled
-    if (slot.fiber !== undefined) supervision.remove(this.host.fibers, slot.fiber)
     this.host.clock.read()
     this.settle(slot, exit)
     this.host.onEnd()
