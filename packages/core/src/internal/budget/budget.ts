@@ -165,13 +165,13 @@ export class Budget implements HoldingBudget {
 
   /** Fewer tasks go on by themselves: where none does, whoever waits inside of them looks. */
   readonly onBlocked = (): void => {
-    if (!this.isStuck) return
+    if (this.blocked.size === 0 || !this.isStuck) return
     for (const { wake } of [...this.blocked]) wake()
   }
 
   release(member: Member, permits: number, now: number): void {
     this.inFlight--
-    this.onBlocked()
+    if (this.blocked.size > 0) this.onBlocked()
     if (permits === 0) return
     this.gate.release(permits)
     if (this.gate.current === 0) this.attention?.endUnsafe()

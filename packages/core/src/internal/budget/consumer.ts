@@ -136,6 +136,7 @@ export class BudgetConsumer implements Member, Borrower, Nested {
 
   /** Whether one more task may start, which takes so many permits. */
   isOpenUnsafe(now: number, permits = 1): boolean {
+    if (this.isAlone) return this.budget.gate.isOpen(now, permits)
     if (this.own?.closedBy(now, this.held, permits) !== undefined) return false
     const { budget } = this
     const more = this.needFor(permits)
@@ -147,6 +148,7 @@ export class BudgetConsumer implements Member, Borrower, Nested {
   /** Why one more task may not start, or `undefined` where it may. */
   closedByUnsafe(now: number, permits = 1): Closed | undefined {
     const { budget } = this
+    if (this.isAlone) return budget.gate.closedBy(now, permits)
     const ofOwn = this.own?.closedBy(now, this.held, permits)
     this.isAtOwnMaximum = ofOwn === "AtOwnMaximum"
     if (ofOwn !== undefined) {
@@ -311,6 +313,11 @@ export class BudgetConsumer implements Member, Borrower, Nested {
     this.held = Math.max(this.held, this.booked + permits)
     this.booked += permits
     this.budget.inherit(this, permits, now)
+  }
+
+  /** Whether nobody else has a say in its starts: it shares the budget with nobody, and borrows of nobody. */
+  private get isAlone(): boolean {
+    return this.own === undefined && this.lender === undefined
   }
 
   /** Permits that must be free for a start, beyond those that are lent. */

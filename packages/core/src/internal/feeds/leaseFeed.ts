@@ -114,7 +114,7 @@ export class LeaseFeed<A> implements Feed<Lease<A>> {
   }
 
   task(lease: Lease<A>): Effect.Effect<unknown, unknown> {
-    const task = taskOf(() => this.handler(lease.item))
+    const task = taskOf(this.handler, lease.item)
     return isEnded(task) ? task : Effect.updateContext(task, (own) => ofTask(lease.context, own))
   }
 

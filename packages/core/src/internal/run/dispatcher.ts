@@ -243,33 +243,30 @@ export class Dispatcher<A> implements FeedHost<A> {
   private advance(): void {
     if (this.course.stage === "Ready") return
     this.rounds.run()
-    this.closeIfNothingIsLeft()
+    if (this.course.stage !== "Running") this.closeIfNothingIsLeft()
   }
 
   private round(): void {
-    this.orFail(() => {
-      if (this.course.stage === "Running") this.startWhatMay()
-    })
-    this.orFail(() => {
-      if (this.course.stage !== "Running") this.giveBack()
-    })
-  }
-
-  private orFail(step: () => void): void {
     try {
-      step()
+      if (this.course.stage === "Running") this.startWhatMay()
+    } catch (defect) {
+      this.fail(Cause.die(defect))
+    }
+    try {
+      if (this.course.stage !== "Running") this.giveBack()
     } catch (defect) {
       this.fail(Cause.die(defect))
     }
   }
 
   private startWhatMay(): void {
-    const turnEnd = this.clock.time + millisPerTurn
-    for (let starts = 0; this.course.stage === "Running"; starts++) {
-      if (starts >= startsPerTurn || this.clock.time > turnEnd) return this.yieldTurn()
+    const { clock, course } = this
+    const turnEnd = clock.time + millisPerTurn
+    for (let starts = 0; course.stage === "Running"; starts++) {
+      if (starts >= startsPerTurn || clock.time > turnEnd) return this.yieldTurn()
       if (this.held === nothing && !this.pullItem()) return
       // Looking for an item may run code of the caller, which may have closed the gate or ended the run.
-      if (this.course.stage !== "Running") return
+      if (course.stage !== "Running") return
       const closed = this.closedBy()
       if (closed !== undefined) return this.rest(closed)
       const { permits } = this

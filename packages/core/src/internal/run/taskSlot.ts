@@ -73,9 +73,8 @@ export class TaskSlot<A> {
     this.permits = permits
     this.startedAt = now
     this.absorbedAs = "TimedOut"
-    this.wasRejected = false
-    this.retryAfter = 0
     this.stage = "Running"
+    if (this.wasRejected) this.forgetRejection()
   }
 
   /** Takes over the task of a slot that is given up. */
@@ -92,5 +91,10 @@ export class TaskSlot<A> {
     this.stage = "Free"
     this.fiber = undefined
     this.item = undefined
+  }
+
+  private forgetRejection(): void {
+    this.wasRejected = false
+    this.retryAfter = 0
   }
 }

@@ -56,12 +56,14 @@ export class Tasks<A> {
   private readonly feed: Feed<A>
   private readonly slots: TaskSlots<A>
   private readonly limits: TimeLimits<A>
+  private readonly makeTask: (item: A) => Effect.Effect<unknown, unknown>
   /** How many were interrupted and run their finalizers. */
   finalizing = 0
 
   constructor(host: TaskHost<A>, feed: Feed<A>) {
     this.host = host
     this.feed = feed
+    this.makeTask = (item) => feed.task(item)
     const refuse = feed.refuse && ((item: A, retryAfter: number) => feed.refuse?.(item, retryAfter))
     this.slots = new TaskSlots(() => new TaskSlot(host.surroundings, host.context, this.onExit, refuse))
     host.supervision.includeTasks(() => this.slots.fibers())
@@ -94,14 +96,15 @@ export class Tasks<A> {
 
   /** Starts the task of an item that takes so many permits, for which the gate is open. */
   start(item: A, permits: number): void {
-    const now = this.host.clock.catchUp()
+    const { clock, governor, ledger } = this.host
+    const now = clock.catchUp()
     const slot = this.slots.occupy(item, permits, now)
-    this.host.governor.bookUnsafe(now, permits)
-    this.host.ledger.started++
+    governor.bookUnsafe(now, permits)
+    ledger.started++
     const attempt = this.feed.attemptOf(item)
-    const task = taskOf(() => this.feed.task(item))
+    const task = taskOf(this.makeTask, item)
     if (attempt === 1) return this.launch(slot, task)
-    this.host.ledger.retried++
+    ledger.retried++
     this.launch(slot, Effect.provideService(task, CurrentAttempt, attempt))
   }
 
@@ -140,7 +143,7 @@ export class Tasks<A> {
     const isUnwanted = supervision.isOver || course.ending !== undefined ||
       this.feed.isRevoked(slot.item as A)
     if (isUnwanted) return this.interrupt(slot, clock.time)
-    this.limits.watchTask(slot, clock.time)
+    if (this.limits.areOnTasks) this.limits.watchTask(slot, clock.time)
   }
 
   private interrupt(slot: TaskSlot<A>, now: number): void {
@@ -179,7 +182,7 @@ export class Tasks<A> {
 
   private settle(slot: TaskSlot<A>, exit: Exit.Exit<unknown, unknown>): void {
     const { clock, course } = this.host
-    this.endFinalizers(slot)
+    if (slot.interruptedAt < Infinity) this.endFinalizers(slot)
     if (slot.stage === "TimedOut" && course.ending === undefined && !isOwnFailure(exit)) return this.absorb(slot)
     const item = slot.item as A // an occupied slot has its item
     const outcome = this.outcomeOf(slot, item, exit)
@@ -188,7 +191,6 @@ export class Tasks<A> {
   }
 
   private endFinalizers(slot: TaskSlot<A>): void {
-    if (slot.interruptedAt === Infinity) return
     slot.interruptedAt = Infinity
     this.finalizing--
   }
@@ -223,7 +225,7 @@ export class Tasks<A> {
     slot.stage = "Absorbing"
     slot.fiber = undefined
     slot.endInside(this.host.clock.time) // the permits are those of what stands in for it
-    this.launch(slot, taskOf(() => this.host.onTimeLimit(item)))
+    this.launch(slot, taskOf(this.host.onTimeLimit, item))
   }
 }
 

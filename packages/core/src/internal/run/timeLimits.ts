@@ -27,6 +27,8 @@ export const longFinalizer = 10_000
 export class TimeLimits<A> {
   private readonly slots: TaskSlots<A>
   private readonly limits: Limits
+  /** Whether tasks have a limit. */
+  readonly areOnTasks: boolean
   private readonly enforcement: Enforcement<A>
   private readonly alarm: Alarm
   /** When finalizers are worth a warning, counted from the interruption; Infinity once it is given. */
@@ -41,6 +43,7 @@ export class TimeLimits<A> {
   ) {
     this.slots = slots
     this.limits = limits
+    this.areOnTasks = limits.taskTimeout < Infinity
     this.enforcement = enforcement
     this.alarm = makeAlarm(() => this.enforce(now()))
     this.warnAfter = Math.min(longFinalizer, limits.finalizerTimeout)
@@ -48,7 +51,7 @@ export class TimeLimits<A> {
 
   /** A task has begun that did not end at once. */
   watchTask(slot: TaskSlot<A>, now: number): void {
-    if (this.limits.taskTimeout === Infinity || slot.stage !== "Running") return
+    if (!this.areOnTasks || slot.stage !== "Running") return
     this.alarm.setAt(slot.startedAt + this.limits.taskTimeout, now)
   }
 

@@ -3,10 +3,13 @@
  */
 import * as Effect from "effect/Effect"
 
-/** What a function of the caller gives; a defect where it throws, or gives something else. */
-export const taskOf = (make: () => Effect.Effect<unknown, unknown>): Effect.Effect<unknown, unknown> => {
+/** What a function of the caller gives for an item; a defect where it throws, or gives something else. */
+export const taskOf = <A>(
+  make: (item: A) => Effect.Effect<unknown, unknown>,
+  item: A
+): Effect.Effect<unknown, unknown> => {
   try {
-    const task = make()
+    const task = make(item)
     return isEffect(task) ? task : Effect.die(new TypeError(noEffect(task)))
   } catch (defect) {
     return Effect.die(defect)

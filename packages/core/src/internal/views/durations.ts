@@ -21,6 +21,13 @@ const firstBucket = Array.from({ length: 33 }, (_, digits) => {
 /** Milliseconds; in microseconds it fits into 32 bits, and it is beyond the last bound. */
 const longest = 1_000_000
 
+const bucketOf = (millis: number): number => {
+  const micros = millis < longest ? (millis * 1000) | 0 : longest * 1000
+  let bucket = firstBucket[32 - Math.clz32(micros)]
+  while (bucket < bounds.length && millis > bounds[bucket]) bucket++
+  return bucket
+}
+
 export class Durations {
   private readonly counts: Array<number> = Array.from({ length: bounds.length + 1 }, () => 0)
   private count = 0
@@ -28,10 +35,7 @@ export class Durations {
   private max = 0
 
   record(millis: number): void {
-    const micros = millis < longest ? (millis * 1000) | 0 : longest * 1000
-    let bucket = firstBucket[32 - Math.clz32(micros)]
-    while (bucket < bounds.length && millis > bounds[bucket]) bucket++
-    this.counts[bucket]++
+    this.counts[millis > bounds[0] ? bucketOf(millis) : 0]++
     this.count++
     this.sum += millis
     if (millis > this.max) this.max = millis
