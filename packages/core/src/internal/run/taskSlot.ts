@@ -53,7 +53,7 @@ export class TaskSlot<A> {
 
   fork(task: Task): Fiber.Fiber<unknown, unknown> {
     this.inside = new RunningTask(this.surroundings, this)
-    return Effect.runForkWith(Context.add(this.context, CurrentTask, this.inside))(task)
+    return Effect.runForkWith(Context.addUnsafe(this.context, CurrentTask.key, this.inside))(task)
   }
 
   /** The task has ended and released its permits: what it has left behind is no part of it any more. */

@@ -5,7 +5,7 @@
  * used again. Its slot is how the `FiberSet` of the run knows of it.
  */
 import * as Cause from "effect/Cause"
-import type * as Context from "effect/Context"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type { TaskOutcome } from "../budget/completionTally.ts"
@@ -65,7 +65,8 @@ export class Tasks<A> {
     this.feed = feed
     this.makeTask = (item) => feed.task(item)
     const refuse = feed.refuse && ((item: A, retryAfter: number) => feed.refuse?.(item, retryAfter))
-    this.slots = new TaskSlots(() => new TaskSlot(host.surroundings, host.context, this.onExit, refuse))
+    const context = withoutLayers(host.context)
+    this.slots = new TaskSlots(() => new TaskSlot(host.surroundings, context, this.onExit, refuse))
     host.supervision.includeTasks(() => this.slots.fibers())
     const enforcement = {
       timeOut: this.timeOut,
@@ -228,6 +229,10 @@ export class Tasks<A> {
     this.launch(slot, taskOf(this.host.onTimeLimit, item))
   }
 }
+
+/** To add to a context of many layers is to copy it, which each task would do. */
+const withoutLayers = (context: Context.Context<never>): Context.Context<never> =>
+  Context.makeUnsafe(new Map(context.mapUnsafe))
 
 const isOwnFailure = (exit: Exit.Exit<unknown, unknown>): boolean =>
   Exit.isFailure(exit) && !Cause.hasInterruptsOnly(exit.cause)
