@@ -132,6 +132,27 @@ describe("AutoscaledPool: its log", () => {
     yield* Fiber.interrupt(run)
   })
 
+  test("tells of what comes and goes once per loggingInterval", function*(lines) {
+    const queue = yield* Queue.unbounded<number>()
+    const pool = yield* AutoscaledPool.fromSource(TaskSource.fromQueue(queue), () => Effect.sleep("2 seconds"), {
+      concurrencySettings: { maxConcurrency: 1 },
+      loggingInterval: "30 seconds"
+    })
+    const run = yield* begin(pool.run)
+    const told = () => messages(lines).filter((line) => line.includes("as many as maxConcurrency")).length
+    for (let seconds = 0; seconds < 28; seconds += 4) {
+      yield* Queue.offer(queue, 1)
+      yield* after("4 seconds")
+    }
+    assert.strictEqual(told(), 1)
+    yield* Queue.offer(queue, 1)
+    yield* after("4 seconds")
+    yield* Queue.offer(queue, 1)
+    yield* after("4 seconds")
+    assert.strictEqual(told(), 2)
+    yield* Fiber.interrupt(run)
+  })
+
   test("names the pool in an annotation", function*(lines) {
     const pool = yield* AutoscaledPool.make({ ...jobs(1, () => Effect.void).work, name: "thumbnails" })
     yield* pool.run

@@ -66,6 +66,27 @@ describe("AutoscaledPool: rateLimit", () => {
     assert.deepStrictEqual(report.blockedShare, { SharedRateLimited: 1 })
   })
 
+  test("while an item waits for its token no other is taken from the source", function*() {
+    const { limiter } = limiterOf(Effect.succeed(Duration.minutes(1)))
+    let asked = 0
+    let handedOut = 0
+    const source: TaskSource.TaskSource<number> = {
+      take: (handle) =>
+        Effect.delay(
+          Effect.suspend(() => Effect.as(handle(handedOut++), "Taken" as const)),
+          Duration.seconds(++asked) // one after another, so that the others can be withdrawn
+        )
+    }
+    const pool = yield* AutoscaledPool.fromSource(source, () => Effect.sleep("1 hour"), {
+      concurrencySettings: { desiredConcurrency: 5 },
+      rateLimit: { limiter, key: "service", limit: 1, window: "1 minute" }
+    })
+    yield* begin(pool.run)
+    yield* after("50 seconds")
+    assert.strictEqual(handedOut, 1)
+    yield* pool.abort
+  })
+
   test("nothing is reserved while no task could start", function*() {
     const { asked, limiter } = limiterOf(Effect.succeed(Duration.zero))
     const pool = yield* AutoscaledPool.fromSource(TaskSource.fromIterable(numbers(3)), () => Effect.sleep("1 second"), {

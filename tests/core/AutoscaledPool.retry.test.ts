@@ -110,7 +110,8 @@ describe("AutoscaledPool: retry", () => {
   })
 
   test("defects and interruptions are not tried again", function*() {
-    for (const body of [Effect.die("broken"), Effect.interrupt]) {
+    const torn = Effect.failCause(Cause.combine(Cause.fail("no"), Cause.die("and broken")))
+    for (const body of [Effect.die("broken"), Effect.interrupt, torn]) {
       let tries = 0
       const pool = yield* AutoscaledPool.fromSource(
         TaskSource.fromIterable([1]),
@@ -127,6 +128,17 @@ describe("AutoscaledPool: retry", () => {
       retry: { while: () => Effect.fail("no more" as const) }
     })
     assert.strictEqual(yield* failureOf(yield* begin(pool.run)), "no more")
+  })
+
+  test("a schedule that ends after a time ends then", function*() {
+    const { task, tries } = flaky(100)
+    const pool = yield* AutoscaledPool.fromSource(TaskSource.fromIterable([1]), task, {
+      retry: { schedule: Schedule.while(Schedule.spaced("10 seconds"), ({ elapsed }) => elapsed < 25_000) }
+    })
+    const run = yield* begin(pool.run)
+    yield* after("1 hour")
+    assert.deepInclude(yield* failureOf(run), { _tag: "Flaky" })
+    assert.strictEqual(tries.length, 4) // after 0, 10, 20 and 30 seconds: at 20 there was time left
   })
 
   for (const jump of [3_600_000, -3_600_000]) {
@@ -367,6 +379,22 @@ describe("AutoscaledPool: retry", () => {
     yield* after("1 second")
     assert.strictEqual(pulled, 1_000)
     assert.deepInclude(yield* pool.state, { started: 1_000, currentConcurrency: 0 })
+    yield* pool.abort
+  })
+
+  test("failures that a schedule takes its time over count among the thousand", function*() {
+    let failed = 0
+    const task = Effect.suspend(() => {
+      failed++
+      return Effect.fail("no")
+    })
+    const pool = yield* AutoscaledPool.fromSource(TaskSource.fromIterable(Array(3_000).keys()), () => task, {
+      ...slots(10),
+      retry: { while: () => Effect.as(Effect.sleep("1 hour"), true) }
+    })
+    yield* begin(pool.run)
+    yield* after("1 second")
+    assert.strictEqual(failed, 1_000)
     yield* pool.abort
   })
 

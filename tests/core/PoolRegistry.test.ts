@@ -155,9 +155,14 @@ describe("PoolSnapshot", () => {
 
   test("has the ages of the oldest tasks, ten at most", function*() {
     const { work } = jobs(50, (index) => Effect.sleep(index < 2 ? "1 hour" : "1 second"))
-    const pool = yield* AutoscaledPool.make({ ...work, loggingInterval: null })
+    const pool = yield* AutoscaledPool.make({
+      ...work,
+      concurrencySettings: { desiredConcurrency: 12 },
+      loggingInterval: null
+    })
     const run = yield* begin(pool.run)
     yield* after("1500 millis")
+    assert.strictEqual(yield* pool.currentConcurrency, 12)
     const { oldestAges } = yield* pool.snapshot
     assert.deepStrictEqual(oldestAges, [1500, 1500, 500, 500, 500, 500, 500, 500, 500, 500])
     yield* Fiber.interrupt(run)

@@ -87,6 +87,14 @@ describe("ScalingPolicy.vegas", () => {
   })
 })
 
+describe("ScalingPolicy.vegas, at the edges of a queue", () => {
+  it("stays with three steps in the queue, as with six", () => {
+    // 2 grows to 8, of which 8 * (1 - 62.5 / 100) = 3 stand in a queue, and then 8 * (1 - 25 / 100) = 6.
+    assert.deepStrictEqual(run(ScalingPolicy.vegas(), 2, [took(62.5), took(100)]), [8, 8])
+    assert.deepStrictEqual(run(ScalingPolicy.vegas(), 2, [took(25), took(100)]), [8, 8])
+  })
+})
+
 describe("ScalingPolicy.gradient", () => {
   it("adds its queue while durations are as usual", () => {
     const [first] = run(ScalingPolicy.gradient(), 20, [took(100)])
@@ -108,6 +116,14 @@ describe("ScalingPolicy.gradient", () => {
   it("waits for ten tasks, and holds while less than half is in use", () => {
     assert.deepStrictEqual(run(ScalingPolicy.gradient(), 20, [took(100, 9)]), [20])
     assert.deepStrictEqual(run(ScalingPolicy.gradient(), 20, [took(100)], 0.4), [20])
+  })
+
+  it("forgets durations far above what is usual now within some tens of samples, so that they count when they are back", () => {
+    const ends = [[10, 1000], [20, 100], [1, 1000]].flatMap(([times, mean]) =>
+      Array.from({ length: times }, () => took(mean))
+    )
+    const limits = run(ScalingPolicy.gradient(), 20, ends)
+    assert.isBelow(limits[30], limits[29])
   })
 
   it("recovers when durations fall for good", () => {

@@ -14,6 +14,12 @@ describe("durations", () => {
     }
   })
 
+  it("knows the longest", () => {
+    const durations = new Durations()
+    for (const millis of [20, 61.5, 3]) durations.record(millis)
+    assert.strictEqual(durations.histogram().max, 61.5)
+  })
+
   it("has every bound that the metrics show", () => {
     for (const seconds of [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300]) {
       assert.include(bounds, seconds * 1000)

@@ -11,7 +11,11 @@ describe("names of pools", () => {
     first.leave() // a second time, as whoever leaves twice does
     assert.strictEqual(names.enter("crawl").name, "crawl")
     assert.strictEqual(names.enter("crawl").name, "crawl#2")
-    assert.strictEqual(names.enter("crawl").name, "crawl#4")
+    const fourth = names.enter("crawl")
+    assert.strictEqual(fourth.name, "crawl#4")
+    third.leave()
+    fourth.leave() // the lowest that is free is not the last that was left
+    assert.strictEqual(names.enter("crawl").name, "crawl#3")
   })
 
   it("pass over those that programs give themselves", () => {

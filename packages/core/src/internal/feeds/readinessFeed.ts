@@ -104,8 +104,8 @@ export class ReadinessFeed implements Feed<void> {
 
   private readonly onFinished = (exit: Exit.Exit<boolean, unknown>): void => {
     if (Exit.isFailure(exit)) return this.fail(exit.cause)
-    this.finished = exit.value && !this.hasNews ? "Yes" : "No"
-    if (this.hasNews) this.poke("Notified")
+    this.finished = exit.value ? "Yes" : "No"
+    if (this.hasNews) this.poke("Notified") // it may have looked before the news came, and is asked again
   }
 
   private fail(cause: Cause.Cause<unknown>): void {
