@@ -356,6 +356,25 @@ describe("KeyedLimits: rate", () => {
 })
 
 describe("KeyedLimits: adapt", () => {
+  test("of limits that keys found, those used least lately are forgotten first", function*() {
+    const { running, task } = watched(() => Effect.sleep("100 millis"))
+    const keys = yield* KeyedLimits.make({ key: hostOf, adapt: { max: 8 }, maxKeys: 2 })
+    const crawl = (host: string, count: number) => AutoscaledPool.forEach(pages(host, count), task, { keys })
+    for (const [host, count] of [["a", 40], ["b", 40], ["a", 1], ["c", 40]] as const) {
+      const run = yield* begin(crawl(host, count))
+      yield* after("10 seconds")
+      yield* resultOf(run)
+    }
+    const begun: Array<number | undefined> = []
+    for (const host of ["a", "b"]) {
+      const run = yield* begin(crawl(host, 10))
+      begun.push(running.get(host))
+      yield* after("10 seconds")
+      yield* resultOf(run)
+    }
+    assert.deepStrictEqual(begun, [8, 2]) // b begins anew
+  })
+
   /** A service that serves so many at once and refuses the rest. */
   const service = (most: number, retryAfter?: Duration.Input) => {
     const tally = { served: 0, refused: 0, running: 0, peak: 0 }

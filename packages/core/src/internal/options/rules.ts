@@ -98,19 +98,15 @@ export const numberOrFunction: Rule<unknown> = {
   remedy: "Use an integer of at least 1, or a function."
 }
 
-const isDurationInput = (input: unknown): input is Duration.Input =>
-  !Number.isNaN(input) && Option.isSome(Duration.fromInput(input as Duration.Input)) // `fromInput` accepts and judges anything
-
-const durationWhere = (accepts: (duration: Duration.Duration) => boolean, remedy: string): Rule<Duration.Duration> => ({
-  read: (input) =>
-    isDurationInput(input) ? Option.filter(Option.some(Duration.fromInputUnsafe(input)), accepts) : Option.none(),
-  remedy
-})
-
 export const duration: Rule<Duration.Duration> = {
   read: (input) => Duration.fromInput(input as Duration.Input), // which accepts and judges anything
   remedy: `Use a duration such as "10 seconds"; a plain number is milliseconds.`
 }
+
+const durationWhere = (accepts: (duration: Duration.Duration) => boolean, remedy: string): Rule<Duration.Duration> => ({
+  read: (input) => Option.filter(duration.read(input), accepts),
+  remedy
+})
 
 export const interval: Rule<Duration.Duration> = durationWhere(
   (duration) => Duration.isFinite(duration) && Duration.isGreaterThan(duration, Duration.zero),
