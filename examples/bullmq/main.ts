@@ -1,5 +1,5 @@
 /**
- * A pool over BullMQ: `main.ts REDIS-URL [JOBS]`. Each seventh job fails at its first attempt.
+ * A pool over BullMQ: `main.ts [REDIS-URL] [JOBS]`, of this machine by default. Each seventh job fails at its first attempt.
  */
 import { AutoscaledPool } from "@autoscaled-pool/core"
 import { NodeSystemStatus } from "@autoscaled-pool/platform-node"
@@ -8,7 +8,7 @@ import { Queue } from "bullmq"
 import { Console, Deferred, Effect } from "effect"
 import * as bullmq from "./source.ts"
 
-const url = new URL(process.argv[2])
+const url = new URL(process.argv[2] ?? "redis://127.0.0.1:6379")
 const count = Number(process.argv[3] ?? 200)
 const connection = { host: url.hostname, port: Number(url.port), maxRetriesPerRequest: null }
 

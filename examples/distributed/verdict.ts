@@ -168,5 +168,6 @@ const lineOf = ({ attemptsCounted, jobs, signal, waits, worker }: HandedOver): s
   const ending = `  worker ${worker} got ${signal} with ${plural(jobs, "job")} in hand`
   if (waits.length === 0) return ending
   const counted = attemptsCounted === 0 ? "no attempt counted" : `${plural(attemptsCounted, "attempt")} counted`
-  return `${ending}: others took them after ${seconds(waits[0])} to ${seconds(waits.at(-1))}, ${counted}`
+  const [first, last] = [seconds(waits[0]), seconds(waits.at(-1))]
+  return `${ending}: others took them after ${first === last ? first : `${first} to ${last}`}, ${counted}`
 }

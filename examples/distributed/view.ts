@@ -30,12 +30,17 @@ const hasEnded = ({ child }: Worker): boolean => child.exitCode !== null || chil
 /** On one line, where there is no terminal. */
 export const lineOf = (workers: ReadonlyArray<Worker>, done: number, jobs: number): string => {
   const each = workers.map((worker) => {
-    if (worker.snapshot === undefined) return `${worker.name}: ${hasEnded(worker) ? "ended" : "starting up"}`
-    const { current, desired, totals } = worker.snapshot
-    const state = hasEnded(worker)
-      ? `ended by ${worker.ending?.signal ?? "itself"}`
-      : worker.snapshot.holding?.blocker._tag ?? "starting tasks"
-    return `${worker.name}: ${totals.succeeded} done, ${current} of ${desired} in flight, ${state}`
+    const { name, snapshot } = worker
+    const completed = snapshot === undefined ? [] : [`${snapshot.totals.succeeded} done`]
+    return `${name}: ${[...completed, ...standingOf(worker)].join(", ")}`
   })
   return [`${done} of ${jobs} jobs done`, ...each].join("  ")
+}
+
+const standingOf = (worker: Worker): ReadonlyArray<string> => {
+  const { ending, snapshot } = worker
+  if (hasEnded(worker)) return [ending === undefined ? "ended" : `ended by ${ending.signal}`]
+  if (snapshot === undefined) return ["starting up"]
+  const { current, desired, holding } = snapshot
+  return [`${current} of ${desired} in flight`, holding?.blocker._tag ?? "starting tasks"]
 }

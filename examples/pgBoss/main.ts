@@ -1,5 +1,5 @@
 /**
- * A pool over pg-boss: `main.ts POSTGRES-URL [JOBS]`. Each seventh job fails at its first attempt.
+ * A pool over pg-boss: `main.ts [POSTGRES-URL] [JOBS]`, of this machine by default. Each seventh job fails at its first attempt.
  */
 import { AutoscaledPool } from "@autoscaled-pool/core"
 import { NodeSystemStatus } from "@autoscaled-pool/platform-node"
@@ -8,11 +8,12 @@ import { Console, Deferred, Effect } from "effect"
 import { PgBoss } from "pg-boss"
 import * as pgBoss from "./source.ts"
 
+const url = process.argv[2] ?? "postgres://postgres@127.0.0.1:5432/postgres"
 const count = Number(process.argv[3] ?? 200)
 
 const program = Effect.gen(function*() {
   const boss = yield* Effect.acquireRelease(
-    Effect.promise(() => new PgBoss(process.argv[2]).on("error", () => {}).start()),
+    Effect.promise(() => new PgBoss(url).on("error", () => {}).start()),
     (boss) => Effect.promise(() => boss.stop({ graceful: false }))
   )
   yield* Effect.promise(() => boss.createQueue("letters", { retryLimit: 3, retryDelay: 0, heartbeatSeconds: 10 }))
