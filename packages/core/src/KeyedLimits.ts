@@ -137,7 +137,7 @@ export interface KeyedLimits<in A, K = unknown> {
  * `lookAhead` are parked. There is memory only for keys that are in use or have something to remember.
  *
  * With `adapt` the limit of a key begins at 2 and rises by one with each success, beyond eight only as far as the service
- * does more the more it is asked at once, until it first refuses. A refusal
+ * does more the more it is asked at once, until it first refuses; it falls where the service comes to do less. A refusal
  * (see `ClientErrors`) halves it, once for all tasks that ran at the time; it is back just below where it was refused within
  * a few task times, and tries more when thirty times as long has passed as the refusal closed the key. Where the limit is at
  * `min` and refused all the same, the service counts requests and not those in the works: starts are paced, then, just

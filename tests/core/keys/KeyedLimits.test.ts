@@ -454,13 +454,82 @@ describe("KeyedLimits: adapt", () => {
     })
   }
 
-  test("asks a service that never refuses for little more than it does at a time", function*() {
-    const workers = yield* Semaphore.make(8)
-    let served = 0
-    const page = Effect.tap(workers.withPermits(1)(Effect.sleep("40 millis")), () => Effect.sync(() => served++))
+  /** A service that never refuses, and does so many at a time while the others wait. */
+  const waiting = Effect.fnUntraced(function*(workers: number) {
+    const semaphore = yield* Semaphore.make(workers)
+    const tally = { served: 0 }
+    const page = Effect.tap(
+      semaphore.withPermits(1)(Effect.sleep("40 millis")),
+      () => Effect.sync(() => tally.served++)
+    )
+    return { tally, page, semaphore }
+  })
+
+  for (const workers of [3, 8, 30]) {
+    test(`asks a service that does ${workers} at a time, and never refuses, for little more`, function*() {
+      const { page, tally } = yield* waiting(workers)
+      const keys = yield* crawlFor(page, "20 seconds")
+      assert.isAbove(tally.served, 0.93 * workers * 20_000 / 40)
+      assert.isAtMost((yield* limit(keys, "a"))?.limit ?? NaN, 2 * workers)
+    })
+  }
+
+  test("follows a service that does less for a while", function*() {
+    const { page, semaphore } = yield* waiting(16)
     const keys = yield* crawlFor(page, "10 seconds")
-    assert.isAbove(served, 0.97 * 2_000)
-    assert.isAtMost((yield* limit(keys, "a"))?.limit ?? NaN, 10)
+    yield* semaphore.resize(4)
+    yield* after("20 seconds")
+    assert.isAtMost((yield* limit(keys, "a"))?.limit ?? NaN, 8)
+    yield* semaphore.resize(16)
+    yield* after("40 seconds")
+    assert.isAtLeast((yield* limit(keys, "a"))?.limit ?? NaN, 12)
+  })
+
+  test("a pool without room for as many as a key may run does not hide that its service lets the others wait", function*() {
+    const { page } = yield* waiting(8)
+    const keys = yield* KeyedLimits.make({ key: hostOf, adapt: {} })
+    const pool = yield* AutoscaledPool.fromSource(TaskSource.fromIterable(pages("a", 100_000)), () => page, {
+      keys,
+      concurrencySettings: { desiredConcurrency: 12, maxConcurrency: 12 }
+    })
+    yield* begin(pool.run)
+    const limits: Array<number> = []
+    for (const maxConcurrency of [12, 20, 8, 14, 40]) {
+      yield* pool.configure({ maxConcurrency, desiredConcurrency: maxConcurrency })
+      for (let n = 0; n < 50; n++) {
+        yield* after("100 millis")
+        limits.push((yield* limit(keys, "a"))?.limit ?? NaN)
+      }
+    }
+    // Now and then it tries more.
+    assert.isAtMost(limits.reduce((sum, each) => sum + each, 0) / limits.length, 12)
+  })
+
+  test("durations that vary much do not look like waiting", function*() {
+    let seed = 0
+    const page = Effect.flatMap(
+      Effect.suspend(() => Random.withSeed(Random.next, seed++)),
+      (drawn) => Effect.sleep(-100 * Math.log(1 - drawn))
+    )
+    const keys = yield* crawlFor(page, "1 minute")
+    assert.isAtLeast((yield* limit(keys, "a"))?.limit ?? NaN, 50)
+  })
+
+  test("a refusal that takes its time tells as how many-th its task started", function*() {
+    const tally = { served: 0, refused: 0, running: 0 }
+    const refusal = Effect.andThen(ClientErrors.reportWith({ retryAfter: "1 second" }), Effect.fail("refused"))
+    const page = Effect.suspend(() => {
+      if (tally.running >= 10) {
+        tally.refused++
+        return Effect.andThen(Effect.sleep("150 millis"), refusal)
+      }
+      tally.running++
+      const served = Effect.ensuring(Effect.sleep("100 millis"), Effect.sync(() => tally.running--))
+      return Effect.tap(served, () => Effect.sync(() => tally.served++))
+    })
+    yield* crawlFor(page, "20 seconds")
+    assert.isAtMost(tally.refused, 12)
+    assert.isAbove(tally.served, 0.85 * 2_000)
   })
 
   test("asks a service that bears whatever it is asked for as much as it may", function*() {

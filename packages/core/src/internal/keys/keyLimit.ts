@@ -4,9 +4,8 @@
  *
  * Until the first refusal each success raises the limit by one, and beyond eight as far as the service does more the more it
  * is asked at once. A refusal halves the limit; within a few task times it is back just below where it was refused, faster
- * the farther it is from there. More is tried when thirty times as long has passed
- * as the refusal closed the key, so that tries cost a thirtieth of the time at most; where a try is borne, the next one
- * follows after half as long. Refusals of tasks that ran at the same time are one event: those of tasks which started
+ * the farther it is from there. More is tried when thirty times as long has passed as the refusal closed the key, so that
+ * tries cost a thirtieth of the time at most; where a try is borne, the next one follows after half as long. Refusals of tasks that ran at the same time are one event: those of tasks which started
  * before the last cut say nothing new. Where the limit is at its least and refused all the same, starts are paced.
  *
  * A service that says how long to wait closes the key for that time; else, or where it says 0, the key is closed for a
@@ -15,7 +14,7 @@
  */
 import { KeyPace } from "./keyPace.ts"
 import type { Adapting } from "./keyPlan.ts"
-import { KeyRise } from "./keyRise.ts"
+import { KeyRise, type Served } from "./keyRise.ts"
 
 const firstPause = 1_000
 const longestPause = 60_000
@@ -34,7 +33,7 @@ interface Lesson {
   cutAt: number
   /** How long the key is closed where the service does not say. */
   pause: number
-  /** How many tasks ran when the service refused last. */
+  /** As how many-th a task started that the service refused, the last time. */
   ceiling: number
   /** For how long the last event closed the key. */
   closedFor: number
@@ -46,6 +45,8 @@ interface Lesson {
 
 export class KeyLimit {
   private limit = initial
+  /** When a task could have started but for this limit, the last time. */
+  private heldBackAt = -Infinity
   /** Most keys are never refused, and have none; most keys are small, and rise no further. */
   private lesson: Lesson | undefined
   private rising: KeyRise | undefined
@@ -74,6 +75,11 @@ export class KeyLimit {
     return this.lesson !== undefined || this.limit !== initial
   }
 
+  /** A task could start, and does not, as so many run as may. */
+  holdBack(now: number): void {
+    this.heldBackAt = now
+  }
+
   /** A task starts beside so many others. */
   start(now: number, inUse: number): void {
     if (this.lesson !== undefined && inUse === 0) this.lesson.pace.start(now, this.lesson.closedUntil)
@@ -86,28 +92,34 @@ export class KeyLimit {
       lesson.pace.succeed(now)
       if (startedAt >= lesson.cutAt) lesson.pause = 0
     }
-    if (adapt === undefined || inUse < this.limit / 2) return // a limit that is not used says nothing
+    if (adapt === undefined) return
     const limit = within(adapt, this.limit)
-    if (lesson === undefined) this.limit = Math.min(adapt.max, this.rise(limit, now, startedAt))
-    else this.limit = Math.min(adapt.max, limit + this.step(lesson, now))
+    const isHeldBack = this.heldBackAt >= startedAt
+    if (lesson === undefined) this.limit = within(adapt, this.rise(limit, adapt, { now, startedAt, inUse, isHeldBack }))
+    else if (isHeldBack) this.limit = Math.min(adapt.max, limit + this.step(lesson, now))
   }
 
-  private rise(limit: number, now: number, startedAt: number): number {
-    if (limit < smallest) return limit + 1
+  /** A limit that holds nothing back does not rise. */
+  private rise(limit: number, adapt: Adapting, served: Served): number {
+    if (this.rising === undefined && limit < smallest) return served.isHeldBack ? limit + 1 : limit
     const rising = this.rising ??= new KeyRise()
-    return rising.next(limit, now, startedAt)
+    return rising.next(limit, adapt, served)
   }
 
-  /** The service has refused a task, and said after how many milliseconds to come back; 0 where it did not. */
+  /**
+   * The service has refused a task, and said after how many milliseconds to come back; 0 where it did not. `startedAs` is
+   * how many ran when that task started, itself among them: as many are too many.
+   */
   refuse(
     now: number,
     startedAt: number,
+    startedAs: number,
     retryAfter: number,
-    inUse: number,
     adapt: Adapting | undefined,
     random: () => number
   ): void {
     const lesson = this.lesson ??= firstLesson(now)
+    this.rising = undefined
     if (retryAfter > 0) lesson.closedUntil = Math.max(lesson.closedUntil, now + retryAfter)
     if (startedAt < lesson.cutAt) return
     lesson.events++
@@ -116,12 +128,12 @@ export class KeyLimit {
       lesson.pause = Math.min(longestPause, Math.max(firstPause, 2 * lesson.pause))
       lesson.closedUntil = Math.max(lesson.closedUntil, now + lesson.pause * (0.5 + random() / 2))
     }
-    if (adapt !== undefined) this.cut(lesson, now, inUse, adapt)
+    if (adapt !== undefined) this.cut(lesson, now, startedAs, adapt)
   }
 
-  private cut(lesson: Lesson, now: number, inUse: number, adapt: Adapting): void {
+  private cut(lesson: Lesson, now: number, startedAs: number, adapt: Adapting): void {
     const limit = Math.floor(within(adapt, this.limit))
-    lesson.ceiling = Math.max(adapt.min + 1, Math.min(limit, inUse))
+    lesson.ceiling = Math.max(adapt.min + 1, Math.min(limit, startedAs))
     lesson.closedFor = lesson.closedUntil - now
     lesson.patience = patience
     lesson.triesAt = lesson.closedUntil + patience * lesson.closedFor

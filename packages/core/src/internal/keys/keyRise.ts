@@ -1,54 +1,137 @@
 /**
  * How far the limit of a key rises that is never refused: as long as its service does more the more it is asked at once.
  *
- * Up to eight each success raises the limit by one. From there it rises to twice as many at a time, and stays until so many
- * tasks have ended that their durations can be told from those at half the limit. Where they take half as long again or
- * more, the others waited: the limit goes back to as many as the service was doing at once (Little's law), and tries again
- * when thirty times as long has passed as it took to find out.
+ * By one with each success the limit rises to twice as many, as far as it holds tasks back. Once enough tasks have ended
+ * there, how many ran at a time and how long they took are compared with those at half the limit. Where twice as many take
+ * half as long again, some only waited: the limit goes back to as many as the service was doing at once (Little's law), and
+ * rests. What counts is how many ran, not the limit: where a pool has no room for as many as the key may run, the limit
+ * tells nothing of the service.
+ *
+ * After a rest half of the limit is tried, and all is learned anew, so that the limit follows a service that does less than
+ * it did, or more. A rest is some times as long as it took to find out, longer each time that nothing has changed. There is
+ * none before half of the limit has turned out to be worse: where a service bears less than what the limit began with, it
+ * goes down at once.
  */
-export class KeyRise {
-  /** What the limit rises to, and since when it is there. */
-  private target = first
-  private reachedAt = Infinity
-  private ended = 0
-  private total = 0
-  /** The mean duration at half the limit. */
-  private usual: number | undefined
-  private triesAt = -Infinity
+import type { Adapting } from "./keyPlan.ts"
+import { KeyWindow } from "./keyWindow.ts"
 
-  /** A task has been served under this limit; gives back the next one. */
-  next(limit: number, now: number, startedAt: number): number {
-    if (now < this.triesAt) return limit
-    if (limit < this.target) return this.climb(limit + 1, now)
-    if (startedAt < this.reachedAt) return limit
-    this.total += now - startedAt
-    if (++this.ended < Math.max(fewest, limit)) return limit
-    return this.judge(limit, this.total / this.ended, now)
+/** A task that has been served: how many ran when it ended, and whether the limit held others back while it ran. */
+export interface Served {
+  readonly now: number
+  readonly startedAt: number
+  readonly inUse: number
+  readonly isHeldBack: boolean
+}
+
+/** How many ran at a time, and how long they took. */
+interface Level {
+  readonly inUse: number
+  readonly duration: number
+}
+
+export class KeyRise {
+  /** What the limit rises to. */
+  private target = first
+  private readonly window = new KeyWindow()
+  /** What the last level was that helped; none where it is the first that is looked at. */
+  private below: Level | undefined
+  /** Whether half of the limit has turned out to be worse. */
+  private isWorthIt = false
+  private beganAt = Infinity
+  private restsUntil = -Infinity
+  private isResting = false
+  /** Where the limit rested last. */
+  private rested = 0
+  private patience = leastPatience
+
+  /** Gives back the next limit. */
+  next(limit: number, { max, min }: Adapting, served: Served): number {
+    const { inUse, now, startedAt, isHeldBack } = served
+    if (now < this.restsUntil) return limit
+    if (this.isResting) return isHeldBack ? this.beginAnew(limit, min, now, inUse) : limit
+    this.beganAt = Math.min(this.beganAt, now)
+    this.target = Math.min(this.target, max)
+    if (isHeldBack && limit < this.target) return this.look(limit + 1, limit / 2)
+    if (!this.window.add(now - startedAt, inUse)) return limit
+    const verdict = this.judge(limit)
+    if (verdict === "Unsure") return limit
+    if (verdict === "Unused") return this.look(Math.min(limit, this.used), 0)
+    return verdict === "Helps" ? this.goOn(limit, max, now) : this.goBack(limit, min, served)
   }
 
-  private climb(limit: number, now: number): number {
-    if (limit >= this.target) this.reachedAt = now
-    this.ended = this.total = 0
+  /** Looks at the tasks that end from now on, but for some. */
+  private look(limit: number, skipped: number): number {
+    this.window.empty(skipped)
     return limit
   }
 
-  private judge(limit: number, mean: number, now: number): number {
-    const { usual } = this
-    if (usual === undefined || mean < longer * usual) {
-      this.usual = mean
-      this.target = 2 * limit
-      return this.climb(limit, now)
-    }
-    const working = Math.max(limit / 2, Math.ceil(limit * usual / mean))
-    this.triesAt = now + patience * (now - this.reachedAt)
-    this.target = 2 * working
-    return this.climb(working, now)
+  /** The most that was used, at least what has been found to help. */
+  private get used(): number {
+    return Math.ceil(Math.max(this.below?.inUse ?? 0, this.window.peak))
+  }
+
+  private judge(limit: number): "Unsure" | "Unused" | "Helps" | "Waits" {
+    const { below } = this
+    const { duration, ended, inUse, needed } = this.window
+    const isThere = limit >= this.target
+    if (ended < limit / 2 || ended < needed) return "Unsure"
+    if (below === undefined) return isThere ? "Helps" : "Unsure"
+    const enough = Math.max(limit, 2 * needed)
+    const more = inUse / below.inUse
+    if (more < discernible) return ended < 2 * enough ? "Unsure" : "Unused"
+    // 0 where tasks take as long as they did, 1 where all that were added wait.
+    const waiting = Math.log(duration / below.duration) / Math.log(Math.min(2, more))
+    if (ended < enough) return isThere && waiting < clearly ? "Helps" : "Unsure"
+    return waiting < tooMuch ? "Helps" : "Waits"
+  }
+
+  private goOn(limit: number, max: number, now: number): number {
+    this.isWorthIt = this.below !== undefined
+    this.below = { inUse: this.window.inUse, duration: this.window.duration }
+    if (limit >= max) return this.rest(limit, now)
+    if (limit >= this.target) this.target = 2 * limit
+    return this.look(limit, 0)
+  }
+
+  private goBack(limit: number, min: number, { inUse, now }: Served): number {
+    const { below, window } = this
+    if (below === undefined) return limit
+    const used = limit < this.target ? window.inUse : limit
+    const working = Math.ceil(Math.max(below.inUse, used * below.duration / window.duration))
+    const next = Math.min(limit, working)
+    return this.isWorthIt || next <= min ? this.rest(next, now) : this.beginAnew(next, min, this.beganAt, inUse)
+  }
+
+  private rest(limit: number, now: number): number {
+    const isSame = limit < similar * this.rested && limit > this.rested / similar
+    this.patience = isSame ? Math.min(mostPatience, 2 * this.patience) : leastPatience
+    this.rested = limit
+    this.isResting = true
+    this.restsUntil = now + this.patience * (now - this.beganAt)
+    return limit
+  }
+
+  private beginAnew(limit: number, min: number, beganAt: number, inUse: number): number {
+    const half = Math.max(min, Math.floor(limit / 2))
+    this.isResting = false
+    this.isWorthIt = false
+    this.below = undefined
+    this.beganAt = beganAt
+    this.target = half
+    return this.look(half, inUse + half) // those that run began beside more
   }
 }
 
-/** Fewer tell nothing of a service. */
+/** Fewer tell little of a service. */
 const first = 8
-/** How many durations tell how long tasks take. */
-const fewest = 24
-const longer = 1.5
-const patience = 30
+/** How many times as many must run for their durations to be compared. */
+const discernible = 1.3
+/** Where durations grow with this power of how many run, or faster, the others wait: by half for twice as many. */
+const tooMuch = Math.log2(1.5)
+/** Where they grow with less than this power, half as many tasks tell that the service does more. */
+const clearly = 0.25
+/** Limits that differ by less are the same. */
+const similar = 1.3
+/** How many times as long as it took to find a limit out it rests: at first, and where it has long been the same. */
+const leastPatience = 4
+const mostPatience = 16

@@ -84,10 +84,15 @@ export class KeyTable<K> {
     return Math.min(this.plan.concurrency(key), limit.value(this.plan.adapt))
   }
 
-  /** When one more task of a key may start, as far as time decides that: `Infinity` where one that runs must end first. */
-  opensAt(entry: KeyEntry<K>): number {
-    if (entry.inFlight >= this.limitOf(entry)) return Infinity
-    return Math.max(entry.nextStart, entry.limit.closedUntil)
+  /**
+   * When a task that could start now may, as far as time decides that: `Infinity` where one that runs must end first, which
+   * the limit is told.
+   */
+  opensAt(entry: KeyEntry<K>, now: number): number {
+    const { inFlight, limit } = entry
+    if (inFlight < this.limitOf(entry)) return Math.max(entry.nextStart, limit.closedUntil)
+    if (inFlight >= limit.value(this.plan.adapt)) limit.holdBack(now)
+    return Infinity
   }
 
   /** Books a start. */
@@ -106,8 +111,8 @@ export class KeyTable<K> {
   }
 
   /** The service has refused a task of the key: it is closed at once, and who waits for it learns until when. */
-  refuse(entry: KeyEntry<K>, now: number, startedAt: number, retryAfter: number): void {
-    entry.limit.refuse(now, startedAt, retryAfter, entry.inFlight, this.plan.adapt, this.random)
+  refuse(entry: KeyEntry<K>, now: number, startedAt: number, startedAs: number, retryAfter: number): void {
+    entry.limit.refuse(now, startedAt, startedAs, retryAfter, this.plan.adapt, this.random)
     if (entry.parked > 0) this.tell(entry)
   }
 

@@ -17,6 +17,8 @@ export interface Keyed<A, K> {
   readonly item: A
   readonly entry: KeyEntry<K>
   startedAt: number
+  /** How many tasks of its key ran when it started, itself among them. */
+  readonly startedAs: number
   wasRefused: boolean
 }
 
@@ -104,7 +106,7 @@ export class KeyedFeed<A, K> implements Feed<Keyed<A, K>>, KeyListener<K> {
   /** The service has refused the task while it runs: the key closes at once. */
   refuse(keyed: Keyed<A, K>, retryAfter: number): void {
     keyed.wasRefused = true
-    this.table.refuse(keyed.entry, this.host.now(), keyed.startedAt, retryAfter)
+    this.table.refuse(keyed.entry, this.host.now(), keyed.startedAt, keyed.startedAs, retryAfter)
   }
 
   settle(keyed: Keyed<A, K>, exit: Exit.Exit<unknown, unknown>, isWithdrawn: boolean, retryAfter: number): Settled {
@@ -152,7 +154,7 @@ export class KeyedFeed<A, K> implements Feed<Keyed<A, K>>, KeyListener<K> {
     }
     for (const parked of this.ready) {
       this.ready.delete(parked)
-      const opensAt = this.table.opensAt(parked.entry)
+      const opensAt = this.table.opensAt(parked.entry, now)
       if (opensAt > now) this.await(opensAt)
       else if (this.mayTake(parked)) {
         this.ready.add(parked) // behind the others
@@ -188,7 +190,7 @@ export class KeyedFeed<A, K> implements Feed<Keyed<A, K>>, KeyListener<K> {
   }
 
   private hand(item: A, entry: KeyEntry<K>, now: number): void {
-    this.item = { item, entry, startedAt: now, wasRefused: false }
+    this.item = { item, entry, startedAt: now, startedAs: entry.inFlight, wasRefused: false }
   }
 
   /** Starts or parks an item; a function of the caller that throws, or gives no valid limit, leaves it to its source. */
@@ -196,7 +198,7 @@ export class KeyedFeed<A, K> implements Feed<Keyed<A, K>>, KeyListener<K> {
     let entry: KeyEntry<K> | undefined
     try {
       entry = this.table.entryOf(this.keyOf(item))
-      const opensAt = this.table.opensAt(entry)
+      const opensAt = this.table.opensAt(entry, now)
       if (opensAt <= now && entry.parked === 0) {
         this.table.book(entry, now)
         this.hand(item, entry, now)
