@@ -47,7 +47,7 @@ export interface KeyOptions<K> {
  *
  * **Details**
  *
- * - `inFlight`: its tasks that run.
+ * - `inFlight`: its tasks that run, and those that wait for nothing but a permit of their pool.
  * - `limit`: how many may; `Infinity` where nothing limits it.
  * - `parked`: items that wait for it.
  * - `closedFor`: how long nothing of it starts because its service said so, or by its rate; zero where it is open.

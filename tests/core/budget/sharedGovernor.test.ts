@@ -114,6 +114,14 @@ describe("ConcurrencyGovernor, shared: pools", () => {
     assert.strictEqual((yield* bounded.pool.settings).maxConcurrency, 1)
   })
 
+  test("the settings of a pool do not contradict each other where the governor has less than it asks for", function*() {
+    const governor = yield* fixedAt(4)
+    const { pool } = yield* busy(governor, { concurrencySettings: { minConcurrency: 10 } })
+    assert.deepInclude(yield* pool.settings, { minConcurrency: 4, maxConcurrency: 4 })
+    yield* governor.configure({ maxConcurrency: 20 })
+    assert.deepInclude(yield* pool.settings, { minConcurrency: 10, maxConcurrency: 20 })
+  })
+
   test("a minimum of its own is served first", function*() {
     const governor = yield* fixedAt(6)
     const owed = yield* busy(governor, { concurrencySettings: { minConcurrency: 5 } })

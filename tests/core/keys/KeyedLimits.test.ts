@@ -324,6 +324,16 @@ describe("KeyedLimits: rate", () => {
     for (const from of times) assert.isAtMost(times.filter((at) => at >= from && at < from + 1_000).length, 5)
   })
 
+  test("the pace of a key counts from when a task starts, not from when its item was found", function*() {
+    const { starts, task } = watched(() => Effect.void)
+    const governor = yield* ConcurrencyGovernor.make({ desiredConcurrency: 2, maxConcurrency: 2 })
+    const keys = yield* KeyedLimits.make({ key: hostOf, rate: { limit: 1, window: "1 second" } })
+    yield* begin(governor.withPermit(Effect.sleep("900 millis")))
+    yield* begin(AutoscaledPool.forEach(pages("a", 3), task, { keys, governor, weight: 2 }))
+    yield* after("5 seconds")
+    assert.deepStrictEqual(starts.map(([, at]) => at), [900, 1_900, 2_900])
+  })
+
   test("holds at once when it is changed, counted from the last start, and no longer when it is taken away", function*() {
     const rateOf = (limit: number) => ({ rate: { limit, window: "1 minute" as const } })
     const keys = yield* KeyedLimits.make({ key: hostOf, ...rateOf(1) })

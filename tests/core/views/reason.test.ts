@@ -159,6 +159,13 @@ describe("reasons", () => {
     assert.isFalse(isAtMaximum({ ...most, share: 5 }))
   })
 
+  it("tell of a shared governor that others hold what a heavy task waits for", () => {
+    assert.include(
+      words({ ...facts, current: 0, share: 2 }, { _tag: "HeldForHeavier" }, since),
+      "it starts when enough of the tasks in flight under the shared governor have ended."
+    )
+  })
+
   it("tell why a key is closed", () => {
     const toldOf = (inFlight: number, limit: number) =>
       words(

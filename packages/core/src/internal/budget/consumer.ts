@@ -110,8 +110,10 @@ export class BudgetConsumer implements Member, Borrower, Nested {
   get settings(): ConcurrencySettings {
     const { settings } = this.budget.gate
     if (this.own === undefined) return settings
-    const maxConcurrency = Math.min(this.own.settings.maxConcurrency, settings.maxConcurrency)
-    return { ...this.own.settings, maxConcurrency, desiredConcurrency: this.desired }
+    const { maxTasksPerMinute, ...own } = this.own.settings
+    const maxConcurrency = Math.min(own.maxConcurrency, settings.maxConcurrency)
+    const minConcurrency = Math.min(own.minConcurrency, maxConcurrency)
+    return { minConcurrency, maxConcurrency, desiredConcurrency: this.desired, maxTasksPerMinute }
   }
 
   /** What the policy decided last. */

@@ -15,6 +15,8 @@ export interface KeyEntry<K> {
   readonly key: K
   readonly limit: KeyLimit
   inFlight: number
+  /** How many of those are booked, and wait for a permit. */
+  pending: number
   /** Items that are held back, in all pools. */
   parked: number
   /** When the last task started, by its pace, and when that lets the next one start. */
@@ -69,6 +71,7 @@ export class KeyTable<K> {
       key,
       limit: new KeyLimit(),
       inFlight: 0,
+      pending: 0,
       parked: 0,
       lastStart: -Infinity,
       nextStart: 0,
@@ -90,19 +93,42 @@ export class KeyTable<K> {
    */
   opensAt(entry: KeyEntry<K>, now: number): number {
     const { inFlight, limit } = entry
-    if (inFlight < this.limitOf(entry)) return Math.max(entry.nextStart, limit.closedUntil)
-    if (inFlight >= limit.value(this.plan.adapt)) limit.holdBack(now)
-    return Infinity
+    if (inFlight >= this.limitOf(entry)) {
+      if (inFlight >= limit.value(this.plan.adapt)) limit.holdBack(now)
+      return Infinity
+    }
+    // The next one starts an interval after that one has started, and nobody knows yet when that is.
+    if (entry.pending > 0 && entry.nextStart > entry.lastStart) return Infinity
+    return Math.max(entry.nextStart, limit.closedUntil)
   }
 
-  /** Books a start. */
+  /** Books a start, which may have to wait for a permit. */
   book(entry: KeyEntry<K>, now: number): void {
     const { limit } = entry
     // `plan.interval` may be a function of the caller, which may throw: nothing is booked then.
     const interval = Math.max(this.plan.interval(entry.key), limit.interval)
     limit.start(now, entry.inFlight++)
-    entry.lastStart = Math.max(entry.nextStart, now - Math.max(0, slack - interval))
-    entry.nextStart = entry.lastStart + interval
+    entry.pending++
+    this.pace(entry, Math.max(entry.nextStart, now - Math.max(0, slack - interval)), interval)
+  }
+
+  /** A start that was booked at `bookedAt` happens. */
+  begin(entry: KeyEntry<K>, bookedAt: number, now: number): void {
+    entry.pending--
+    if (now <= bookedAt) return
+    const interval = entry.nextStart - entry.lastStart
+    this.pace(entry, Math.max(entry.lastStart, now - Math.max(0, slack - interval)), interval)
+    this.tell(entry)
+  }
+
+  /** It never will. */
+  cancel(entry: KeyEntry<K>): void {
+    entry.pending--
+  }
+
+  private pace(entry: KeyEntry<K>, start: number, interval: number): void {
+    entry.lastStart = start
+    entry.nextStart = start + interval
   }
 
   /** A task of the key has been served. */

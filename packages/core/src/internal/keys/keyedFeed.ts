@@ -16,9 +16,11 @@ import { closedUntil, type KeyEntry, type KeyListener, type KeyTable, textOf } f
 export interface Keyed<A, K> {
   readonly item: A
   readonly entry: KeyEntry<K>
+  /** When its task started, or was booked. */
   startedAt: number
   /** How many tasks of its key ran when it started, itself among them. */
   readonly startedAs: number
+  hasStarted: boolean
   wasRefused: boolean
 }
 
@@ -91,7 +93,10 @@ export class KeyedFeed<A, K> implements Feed<Keyed<A, K>>, KeyListener<K> {
   }
 
   task(keyed: Keyed<A, K>): Effect.Effect<unknown, unknown> {
-    keyed.startedAt = this.host.time()
+    const now = this.host.time()
+    this.table.begin(keyed.entry, keyed.startedAt, now)
+    keyed.startedAt = now
+    keyed.hasStarted = true
     return this.inner.task(keyed.item)
   }
 
@@ -110,8 +115,9 @@ export class KeyedFeed<A, K> implements Feed<Keyed<A, K>>, KeyListener<K> {
   }
 
   settle(keyed: Keyed<A, K>, exit: Exit.Exit<unknown, unknown>, isWithdrawn: boolean, retryAfter: number): Settled {
-    const { entry, item, startedAt, wasRefused } = keyed
+    const { entry, hasStarted, item, startedAt, wasRefused } = keyed
     const now = this.host.time()
+    if (!hasStarted) this.table.cancel(entry)
     if (Exit.isSuccess(exit) && !wasRefused) this.table.succeed(entry, now, startedAt)
     this.table.release(entry, now)
     return this.inner.settle(item, exit, isWithdrawn, retryAfter)
@@ -190,7 +196,7 @@ export class KeyedFeed<A, K> implements Feed<Keyed<A, K>>, KeyListener<K> {
   }
 
   private hand(item: A, entry: KeyEntry<K>, now: number): void {
-    this.item = { item, entry, startedAt: now, startedAs: entry.inFlight, wasRefused: false }
+    this.item = { item, entry, startedAt: now, startedAs: entry.inFlight, hasStarted: false, wasRefused: false }
   }
 
   /** Starts or parks an item; a function of the caller that throws, or gives no valid limit, leaves it to its source. */

@@ -29,10 +29,10 @@ const sentences: Sentences = {
     return isAtMaximum(facts) ? atMaximum(facts, held) : atDesired(facts, held)
   },
   AtOwnMaximum: (facts, _, held) => atMaximum(facts, held),
-  HeldForHeavier: ({ current }, _, held) =>
+  HeldForHeavier: ({ current, share }, _, held) =>
     `Nothing has started for ${held} because the next task takes more permits than are free; it starts when enough of the ${
-      format.count(current, "task")
-    } in flight have ended.`,
+      share === undefined ? format.count(current, "task") : "tasks"
+    } in flight${share === undefined ? "" : " under the shared governor"} have ended.`,
   KeysFull: ({ heldBackKeys }, { key, tasks, until }, held) =>
     `Nothing has started for ${held} because every item at hand waits for its key: ${
       format.count(tasks, "item")

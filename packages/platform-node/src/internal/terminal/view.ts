@@ -107,7 +107,9 @@ const keys = ({ heldBackKeys }: PoolSnapshot.PoolSnapshot): ReadonlyArray<Line> 
   heldBackKeys.length === 0 ? [] : [[
     label("held back"),
     plain(
-      heldBackKeys.map(({ inFlight, key, limit, parked }) => `${key} ${parked} (${inFlight} of ${limit})`).join("  ")
+      heldBackKeys.map(({ inFlight, key, limit, parked }) =>
+        `${key} ${parked} (${inFlight} of ${limit === Infinity ? "any" : limit})`
+      ).join("  ")
     )
   ]]
 
