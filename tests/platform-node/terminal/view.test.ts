@@ -79,6 +79,17 @@ describe("the terminal view", () => {
     assert.strictEqual(shown(history)[0], "crawl      3 done  0.0/s")
   })
 
+  it("shows a run of nothing as done", () => {
+    const history = new History(snapshot({ run: { startedAt: 0, started: 0, ended: 0, total: 0 } }))
+    assert.match(shown(history)[0], /^crawl {6}█+ 100 % {2}0 of 0 /)
+  })
+
+  it("gives the reason three lines at most", () => {
+    const lines = shown(busy(), 40)
+    const from = lines.findIndex((line) => line.startsWith("now"))
+    assert.strictEqual(lines.length - from, 3)
+  })
+
   it("says where a signal does not report", () => {
     const [memory] = snapshot().signals
     const stale = { ...memory, isStale: true, isOverloaded: false, measure: undefined }
