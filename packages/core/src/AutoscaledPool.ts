@@ -12,16 +12,14 @@ import * as Layer from "effect/Layer"
 import * as Result from "effect/Result"
 import type * as Stream from "effect/Stream"
 import type { ConcurrencySettings } from "./ConcurrencySettings.ts"
-import { DirectFeed } from "./internal/feeds/directFeed.ts"
-import { type Lease, LeaseFeed } from "./internal/feeds/leaseFeed.ts"
-import { ReadinessFeed } from "./internal/feeds/readinessFeed.ts"
+import type { Lease } from "./internal/feeds/leaseFeed.ts"
 import { accept } from "./internal/options/refusal.ts"
 import { build } from "./internal/run/assembly.ts"
+import * as eachOf from "./internal/run/forEach.ts"
 import { readWork } from "./internal/run/readWork.ts"
-import { directOf, type DirectSource } from "./internal/sources/directSource.ts"
-import { type Numbered, numberedOf } from "./internal/sources/numberedOf.ts"
+import * as works from "./internal/run/works.ts"
+import { directOf } from "./internal/sources/directSource.ts"
 import { InvalidOptionsError } from "./InvalidOptionsError.ts"
-import type { KeyedLimits } from "./KeyedLimits.ts"
 import { AlreadyRunningError, TaskTimeoutError } from "./PoolError.ts"
 import type { PoolEvent } from "./PoolEvent.ts"
 import type { PoolOptions, RateLimitOptions, RetryOptions, Work } from "./PoolOptions.ts"
@@ -139,15 +137,7 @@ export const make = <E1 = never, R1 = never, E2 = never, R2 = never, E3 = never,
 > => {
   const accepted = readWork(options)
   if (Result.isFailure(accepted)) return Effect.fail(accepted.failure)
-  const runTask = withTaskSpan(inPool(options.runTask), options.taskSpan)
-  const isTaskReady = inPool(options.isTaskReady)
-  const isFinished = inPool(options.isFinished)
-  return build<void, E1 | E2 | E3 | E4 | TaskTimeoutError, R1 | R2 | R3 | R4>(options, {
-    makeFeed: (host) => new ReadinessFeed(host, runTask, isTaskReady, isFinished),
-    itemOf: () => undefined,
-    close: Effect.void,
-    total: () => undefined
-  })
+  return build<void, E1 | E2 | E3 | E4 | TaskTimeoutError, R1 | R2 | R3 | R4>(options, works.ofChecks(options, options))
 }
 
 /** What tasks fail a run with: nothing, where their failures are the affair of their source. */
@@ -199,17 +189,12 @@ export const fromSource = <A, E1, R1, E2, R2, E3 = never, R3 = never, Settles ex
   SystemStatus | R1 | R2 | NoInfer<R3>
 > => {
   type Failure = E1 | FailureOfTasks<Settles, E2 | E3 | TaskTimeoutError>
-  const task = taskOf(handle, options)
   const accepted = accept(source)
   if (Result.isFailure(accepted)) return Effect.fail(accepted.failure)
   const direct = directOf(source)
-  if (direct !== undefined) return buildDirect<A, Failure, R1 | R2 | R3>(direct, task, options)
-  return build<Lease<A>, Failure, R1 | R2 | R3>(options, {
-    makeFeed: (host) => new LeaseFeed(host, source, task),
-    itemOf: ({ item }) => item,
-    close: Effect.void,
-    total: () => undefined
-  })
+  return direct === undefined
+    ? build<Lease<A>, Failure, R1 | R2 | R3>(options, works.ofLeases(source, handle, options))
+    : build<A, Failure, R1 | R2 | R3>(options, works.ofDirect(direct, handle, options))
 }
 
 /**
@@ -227,8 +212,6 @@ type ErrorOf<S> = S extends Stream.Stream<infer _A, infer E, infer _R> ? E : nev
 type ServicesOf<S> = S extends Stream.Stream<infer _A, infer _E, infer R> ? R : never
 /** As many results as there are items, so that where there is one item at least there is one result. */
 type ResultsOf<S, B> = S extends NonEmptyReadonlyArray<unknown> ? NonEmptyArray<B> : Array<B>
-
-type ForEachOptions<A, B, E, E2, R2> = PoolOptions<A, E2, R2, B, E | E2 | TaskTimeoutError>
 
 /**
  * Does what `Effect.forEach` does, at the concurrency that the machine can bear; over async iterables and streams too.
@@ -262,7 +245,7 @@ type ForEachOptions<A, B, E, E2, R2> = PoolOptions<A, E2, R2, B, E | E2 | TaskTi
 export const forEach: {
   <S extends Items, E, R, E2 = never, R2 = never>(
     f: (item: ItemOf<S>, index: number) => Effect.Effect<unknown, E, R>,
-    options: ForEachOptions<ItemOf<S>, unknown, E, E2, R2> & { readonly discard: true }
+    options: eachOf.ForEachOptions<ItemOf<S>, unknown, E, E2, R2> & { readonly discard: true }
   ): (
     items: S
   ) => Effect.Effect<
@@ -272,7 +255,7 @@ export const forEach: {
   >
   <S extends Items, B, E, R, E2 = never, R2 = never>(
     f: (item: ItemOf<S>, index: number) => Effect.Effect<B, E, R>,
-    options?: ForEachOptions<ItemOf<S>, B, E, E2, R2> & { readonly discard?: false | undefined }
+    options?: eachOf.ForEachOptions<ItemOf<S>, B, E, E2, R2> & { readonly discard?: false | undefined }
   ): (
     items: S
   ) => Effect.Effect<
@@ -283,7 +266,7 @@ export const forEach: {
   <S extends Items, B, E, R, E2 = never, R2 = never>(
     items: S,
     f: (item: ItemOf<S>, index: number) => Effect.Effect<B, E, R>,
-    options?: ForEachOptions<ItemOf<S>, B, E, E2, R2> & { readonly discard?: false | undefined }
+    options?: eachOf.ForEachOptions<ItemOf<S>, B, E, E2, R2> & { readonly discard?: false | undefined }
   ): Effect.Effect<
     ResultsOf<S, B>,
     ErrorOf<S> | E | NoInfer<E2> | TaskTimeoutError | InvalidOptionsError,
@@ -292,45 +275,13 @@ export const forEach: {
   <S extends Items, E, R, E2 = never, R2 = never>(
     items: S,
     f: (item: ItemOf<S>, index: number) => Effect.Effect<unknown, E, R>,
-    options: ForEachOptions<ItemOf<S>, unknown, E, E2, R2> & { readonly discard: true }
+    options: eachOf.ForEachOptions<ItemOf<S>, unknown, E, E2, R2> & { readonly discard: true }
   ): Effect.Effect<
     void,
     ErrorOf<S> | E | NoInfer<E2> | TaskTimeoutError | InvalidOptionsError,
     SystemStatus | ServicesOf<S> | R | NoInfer<R2>
   >
-} = dual(
-  (args) => typeof args[1] === "function",
-  <A, B, E, R, E2, R2, E3, R3>(
-    items: Iterable<A> | AsyncIterable<A> | Stream.Stream<A, E3, R3>,
-    f: (item: A, index: number) => Effect.Effect<B, E, R>,
-    options: ForEachOptions<A, B, E, E2, R2> & { readonly discard?: boolean | undefined } = {}
-  ) =>
-    Effect.suspend(() => {
-      const results: Array<B> = []
-      const { discard, keys, onTaskTimeout, weight } = options
-      const ofNumbered = {
-        ...options,
-        keys: keys && keysOf(keys, ({ item }: Numbered<A>) => item),
-        weight: typeof weight === "function" ? ({ item }: Numbered<A>) => weight(item) : weight,
-        onTaskTimeout: typeof onTaskTimeout === "function"
-          ? ((error, { item }) => onTaskTimeout(error, item))
-          : onTaskTimeout
-      } as ForEachOptions<Numbered<A>, B, E, E2, R2> // spreading a union of options loses which of its members it is
-      const pool = buildDirect<Numbered<A>, E | E2 | E3 | TaskTimeoutError, R | R2 | R3>(
-        numberedOf(items),
-        taskOf(({ index, item }) => f(item, index), ofNumbered),
-        ofNumbered,
-        // Tasks and what stands in for them after a timeout give a `B`.
-        discard === true ? undefined : ({ index }, result) => void (results[index] = result as B)
-      )
-      return Effect.flatMap(
-        Effect.flatMap(pool, (pool) => neverTwice(pool.run)),
-        // Whoever finds the pool in the registry may end it before all results are there.
-        ({ outcome }) =>
-          outcome === "Finished" ? Effect.succeed(discard === true ? undefined : results) : Effect.interrupt
-      )
-    })
-)
+} = dual((args) => typeof args[1] === "function", eachOf.forEach)
 
 /**
  * The class of a service tag with a layer; {@link Service} makes it.
@@ -464,45 +415,3 @@ const buildAny = (options: AnyPool) => {
   const leave = directOf(source)?.leave ?? Effect.void
   return Effect.andThen(Effect.addFinalizer(() => leave), fromSource(source, handle, rest as PoolOptions<unknown>))
 }
-
-/** Limits for what has an item that they are for. What are no limits stays as it is: the pool refuses it. */
-const keysOf = <A, B>(keys: KeyedLimits<A>, itemOf: (item: B) => A): KeyedLimits<B> =>
-  typeof keys.makeFeed === "function"
-    ? {
-      ...keys,
-      makeFeed: (host, innerOf, makeInner) => keys.makeFeed(host, (item) => itemOf(innerOf(item)), makeInner)
-    }
-    : keys as never
-
-/** A pool over a source that can be polled. */
-const buildDirect = <A, E, R>(
-  source: DirectSource<A, unknown, unknown>,
-  task: (item: A) => Effect.Effect<unknown, unknown>,
-  options: PoolOptions<A, unknown, unknown, unknown, never>,
-  onResult?: (item: A, result: unknown) => void
-) =>
-  build<A, E, R>(options, {
-    makeFeed: (host) => new DirectFeed(host, source, task, onResult),
-    itemOf: (item) => item,
-    close: source.close,
-    total: () => source.total()
-  })
-
-/** The task of an item, with its span where one is asked for. */
-const taskOf = <A, E, R>(
-  handle: (item: A) => Effect.Effect<unknown, E, R>,
-  { taskSpan }: PoolOptions<never, unknown, unknown, unknown, never>
-): (item: A) => Effect.Effect<unknown, E> => {
-  const task = handle as (item: A) => Effect.Effect<unknown, E> // the pool runs it as `inPool` says
-  return taskSpan === undefined ? task : (item) => withTaskSpan(task(item), taskSpan)
-}
-
-/** The pool runs an effect in the context of where it was built, which has whatever the effect requires. */
-const inPool = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E> => effect as Effect.Effect<A, E>
-
-const withTaskSpan = <A, E>(task: Effect.Effect<A, E>, name: string | undefined): Effect.Effect<A, E> =>
-  name === undefined ? task : Effect.withSpan(task, name, { captureStackTrace: false })
-
-/** A pool that nobody else holds cannot be running already. */
-const neverTwice = <A, E>(run: Effect.Effect<A, E | AlreadyRunningError>): Effect.Effect<A, E> =>
-  run as Effect.Effect<A, E>
