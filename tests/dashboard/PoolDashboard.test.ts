@@ -234,6 +234,10 @@ describe("PoolDashboard", () => {
       200
     )
     assert.strictEqual((yield* pool.settings).maxConcurrency, 2)
+    for (const [told, maxTasksPerMinute] of [[6_000, 6_000], [null, Infinity]] as const) {
+      yield* order({ action: "configure", pool: "crawl", change: { maxTasksPerMinute: told } })
+      assert.strictEqual((yield* pool.settings).maxTasksPerMinute, maxTasksPerMinute)
+    }
     const refused = yield* order({ action: "configure", pool: "crawl", change: { maxConcurrency: 0 } })
     assert.strictEqual(refused.status, 422)
     assert.include(refused.text, "maxConcurrency")

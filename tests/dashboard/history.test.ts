@@ -14,6 +14,16 @@ describe("the history of a pool", () => {
     assert.approximately((day * 1000 - points[0].at) / 3600e3, 24.17, 0.05)
   })
 
+  it("tells the rate of the last ten seconds", () => {
+    const history = new PoolHistory()
+    const { durations } = snapshot()
+    const rates = Array.from({ length: 31 }, (_, second) => {
+      const count = 10 * Math.min(second, 15) // ten a second, and none after the fifteenth
+      return history.record(snapshot({ at: second * 1000, durations: { ...durations, count } })).perSecond
+    })
+    assert.deepStrictEqual([rates[10], rates[15], rates[20], rates[25], rates[30]], [10, 10, 5, 0, 0])
+  })
+
   it("keeps the last two hundred decisions", () => {
     const history = new PoolHistory()
     for (let n = 0; n < 500; n++) {

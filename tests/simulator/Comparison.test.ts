@@ -68,6 +68,14 @@ describe("Comparison", () => {
       ])
     })
 
+    it("judge by the tenth part that scores least, and by the one that does", () => {
+      const runs = Array.from({ length: 20 }, (_, n) => ({
+        result: { workload: { name: `workload ${n}` } },
+        score: { score: n / 20, efficiency: 1, overTime: 0, kills: 0 }
+      })) as unknown as ReadonlyArray<Comparison.ScoredRun> // of which a summary reads no more
+      assert.deepInclude(Comparison.summarize(runs), { runs: 20, lowDecile: 0.1, worstScore: 0 })
+    })
+
     it("are missed by what was never scored", () => {
       assert.isNotEmpty(Comparison.misses(Comparison.summarize([])))
     })
