@@ -19,10 +19,8 @@ import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as SubscriptionRef from "effect/SubscriptionRef"
 import * as rules from "./internal/options/rules.ts"
-import * as outageLog from "./internal/signals/outageLog.ts"
-import { type Report, reportsOf } from "./internal/signals/report.ts"
+import { follow } from "./internal/signals/followedSignals.ts"
 import { samplerOf } from "./internal/signals/sampler.ts"
-import * as sampleRounds from "./internal/signals/sampleRounds.ts"
 import * as signalInfo from "./internal/signals/signalInfo.ts"
 import { SignalWindow, type Windows } from "./internal/signals/signalWindow.ts"
 import { VerdictBoard } from "./internal/signals/verdictBoard.ts"
@@ -181,38 +179,7 @@ const make = Effect.fnUntraced(function*(options: Parameters<typeof layer>[0]) {
     if (current !== told) Effect.runSync(PubSub.publish(published, told = current))
   }
 
-  const followed = yield* Effect.forEach(
-    board.windows,
-    (window) =>
-      Effect.map(outageLog.make(window.signal.name), (log) => ({
-        window,
-        log,
-        sampler: samplerOf(window.signal),
-        hear: (report: Report) => {
-          log.hear(report)
-          board.record(window, report)
-        }
-      }))
-  )
-  const rounds = yield* sampleRounds.make({
-    samples: followed.flatMap(({ hear, sampler }) => sampler === undefined ? [] : [{ hear, sampler }]),
-    restEvery: restShare * windows.current,
-    onRound: () => {
-      for (const { log, window } of followed) if (window.isSilent(now())) log.missReports()
-      tell()
-    }
-  })
-  if (followed.length > 0) rounds.begin()
-  for (const { hear, sampler, window } of followed) {
-    if (sampler !== undefined) continue
-    const hearAlone = (report: Report) =>
-      Effect.sync(() => {
-        hear(report)
-        tell()
-      })
-    yield* Effect.forkScoped(Stream.runForEach(reportsOf(window.signal), hearAlone), { startImmediately: true })
-  }
-
+  const rounds = yield* follow(board, { now, restEvery: restShare * windows.current, onNews: tell })
   return SystemStatus.of({
     current: Effect.sync(() => {
       rounds.catchUp()
