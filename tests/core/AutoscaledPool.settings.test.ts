@@ -420,6 +420,23 @@ describe("AutoscaledPool: options that cannot be", () => {
     })
   }
 
+  test("source, handle: what is none is refused before anything runs, by fromSource and by Service", function*() {
+    const source = TaskSource.fromIterable([1])
+    const handle = () => Effect.void
+    const wrong = [
+      ...[undefined, null, 5, [1, 2], Effect.succeed(source)].map((value) => ["source", value, handle] as const),
+      ...[undefined, Effect.void, 5].map((value) => ["handle", source, value] as const)
+    ]
+    for (const [field, given, by] of wrong) {
+      // The types refuse all of them.
+      const error = yield* Effect.flip(AutoscaledPool.fromSource(given as typeof source, by as typeof handle))
+      assert.deepInclude(error, { _tag: "InvalidOptionsError", field })
+      class Work extends AutoscaledPool.Service<Work>()("test/NoSource", { source: given, handle: by } as never) {}
+      const same = yield* Effect.flip(Effect.provide(Work, Work.layer) as Effect.Effect<unknown, unknown>)
+      assert.deepInclude(same, { _tag: "InvalidOptionsError", field })
+    }
+  })
+
   for (const field of ["runTask", "isTaskReady", "isFinished"]) {
     for (
       const [name, value] of Object.entries({

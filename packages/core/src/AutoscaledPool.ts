@@ -13,10 +13,9 @@ import * as Result from "effect/Result"
 import type * as Stream from "effect/Stream"
 import type { ConcurrencySettings } from "./ConcurrencySettings.ts"
 import type { Lease } from "./internal/feeds/leaseFeed.ts"
-import { accept } from "./internal/options/refusal.ts"
 import { build } from "./internal/run/assembly.ts"
 import * as eachOf from "./internal/run/forEach.ts"
-import { readWork } from "./internal/run/readWork.ts"
+import { readSource, readWork } from "./internal/run/readWork.ts"
 import * as works from "./internal/run/works.ts"
 import { directOf } from "./internal/sources/directSource.ts"
 import { InvalidOptionsError } from "./InvalidOptionsError.ts"
@@ -189,7 +188,7 @@ export const fromSource = <A, E1, R1, E2, R2, E3 = never, R3 = never, Settles ex
   SystemStatus | R1 | R2 | NoInfer<R3>
 > => {
   type Failure = E1 | FailureOfTasks<Settles, E2 | E3 | TaskTimeoutError>
-  const accepted = accept(source)
+  const accepted = readSource(source, handle)
   if (Result.isFailure(accepted)) return Effect.fail(accepted.failure)
   const direct = directOf(source)
   return direct === undefined
@@ -412,6 +411,6 @@ type AnyPool =
 const buildAny = (options: AnyPool) => {
   if (!("source" in options)) return make(options)
   const { handle, source, ...rest } = options
-  const leave = directOf(source)?.leave ?? Effect.void
-  return Effect.andThen(Effect.addFinalizer(() => leave), fromSource(source, handle, rest as PoolOptions<unknown>))
+  const pool = fromSource(source, handle, rest as PoolOptions<unknown>)
+  return Effect.tap(pool, () => Effect.addFinalizer(() => directOf(source)?.leave ?? Effect.void))
 }

@@ -87,6 +87,11 @@ export const aPolicy: Rule<object> = fromGuard(
   "Use a policy, such as ScalingPolicy.adaptive(), or leave it out."
 )
 
+export const aSource: Rule<object> = fromGuard(
+  (input: unknown): input is object => Predicate.isObject(input) && Predicate.isFunction(input["take"]),
+  "Use a TaskSource, such as TaskSource.fromIterable(items)."
+)
+
 export const keyedLimits: Rule<object> = fromGuard(
   (input: unknown): input is object => Predicate.isObject(input) && Predicate.isFunction(input["makeFeed"]),
   "Use what KeyedLimits.make gives, or leave it out."
