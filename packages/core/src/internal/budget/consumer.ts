@@ -147,6 +147,11 @@ export class BudgetConsumer implements Member, Borrower, Nested {
       this.isStuck && budget.gate.hasToken(now)
   }
 
+  /** Whether as many permits are in use as are desired, and nobody else has a say in that. */
+  get isFull(): boolean {
+    return this.isAlone && this.budget.gate.current >= this.budget.gate.desired
+  }
+
   /** Why one more task may not start, or `undefined` where it may. */
   closedByUnsafe(now: number, permits = 1): Closed | undefined {
     const { budget } = this

@@ -79,8 +79,6 @@ export class DirectFeed<A, E> implements Feed<A> {
 
   poke(): void {}
 
-  keep(): void {}
-
   giveBack(): void {
     this.stage = "GivenBack"
     this.arriving?.interruptUnsafe()

@@ -83,7 +83,7 @@ export interface Feed<A> {
   /** The run has ended: ends what the feed is to its source. */
   readonly leave?: () => void
   /** The dispatcher rests: withdraws what waits for an item on behalf of slots that there is no room for. */
-  readonly keep: (room: Room) => void
+  readonly keep?: (room: Room) => void
   /** Whether the feed must be poked at an interval, because nothing else tells when an item is ready. */
   readonly isOpaque: boolean
 }

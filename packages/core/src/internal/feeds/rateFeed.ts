@@ -108,7 +108,7 @@ export class RateFeed<A> implements Feed<A> {
   }
 
   keep(room: Room): void {
-    this.inner.keep(this.held === undefined ? room : "None") // there is no room for another one beside it
+    this.inner.keep?.(this.held === undefined ? room : "None") // there is no room for another one beside it
   }
 
   private isUsable(): boolean {

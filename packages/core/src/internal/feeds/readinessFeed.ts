@@ -65,8 +65,6 @@ export class ReadinessFeed implements Feed<void> {
     if (this.finished !== "Pending") this.finished = "Unknown"
   }
 
-  keep(): void {}
-
   attemptOf(): number {
     return 1
   }

@@ -125,7 +125,7 @@ export class RetryFeed<A> implements Feed<Tried<A>> {
   }
 
   keep(room: Room): void {
-    this.inner.keep(room)
+    this.inner.keep?.(room)
   }
 
   /** The pause before the next try, or a failure with `Done` where there is none. */

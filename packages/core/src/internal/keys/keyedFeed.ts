@@ -142,7 +142,7 @@ export class KeyedFeed<A, K> implements Feed<Keyed<A, K>>, KeyListener<K> {
   }
 
   keep(room: Room): void {
-    this.inner.keep(room)
+    this.inner.keep?.(room)
   }
 
   open(entry: KeyEntry<K>): void {

@@ -87,7 +87,7 @@ export class Dispatcher<A> implements FeedHost<A> {
     this.hold = options.hold
     this.weightOf = options.weightOf
     this.clock = new TurnClock(options.now, later)
-    this.rounds = new Rounds(() => this.round(), later)
+    this.rounds = new Rounds(this.round, later)
     this.ledger = new RunLedger(this.clock.time)
     this.concurrencyAtStart = governor.meter.totals(this.clock.time)
     const around = Context.get(context, CurrentTask)
@@ -104,7 +104,7 @@ export class Dispatcher<A> implements FeedHost<A> {
     this.tasks = new Tasks({
       ...shared,
       fail: (cause) => this.fail(cause),
-      onEnd: () => this.advance(),
+      onEnd: this.advance,
       warn: (finalizing) => void forkOutsideTasks(options.warn(finalizing))
     }, this.feed)
     this.patience = new Patience({
@@ -240,13 +240,13 @@ export class Dispatcher<A> implements FeedHost<A> {
     return this.course.stage !== "Ready" && this.course.stage !== "Over"
   }
 
-  private advance(): void {
+  private readonly advance = (): void => {
     if (this.course.stage === "Ready") return
     this.rounds.run()
     if (this.course.stage !== "Running") this.closeIfNothingIsLeft()
   }
 
-  private round(): void {
+  private readonly round = (): void => {
     try {
       if (this.course.stage === "Running") this.startWhatMay()
     } catch (defect) {
@@ -271,7 +271,14 @@ export class Dispatcher<A> implements FeedHost<A> {
       if (closed !== undefined) return this.rest(closed)
       const { permits } = this
       this.tasks.start(this.releaseItem(), permits)
+      if (this.ledger.blocker === "AtDesired" && this.isFullAgain()) return
     }
+  }
+
+  /** One task has taken the place of another, so that nothing starts for the reason for which nothing did before. */
+  private isFullAgain(): boolean {
+    return this.governor.isFull && this.tasks.finalizing === 0 && this.feed.keep === undefined &&
+      !this.hold.closes(this.clock.time)
   }
 
   /** Holds the next item, where one may be looked for and there is one. */
@@ -315,7 +322,7 @@ export class Dispatcher<A> implements FeedHost<A> {
 
   private rest(blocker: NonNullable<BlockerTag>): void {
     this.ledger.rest(this.clock.time, this.blameFinalizers(blocker))
-    this.feed.keep("None")
+    this.feed.keep?.("None")
     if (blocker === "Paused") this.governor.passUnsafe(this.clock.time, "Content")
     this.awaitTime(blocker)
   }
@@ -330,7 +337,7 @@ export class Dispatcher<A> implements FeedHost<A> {
   private restWithout(pulled: Exclude<Pulled, "Item">, room: Room): void {
     if (pulled !== "Waiting" && this.tasks.inFlight === 0 && this.feed.mayEnd()) return this.end("Finished")
     this.ledger.rest(this.clock.time, this.blameFinalizers(this.feed.lack))
-    this.feed.keep(room)
+    this.feed.keep?.(room)
     this.governor.passUnsafe(this.clock.time, pulled === "Waiting" ? "Answering" : "Content")
   }
 

@@ -15,17 +15,12 @@ type AnyFiber = Fiber.Fiber<unknown, unknown>
 export type TaskFibers = () => Iterable<AnyFiber>
 
 export class Supervision {
-  private readonly fibers: FiberSet.FiberSet
+  /** Whether the scope of the run has closed, so that nothing may run any more. */
+  isOver = false
   private readonly members = new Members()
 
   constructor(fibers: FiberSet.FiberSet) {
-    this.fibers = fibers
     fibers.state = { _tag: "Open", backing: this.members }
-  }
-
-  /** Whether the scope of the run has closed, so that nothing may run any more. */
-  get isOver(): boolean {
-    return this.fibers.state._tag === "Closed"
   }
 
   /** From now on the tasks are in the set too. */
@@ -43,10 +38,10 @@ export class Supervision {
   }
 }
 
-export const make: Effect.Effect<Supervision, never, Scope.Scope> = Effect.map(
-  FiberSet.make(),
-  (fibers) => new Supervision(fibers)
-)
+export const make: Effect.Effect<Supervision, never, Scope.Scope> = Effect.flatMap(FiberSet.make(), (fibers) => {
+  const supervision = new Supervision(fibers)
+  return Effect.as(Effect.addFinalizer(() => Effect.sync(() => supervision.isOver = true)), supervision)
+})
 
 /** What was entered, and the fibers of the tasks. */
 class Members extends Set<AnyFiber> {
