@@ -196,11 +196,6 @@ describe("AutoscaledPool: a task that fails", () => {
         "a time limit": yield* AutoscaledPool.fromSource(TaskSource.fromIterable([1]), () => Effect.never, {
           taskTimeout: "1 second",
           onTaskTimeout: () => task
-        }),
-        "a task": yield* AutoscaledPool.make({
-          runTask: task,
-          isTaskReady: Effect.succeed(true),
-          isFinished: Effect.succeed(false)
         })
       }
       for (const [name, pool] of Object.entries(pools)) {
