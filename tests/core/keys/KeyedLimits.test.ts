@@ -564,6 +564,24 @@ describe("KeyedLimits: adapt", () => {
     assert.isAtLeast((yield* limit(keys, "a"))?.limit ?? NaN, 15)
   })
 
+  test("a service that refuses one in ten, however slowly it is asked, is not asked less and less", function*() {
+    const random = yield* Random.withSeed(Random.Random, 7)
+    let served = 0
+    const page = Effect.andThen(
+      Effect.sleep("200 millis"),
+      Effect.suspend(() =>
+        random.nextDoubleUnsafe() < 0.1
+          ? Effect.andThen(ClientErrors.reportWith({ retryAfter: "1 second" }), Effect.fail("refused"))
+          : Effect.sync(() => served++)
+      )
+    )
+    yield* crawlFor(page, "20 minutes")
+    const before = served
+    yield* after("10 minutes")
+    // One at a time, with a second's pause for each refusal, would be 1,800.
+    assert.isAbove(served - before, 900)
+  })
+
   test("time in which a key had nothing to do does not slow it down", function*() {
     const { page, tally } = limitedByRate(20, 2, "1 second")
     const queue = yield* Queue.unbounded<Page>()

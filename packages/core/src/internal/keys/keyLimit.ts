@@ -150,7 +150,10 @@ export class KeyLimit {
   }
 
   private tryMore(lesson: Lesson, now: number): number {
-    if (lesson.patience < 1) return 1 / this.limit
+    if (lesson.patience < 1) {
+      lesson.pace.end(now)
+      return 1 / this.limit
+    }
     this.wait(lesson, now)
     return 1
   }
