@@ -38,6 +38,7 @@ export const waits = {
   check: { tasks: 1.25, least: 1500, most: Infinity }, // until use must have answered to a step up
   slack: { tasks: 0.25, least: 3000, most: 10_000 }, // far below its target for so long, a resource does not bind
   followLimit: { tasks: 10, least: 5000, most: 30_000 }, // up with a limit that wavers
+  use: { tasks: 0.5, least: 1000, most: 20_000 }, // of the means of use: tasks use a resource in bursts
   blocked: { tasks: 1, least: 1000, most: Infinity }, // the time over which the event loop counts as blocked
   lossPeriod: { tasks: 1, least: 500, most: 5000 }, // tasks that end within it after a cut began before it
   returning: { tasks: 1.5, least: 750, most: 5000 }, // between steps back up below the loss
@@ -63,14 +64,6 @@ export const tasks = {
   imagined: 10, // tasks of variation 1, for few understate a long tail; doubled: more tasks per reading at first
   replaced: 0.8, // of E[S^2] / E[S]; doubled: probes wait twice as long where durations vary
   longestTurnover: 15_000 // ms; doubled: rare tasks of minutes hold up probes
-} as const
-
-/** The means of use. Watched by resources.test.ts. */
-export const uses = {
-  fewestTasks: 8, // tasks that a mean must span; doubled: limits follow more slowly, and waver less
-  leastPart: 0.25, // of a task's time; doubled: the same for many tasks
-  shortest: 1000, // ms, so that a burst is none; doubled: limits of short tasks follow more slowly
-  longest: 3000 // ms, or a task's time; doubled: no more than that for long ones
 } as const
 
 /** What resources can bear. Watched by resources.test.ts. */

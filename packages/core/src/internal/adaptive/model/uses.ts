@@ -3,8 +3,8 @@
  */
 import type { SignalInfo } from "../../../LoadSignal.ts"
 import type { Observation } from "../../../ScalingPolicy.ts"
-import { clamp, smoothing } from "../numbers.ts"
-import { uses as tuning } from "../tuning.ts"
+import { smoothing } from "../numbers.ts"
+import { wait, waits } from "../tuning.ts"
 
 /** `load`: use by all; `own`: by this process; `known`: milliseconds that the means span so far. */
 export interface Use {
@@ -37,18 +37,11 @@ const after = (
   time: number
 ): Use => {
   const known = (before?.known ?? 0) + elapsed
-  const toward = smoothing(elapsed, span(time, before?.inFlight ?? meanConcurrency), known)
+  const toward = smoothing(elapsed, wait(waits.use, time), known)
   return {
     load: toward(before?.load, load),
     own: toward(before?.own, own),
     inFlight: toward(before?.inFlight, meanConcurrency),
     known
   }
-}
-
-// A task uses a resource in bursts, and tasks that began together do so together: a mean must span some tasks, and a
-// part of a task's time, to tell what a task uses.
-const span = (time: number, inFlight: number): number => {
-  const share = Math.max(tuning.fewestTasks / Math.max(1, inFlight), tuning.leastPart)
-  return clamp(share * time, tuning.shortest, Math.max(tuning.longest, time))
 }
