@@ -31,7 +31,7 @@ export const stats = (count: number, options: Partial<ScalingPolicy.CompletionSt
 
 /** What is known of tasks that have all lasted so long, once so many have finished. */
 export const known = (duration: number, finished = 200) =>
-  tasks.observe(tasks.initial, stats(finished, { meanDuration: duration }), 250)
+  tasks.observe(tasks.initial, stats(finished, { meanDuration: duration }))
 
 export const observation = (
   { signals = {}, ...options }:

@@ -50,12 +50,11 @@ describe("admission", () => {
   const allowance = (
     parameters: Parameters,
     options: { readonly memory: memory.MemoryModel; readonly tasks: times.Tasks },
-    now: ScalingPolicy.Observation,
-    elapsed = 250
+    now: ScalingPolicy.Observation
   ) => {
     const before: State = initial(ConcurrencySettings.defaults)
     const known = { ...before.model, tasks: options.tasks, memories: { "": options.memory } }
-    const view = look(parameters, before, known, now, elapsed)
+    const view = look(parameters, before, known, now, 250)
     return admission.admit(parameters, view, { phase: before.phase, level: 45, measurement: "keep", why: "" }, 45)
       .startAllowance
   }
@@ -171,19 +170,13 @@ describe("admission", () => {
     assert.strictEqual(allowed(0.039), 0)
   })
 
-  it("counts the tasks that have ended lately, and a few more where more are expected to", () => {
-    const parameters = { every: 250, memoryHeadroom: 0 }
+  it("counts the tasks that are expected to end", () => {
     const now = observation({ current: 20, desired: 45, signals: { memory: signal(0.5) } })
-    const allowed = (rate: number, elapsed = 250) =>
-      allowance(parameters, { memory: modelOf(), tasks: { ...known(500), rate } }, now, elapsed)
-    assert.strictEqual(allowed(0), 6)
-    assert.strictEqual(allowed(0.02), Math.floor(6.75 + 1.3 * 5))
-    assert.strictEqual(allowed(0.02, 50), Math.floor(6.75 + 1.3 * 5))
-    // As many as are desired would end no faster.
-    assert.strictEqual(allowed(0.08), Math.floor(6.75 + 22.5))
-    assert.strictEqual(allowed(0.1), Math.floor(6.75 + 25))
-    // Where the event loop is blocked, decisions are fewer.
-    assert.strictEqual(allowed(0.02, 500), Math.floor(6.75 + 1.3 * 10))
+    const allowed = (duration: number) =>
+      allowance({ every: 250, memoryHeadroom: 0 }, { memory: modelOf(), tasks: known(duration) }, now)
+    assert.strictEqual(allowed(100_000), 6)
+    assert.strictEqual(allowed(500), Math.floor(6.75 + 22.5))
+    assert.strictEqual(allowed(250), Math.floor(6.75 + 45))
   })
 
   it.prop(

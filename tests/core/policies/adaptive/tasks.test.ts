@@ -6,7 +6,7 @@ import * as tasks from "../../../../packages/core/src/internal/adaptive/model/ta
 import { between, stats } from "../support.ts"
 
 const after = (...durations: ReadonlyArray<number>) =>
-  durations.reduce((known, meanDuration) => tasks.observe(known, stats(1, { meanDuration }), 250), tasks.initial)
+  durations.reduce((known, meanDuration) => tasks.observe(known, stats(1, { meanDuration })), tasks.initial)
 
 describe("tasks", () => {
   it("tells served from lost", () => {
@@ -23,27 +23,7 @@ describe("tasks", () => {
 
   it("learns nothing of durations from tasks that were not served", () => {
     const known = after(100)
-    const { rate } = tasks.observe(known, stats(5, { rejections: 5 }), 250)
-    assert.deepStrictEqual(tasks.observe(known, stats(5, { rejections: 5, meanDuration: 9 }), 250), { ...known, rate })
-  })
-
-  it("knows how many tasks end in a millisecond, however they do", () => {
-    const ended = stats(5, { failures: 1, timeouts: 1, rejections: 3 })
-    const { rate } = [1, 2, 3, 4, 5, 6, 7, 8].reduce((known) => tasks.observe(known, ended, 250), tasks.initial)
-    assert.approximately(rate, 5 / 250, 0.0001)
-    const often = Array.from({ length: 40 }).reduce<tasks.Tasks>(
-      (known, _, i) => tasks.observe(known, stats(i % 5 === 0 ? 5 : 0), 50),
-      tasks.initial
-    )
-    assert.approximately(often.rate, 5 / 250, 0.01)
-  })
-
-  it("forgets within a second that tasks have ended", () => {
-    const busy = { ...tasks.initial, rate: 0.02 }
-    assert.isBelow(tasks.observe(busy, stats(0), 250).rate, 0.01)
-    assert.isBelow(tasks.observe(busy, stats(0), 1000).rate, 0.001)
-    assert.isAbove(tasks.observe(busy, stats(0), 100).rate, 0.01)
-    assert.strictEqual(tasks.observe(busy, stats(3), 0).rate, 0.02)
+    assert.deepStrictEqual(tasks.observe(known, stats(5, { rejections: 5, meanDuration: 9 })), known)
   })
 
   it("expects variation until many tasks have shown none", () => {
@@ -73,11 +53,10 @@ describe("tasks", () => {
   it.prop("is never less than nothing, nor not a number", [between(0, 50), between(0, 100_000), between(0, 100_000)], (
     [count, meanDuration, deviation]
   ) => {
-    const known = tasks.observe(tasks.initial, stats(count, { meanDuration, varianceDuration: deviation ** 2 }), 250)
+    const known = tasks.observe(tasks.initial, stats(count, { meanDuration, varianceDuration: deviation ** 2 }))
     for (
       const value of [
         known.duration,
-        known.rate,
         tasks.variation(known),
         tasks.taskTime(known, []),
         tasks.turnover(known, 0)

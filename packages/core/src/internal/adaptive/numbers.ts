@@ -18,7 +18,3 @@ export const smoothing = (
   const share = known > 0 ? Math.max(approach(elapsed, tau), elapsed / known) : 1
   return (from, to) => from == null ? to : from + share * (to - from)
 }
-
-/** A mean of time constant `tau` of how much there is per millisecond; where no time has passed, what it was. */
-export const perTime = (elapsed: number, tau: number): (from: number, amount: number) => number => (from, amount) =>
-  elapsed === 0 ? from : smoothing(elapsed, tau)(from, amount / elapsed)

@@ -57,7 +57,6 @@ export const saturated = 0.5
 export const tasks = {
   fewestKnown: 5, // tasks; below, a mean says nothing; doubled: cold start is longer
   few: 20, // tasks; below, those that ended are the short ones; doubled: waits are longer at first
-  rateMemory: 300, // ms; a decision or so; doubled: starts follow ends more slowly where memory is short
   forgetting: 0.03, // per task: about the last 33 count; doubled: the clock follows sooner, and is noisier
   slowForgetting: 0.01, // per task: the last 100, for the variation; doubled: that is noisier
   mostSeen: 100, // tasks that count beside the imagined ones; doubled: few tasks are trusted more
@@ -130,11 +129,6 @@ export const memory = {
   spare: 1.2, // standard deviations to keep free; none: 10 kills in 16 runs of `mixed`
   leastStarts: 2, // tasks to grow by between two samples; doubled: growth of few tasks outruns its samples
   startsShare: 0.15 // of desired, the same; doubled: growth outruns its samples
-} as const
-
-/** Starts until the next decision. Watched by admission.test.ts. */
-export const admission = {
-  mostReplaced: 1.3 // times as many as have ended; doubled: starts come in bursts where memory is short
 } as const
 
 /** Cold start. Watched by coldStart.test.ts. */

@@ -8,11 +8,10 @@ import { loadsOf } from "../limits/memory.ts"
 import { coolingSlots } from "../model/losses.ts"
 import { withoutGarbage } from "../model/memory.ts"
 import { memoryOf } from "../model/model.ts"
-import { clamp } from "../numbers.ts"
 import { labels, reasons } from "../reasons.ts"
 import type { Verdict } from "../stages/phases.ts"
 import type { Parameters } from "../state.ts"
-import { admission as tuning, tolerance } from "../tuning.ts"
+import { tolerance } from "../tuning.ts"
 import type { View } from "../view.ts"
 import { peak } from "./foresight.ts"
 import { memoryBound } from "./memory.ts"
@@ -50,27 +49,22 @@ export const expectedCompletions = (duration: number, desired: number, every: nu
 export const paceBound = (desired: number, current: number, cooling: number, expected: number): number =>
   cooling > 0 ? Math.max(0, desired - current - cooling) + Math.ceil(expected) : Infinity
 
-/**
- * Starts that memory bears. Tasks are replaced that have ended, and somewhat more where fewer ran than are desired, so that
- * fewer ended.
- */
+/** Starts that memory bears, beside those in the place of tasks that are expected to end. */
 const startsByMemory = (
-  { every, memoryHeadroom }: Parameters,
-  { elapsed, model, observation }: View,
+  { memoryHeadroom }: Parameters,
+  { model, observation: { current, currentInfo, inFlightAges } }: View,
   desired: number,
   expected: number
 ): number => {
-  const reported = observation.currentInfo.signals["memory"]
+  const reported = currentInfo.signals["memory"]
   if (reported === undefined || reported.isStale) return Infinity
   const memory = memoryOf(model, reported)
-  const signal = withoutGarbage(memory, reported, observation.inFlightAges)
+  const signal = withoutGarbage(memory, reported, inFlightAges)
   const budget = {
     ...loadsOf(signal.target, memoryHeadroom),
     model: memory,
     signal,
-    peak: peak(memory, signal, observation.inFlightAges, model.tasks)
+    peak: peak(memory, signal, inFlightAges, model.tasks)
   }
-  const ended = model.tasks.rate * Math.max(every, elapsed)
-  const replaced = clamp(expected, ended, tuning.mostReplaced * ended)
-  return memoryBound(budget, observation.current, desired, replaced)
+  return memoryBound(budget, current, desired, expected)
 }

@@ -27,7 +27,7 @@ export interface MemoryBudget {
 const ample = (seen: Seen): number => tuning.ample * Math.min(1, Math.sqrt(strayness(seen)) / tuning.longTailed)
 
 /**
- * Starts that memory has room for, once what runs has grown. A task that takes the place of one of the `replaced` needs no
+ * Starts that memory has room for, once what runs has grown. A task that takes the place of one of those `expected` to end needs no
  * room in the long run; where there is less room than there should be, only some of those are replaced. Starts are not
  * counted where as many as are desired fit with room to spare: places of tasks that ended together would stay empty.
  */
@@ -35,7 +35,7 @@ export const memoryBound = (
   { highest, model, most, peak, signal }: MemoryBudget,
   current: number,
   desired: number,
-  replaced: number
+  expected: number
 ): number => {
   if (signal.load >= most || peak > highest) return 0
   const { seen } = model
@@ -45,7 +45,7 @@ export const memoryBound = (
   if (filled + ample(seen) * stray(seen, desired) < most) return Infinity
   const spare = tuning.spare * stray(seen, current)
   const room = most - foreseen - spare
-  if (room < 0) return spare > 0 ? Math.floor(replaced * Math.max(0, 1 + room / spare)) : 0
+  if (room < 0) return spare > 0 ? Math.floor(expected * Math.max(0, 1 + room / spare)) : 0
   const growth = Math.max(tuning.leastStarts, tuning.startsShare * desired)
-  return Math.floor(Math.min(room / seen.perTask, growth) + replaced)
+  return Math.floor(Math.min(room / seen.perTask, growth) + expected)
 }

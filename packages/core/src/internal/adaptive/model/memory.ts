@@ -24,7 +24,7 @@ import { areKnown, type Tasks, variation } from "./tasks.ts"
  *   does time and again: soon up, and not at once down where
  *   some tasks end that had grown, for the others may grow on.
  * - `unrest`: the mean square of what it rises or falls by without explanation, per millisecond.
- * - `isShown`, `unseen`: whether tasks have shown in use, and for how many milliseconds they ran without.
+ * - `unseen`: for how many milliseconds tasks ran without showing in use.
  * - `isPaced`: whether the duration of tasks was known when the candidates were begun, by which they grow.
  * - `candidates`: what use tells of a task, by its shape; none until tasks ran.
  * - `seen`: the one of them that is relied on.
@@ -37,7 +37,6 @@ export interface MemoryModel {
   readonly passed: number
   readonly rise: number
   readonly unrest: number
-  readonly isShown: boolean
   readonly unseen: number
   readonly isPaced: boolean
   readonly candidates: ReadonlyArray<Seen>
@@ -75,7 +74,6 @@ export const initial: MemoryModel = {
   passed: 0,
   rise: 0,
   unrest: 0,
-  isShown: false,
   unseen: 0,
   isPaced: false,
   candidates: [],
@@ -108,7 +106,7 @@ const growthTime = (tasks: Tasks, share: number): number =>
   areKnown(tasks) ? clamp(share * tasks.duration, tuning.leastGrowth, tuning.mostGrowth) : tuning.unknownGrowth
 
 export const observe = (
-  model: MemoryModel,
+  before: MemoryModel,
   signal: SignalInfo,
   ages: ReadonlyArray<number>,
   now: number,
@@ -116,19 +114,8 @@ export const observe = (
   tasks: Tasks,
   ended = 0
 ): MemoryModel => {
-  if (signal.isStale) return model
-  const remains = garbage.observe(model.remains, signal, ages.length, ended)
-  return measure(remains === model.remains ? model : { ...model, remains }, signal, ages, now, late, tasks)
-}
-
-const measure = (
-  model: MemoryModel,
-  signal: SignalInfo,
-  ages: ReadonlyArray<number>,
-  now: number,
-  late: number,
-  tasks: Tasks
-): MemoryModel => {
+  if (signal.isStale) return before
+  const model = { ...before, remains: garbage.observe(before.remains, signal, ages.length, ended) }
   const { at = now, own } = signal
   if (at === model.at) return model
   const isUnclear = Math.max(now - at, late) > Math.max(tuning.unclear, tuning.unclearShare * tasks.duration)
@@ -141,23 +128,21 @@ const measure = (
   const isPaced = areKnown(tasks)
   const weight: Weight = { elapsed, counts: isUnclear ? tuning.doubt * elapsed : elapsed }
   const candidates = shapes.map((shape, i) => {
-    const before = model.isPaced === isPaced ? model.candidates[i] as Seen | undefined : undefined
-    const next = see(before, own - base, running, weight, shape, tasks)
+    const known = model.isPaced === isPaced ? model.candidates[i] as Seen | undefined : undefined
+    const next = see(known, own - base, running, weight, shape, tasks)
     // What tasks used that ended unseen would pass for how much the use of a task may stray.
-    return isUnclear && before !== undefined ? { ...next, strayed: before.strayed, variance: before.variance } : next
+    return isUnclear && known !== undefined ? { ...next, strayed: known.strayed, variance: known.variance } : next
   })
   const [seen] = plausible(candidates).slice(-1)
   const lasting = own - garbageOf(seen, own - base, seen.present, model.remains.left)
   const rise = perMillisecond(lasting - model.own, elapsed) - explained(model.candidates, candidates, elapsed)
-  const isShown = model.isShown || own - base > tuning.showing
   const abating = model.rise * (1 - approach(elapsed, tuning.abatement))
   return {
     ...measured,
     own: lasting,
     rise: Math.max(rise - Math.sqrt(model.unrest), abating),
     unrest: slowly(elapsed, seen.known, tasks)(model.unrest, rise ** 2),
-    isShown,
-    unseen: isShown ? model.unseen : model.unseen + elapsed,
+    unseen: own - base > tuning.showing ? model.unseen : model.unseen + elapsed,
     isPaced,
     candidates,
     seen

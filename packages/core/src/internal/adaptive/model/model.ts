@@ -4,7 +4,7 @@
  */
 import type { SignalInfo } from "../../../LoadSignal.ts"
 import type { Observation } from "../../../ScalingPolicy.ts"
-import { perTime } from "../numbers.ts"
+import { smoothing } from "../numbers.ts"
 import { wait, waits } from "../tuning.ts"
 import * as losses from "./losses.ts"
 import * as memory from "./memory.ts"
@@ -37,10 +37,11 @@ export const memoryOf = ({ memories }: Model, { measure }: SignalInfo): memory.M
 
 export const observe = (before: Model, observation: Observation, elapsed: number, late: number): Model => {
   const { completions, currentInfo, inFlightAges, now } = observation
-  const known = tasks.observe(before.tasks, completions, elapsed)
+  const known = tasks.observe(before.tasks, completions)
   const signal = currentInfo.signals["memory"]
+  const toward = smoothing(elapsed, wait(waits.blocked, known.duration))
   return {
-    blocked: perTime(elapsed, wait(waits.blocked, known.duration))(before.blocked, late),
+    blocked: elapsed === 0 ? before.blocked : toward(before.blocked, late / elapsed),
     tasks: known,
     uses: uses.observe(before.uses, observation, elapsed, known.duration),
     memories: signal === undefined ? before.memories : {

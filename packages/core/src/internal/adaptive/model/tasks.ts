@@ -3,24 +3,22 @@
  * that a change of concurrency does is visible sooner.
  */
 import type { CompletionStats } from "../../../ScalingPolicy.ts"
-import { clamp, perTime } from "../numbers.ts"
+import { clamp } from "../numbers.ts"
 import { tasks as tuning } from "../tuning.ts"
 
 /**
  * - `finished`: tasks that succeeded so far without meeting a rate limit.
  * - `duration`: their mean duration, recent ones counting more, in milliseconds.
  * - `spread`, `spreadSquare`: the same with a longer memory, of durations and of their squares.
- * - `rate`: tasks that ended per millisecond, however they did, in the last third of a second or so.
  */
 export interface Tasks {
   readonly finished: number
   readonly duration: number
   readonly spread: number
   readonly spreadSquare: number
-  readonly rate: number
 }
 
-export const initial: Tasks = { finished: 0, duration: 0, spread: 0, spreadSquare: 0, rate: 0 }
+export const initial: Tasks = { finished: 0, duration: 0, spread: 0, spreadSquare: 0 }
 
 /** Whether enough tasks have ended to say how long they take. */
 export const areKnown = ({ finished }: Tasks): boolean => finished >= tuning.fewestKnown
@@ -32,8 +30,7 @@ export const servedCount = ({ count, failures, rejections, timeouts }: Completio
 /** Of the tasks that ended, the ones that were not served. */
 export const lostCount = (stats: CompletionStats): number => stats.count - servedCount(stats)
 
-export const observe = (before: Tasks, stats: CompletionStats, elapsed: number): Tasks => {
-  const tasks = { ...before, rate: perTime(elapsed, tuning.rateMemory)(before.rate, stats.count) }
+export const observe = (tasks: Tasks, stats: CompletionStats): Tasks => {
   const count = servedCount(stats)
   if (count === 0) return tasks
   const finished = tasks.finished + count
@@ -41,7 +38,6 @@ export const observe = (before: Tasks, stats: CompletionStats, elapsed: number):
   const fast = weightOf(count, finished, tuning.forgetting)
   const slow = weightOf(count, finished, tuning.slowForgetting)
   return {
-    ...tasks,
     finished,
     duration: tasks.duration + fast * (mean - tasks.duration),
     spread: tasks.spread + slow * (mean - tasks.spread),
