@@ -4,7 +4,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { foresee, peak } from "../../../../packages/core/src/internal/adaptive/admission/foresight.ts"
 import * as memory from "../../../../packages/core/src/internal/adaptive/model/memory.ts"
-import { between, known, signal } from "../support.ts"
+import { between, known, observation, signal } from "../support.ts"
 
 const ages = (count: number, age: number): ReadonlyArray<number> => Array.from({ length: count }, () => age)
 
@@ -182,7 +182,8 @@ describe("peak", () => {
     assert.deepStrictEqual(memory.plausible([endless, hundredths()]), [endless, hundredths()])
     for (const load of [0.5, Infinity]) {
       const reported = signal(load, { own: Infinity })
-      const model = memory.observe({ ...memory.initial, base: 0.1 }, reported, ages(20, 100), 250, 0, known(2000))
+      const now = observation({ inFlightAges: ages(20, 100), now: 250 })
+      const model = memory.observe({ ...memory.initial, base: 0.1 }, reported, now, 0, known(2000))
       assert.notStrictEqual(peak(model, reported, ages(20, 100), known(2000)), -Infinity)
     }
   })

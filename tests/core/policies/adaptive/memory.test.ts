@@ -1,11 +1,22 @@
 /**
  * What a task costs in memory once it has grown.
  */
+import type { LoadSignal } from "@autoscaled-pool/core"
 import { assert, describe, it } from "@effect/vitest"
 import * as memoryLimit from "../../../../packages/core/src/internal/adaptive/limits/memory.ts"
 import * as memory from "../../../../packages/core/src/internal/adaptive/model/memory.ts"
 import * as times from "../../../../packages/core/src/internal/adaptive/model/tasks.ts"
-import { known, signal } from "../support.ts"
+import { known, observation, signal, stats } from "../support.ts"
+
+const observe = (
+  model: memory.MemoryModel,
+  reported: LoadSignal.SignalInfo,
+  inFlightAges: ReadonlyArray<number>,
+  now: number,
+  late: number,
+  known: times.Tasks,
+  ended = 0
+) => memory.observe(model, reported, observation({ inFlightAges, now, completions: stats(ended) }), late, known)
 
 const ages = (count: number, age: (i: number) => number) => Array.from({ length: count }, (_, i) => age(i))
 
@@ -18,7 +29,7 @@ const next = (
   load: number,
   tasks: ReadonlyArray<number>,
   known: times.Tasks
-): memory.MemoryModel => memory.observe(model, signal(load), tasks, (model.at ?? 0) + 250, 0, known)
+): memory.MemoryModel => observe(model, signal(load), tasks, (model.at ?? 0) + 250, 0, known)
 
 const watch = (
   seconds: number,
@@ -94,7 +105,7 @@ describe("memory", () => {
 
   it("relies on something even where use without end is reported", () => {
     for (const load of [0.5, Infinity]) {
-      const endless = memory.observe(idle, signal(load, { own: Infinity }), steady(20, 2000), 1250, 0, known(2000))
+      const endless = observe(idle, signal(load, { own: Infinity }), steady(20, 2000), 1250, 0, known(2000))
       for (const model of [endless, next(endless, 0.5, steady(20, 2000), known(2000))]) {
         assert.strictEqual(model.candidates.findIndex((one) => one === model.seen), 4)
       }
@@ -155,7 +166,7 @@ describe("memory", () => {
     const model = watch(20, 0.5, steady(20, 2000), 2000, idle)
     const at = model.at ?? NaN
     const measured = (measuredAt: number, now: number, duration = 2000, from = model, late = 0) =>
-      memory.observe(from, signal(0.6, { at: measuredAt }), steady(20, 2000), now, late, known(duration))
+      observe(from, signal(0.6, { at: measuredAt }), steady(20, 2000), now, late, known(duration))
 
     const passedOver = { ...model, passed: 1 }
 
@@ -202,7 +213,7 @@ describe("memory", () => {
 
     it("for little of what a task uses where it is unclear, and not for how far that strays", () => {
       const off = (late: number) =>
-        memory.observe(
+        observe(
           { ...model, passed: 2 },
           signal(0.9, { at: at + 250 }),
           steady(20, 2000),
@@ -219,13 +230,13 @@ describe("memory", () => {
     })
 
     it("in any case if it is the first", () => {
-      const first = memory.observe(memory.initial, signal(0.1, { at: 1000 }), [], 9000, 700, known(100))
+      const first = observe(memory.initial, signal(0.1, { at: 1000 }), [], 9000, 700, known(100))
       assert.deepInclude(first, { at: 1000, base: 0.1, own: 0.1 })
     })
 
     it("for the tasks that ran then, as old as they were", () => {
       const seen = (tasks: ReadonlyArray<number>, lag: number) =>
-        memory.observe(idle, signal(0.3, { at: 2000 }), tasks, 2000 + lag, 0, known(2000))
+        observe(idle, signal(0.3, { at: 2000 }), tasks, 2000 + lag, 0, known(2000))
       const old = ages(10, () => 1000)
       assert.deepStrictEqual(seen([...old, ...ages(30, () => 20)], 40), seen(ages(10, () => 960), 0))
       assert.isNull(seen(ages(30, () => 20), 40).seen)
@@ -367,7 +378,7 @@ describe("memory", () => {
   it("learns nothing from a signal that has stopped, nor from a pool without tasks", () => {
     const model = watch(20, 0.5, steady(20, 2000), 2000, idle)
     const now = (model.at ?? 0) + 250
-    assert.strictEqual(memory.observe(model, signal(0.9, { isStale: true }), [100], now, 0, known(2000)), model)
+    assert.strictEqual(observe(model, signal(0.9, { isStale: true }), [100], now, 0, known(2000)), model)
     const { used, grown, perTask, variance } = model.seen ?? assert.fail("nothing was learned")
     const empty = watch(20, 0.1, [], 2000, model)
     assert.deepInclude(empty.seen, { used, grown, perTask, variance })
@@ -384,7 +395,7 @@ describe("memory", () => {
       reclaimedAt: number | undefined
     ) => {
       const now = (model.at ?? 0) + 250
-      return memory.observe(
+      return observe(
         model,
         signal(load, { at: now, reclaimedAt }),
         ages(count, () => 1000),

@@ -194,7 +194,7 @@ export const steady = {
   distanceErrors: 1.6, // standard errors that a probe is away; doubled: probes cost more
   leastDistance: 0.2, // of the center, 2 to 3 % of throughput near a knee; doubled: probes cost more
   mostDistance: 0.5, // of the center; doubled: probes of varying tasks cost more
-  longestHold: { total: 20_000, shortest: 1000, longest: 10_000, least: 2, most: 12 } // doubled: rarer
+  longestHold: { total: 20_000, least: 2, most: 12 } // doubled: rarer
 } as const
 
 /** The fit of durations to concurrency. Watched by elasticity.test.ts. */

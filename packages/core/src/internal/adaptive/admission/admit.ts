@@ -60,11 +60,7 @@ const startsByMemory = (
   if (reported === undefined || reported.isStale) return Infinity
   const memory = memoryOf(model, reported)
   const signal = withoutGarbage(memory, reported, inFlightAges)
-  const budget = {
-    ...loadsOf(signal.target, memoryHeadroom),
-    model: memory,
-    signal,
-    peak: peak(memory, signal, inFlightAges, model.tasks)
-  }
-  return memoryBound(budget, current, desired, expected)
+  const loads = loadsOf(signal.target, memoryHeadroom)
+  const leadsTo = peak(memory, signal, inFlightAges, model.tasks)
+  return memoryBound({ ...loads, model: memory, signal, peak: leadsTo }, current, desired, expected)
 }

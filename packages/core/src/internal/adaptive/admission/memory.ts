@@ -2,22 +2,16 @@
  * How many starts memory has room for until the next decision.
  */
 import type { SignalInfo } from "../../../LoadSignal.ts"
+import type { MemoryLoads } from "../limits/memory.ts"
 import { type MemoryModel, type Seen, stray, strayness, taken } from "../model/memory.ts"
 import { memory as tuning } from "../tuning.ts"
 import { foresee } from "./foresight.ts"
 
-/**
- * Where memory is watched: what is known of it.
- *
- * - `most`: the load that no start may be foreseen to lead past.
- * - `peak`, `highest`: the load that tasks in flight lead to even if nothing more starts, and the highest it may be.
- */
-export interface MemoryBudget {
+/** Where memory is watched: what is known of it; `peak` is the load that tasks in flight lead to even if nothing more starts. */
+export interface MemoryBudget extends Omit<MemoryLoads, "aim"> {
   readonly model: MemoryModel
   readonly signal: SignalInfo
-  readonly most: number
   readonly peak: number
-  readonly highest: number
 }
 
 /**

@@ -7,6 +7,7 @@
  * the one that explains use is relied on.
  */
 import type { SignalInfo } from "../../../LoadSignal.ts"
+import type { Observation } from "../../../ScalingPolicy.ts"
 import { approach, clamp, smoothing } from "../numbers.ts"
 import { memory as tuning, type Shape, shapes } from "../tuning.ts"
 import * as garbage from "./garbage.ts"
@@ -108,14 +109,12 @@ const growthTime = (tasks: Tasks, share: number): number =>
 export const observe = (
   before: MemoryModel,
   signal: SignalInfo,
-  ages: ReadonlyArray<number>,
-  now: number,
+  { completions, inFlightAges: ages, now }: Observation,
   late: number,
-  tasks: Tasks,
-  ended = 0
+  tasks: Tasks
 ): MemoryModel => {
   if (signal.isStale) return before
-  const model = { ...before, remains: garbage.observe(before.remains, signal, ages.length, ended) }
+  const model = { ...before, remains: garbage.observe(before.remains, signal, ages.length, completions.count) }
   const { at = now, own } = signal
   if (at === model.at) return model
   const isUnclear = Math.max(now - at, late) > Math.max(tuning.unclear, tuning.unclearShare * tasks.duration)

@@ -36,7 +36,7 @@ export const memoryOf = ({ memories }: Model, { measure }: SignalInfo): memory.M
   memories[measure?.of ?? ""] ?? memory.initial
 
 export const observe = (before: Model, observation: Observation, elapsed: number, late: number): Model => {
-  const { completions, currentInfo, inFlightAges, now } = observation
+  const { completions, currentInfo, now } = observation
   const known = tasks.observe(before.tasks, completions)
   const signal = currentInfo.signals["memory"]
   const toward = smoothing(elapsed, wait(waits.blocked, known.duration))
@@ -46,15 +46,7 @@ export const observe = (before: Model, observation: Observation, elapsed: number
     uses: uses.observe(before.uses, observation, elapsed, known.duration),
     memories: signal === undefined ? before.memories : {
       ...before.memories,
-      [signal.measure?.of ?? ""]: memory.observe(
-        memoryOf(before, signal),
-        signal,
-        inFlightAges,
-        now,
-        late,
-        known,
-        completions.count
-      )
+      [signal.measure?.of ?? ""]: memory.observe(memoryOf(before, signal), signal, observation, late, known)
     },
     losses: losses.observe(before.losses, completions, now, known.duration)
   }

@@ -1,7 +1,6 @@
 /**
  * What tasks use of each resource: use and tasks in flight, smoothed alike, so that their quotient is of one time.
  */
-import type { SignalInfo } from "../../../LoadSignal.ts"
 import type { Observation } from "../../../ScalingPolicy.ts"
 import { smoothing } from "../numbers.ts"
 import { wait, waits } from "../tuning.ts"
@@ -20,28 +19,16 @@ export type Uses = Readonly<Record<string, Use>>
 /** The signal of a service's rate limits is a matter of losses: it is no resource of ours. */
 const isResource = (name: string): boolean => name !== "client"
 
+/** Plain means at first, then ones that forget. */
 export const observe = (before: Uses, observation: Observation, elapsed: number, time: number): Uses => {
   const uses: Record<string, Use> = { ...before }
-  for (const [name, signal] of Object.entries(observation.currentInfo.signals)) {
-    if (isResource(name) && !signal.isStale) uses[name] = after(before[name], signal, observation, elapsed, time)
+  for (const [name, { isStale, load, own }] of Object.entries(observation.currentInfo.signals)) {
+    if (!isResource(name) || isStale) continue
+    const use = before[name] as Use | undefined // a signal may be new
+    const known = (use?.known ?? 0) + elapsed
+    const toward = smoothing(elapsed, wait(waits.use, time), known)
+    const inFlight = toward(use?.inFlight, observation.meanConcurrency)
+    uses[name] = { load: toward(use?.load, load), own: toward(use?.own, own), inFlight, known }
   }
   return uses
-}
-
-// A plain mean at first, then one that forgets.
-const after = (
-  before: Use | undefined,
-  { load, own }: SignalInfo,
-  { meanConcurrency }: Observation,
-  elapsed: number,
-  time: number
-): Use => {
-  const known = (before?.known ?? 0) + elapsed
-  const toward = smoothing(elapsed, wait(waits.use, time), known)
-  return {
-    load: toward(before?.load, load),
-    own: toward(before?.own, own),
-    inFlight: toward(before?.inFlight, meanConcurrency),
-    known
-  }
 }

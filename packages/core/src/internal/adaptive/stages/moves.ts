@@ -71,7 +71,5 @@ export const prove = (phase: Steady, { lowest, time }: View): Steady => {
 }
 
 /** Readings to wait at most between two probes: about 20 seconds' worth. */
-export const longestHold = (time: number): number => {
-  const { least, longest, most, shortest, total } = tuning.longestHold
-  return clamp(total / clamp(time, shortest, longest), least, most)
-}
+export const longestHold = (time: number): number =>
+  clamp(tuning.longestHold.total / Math.max(1, time), tuning.longestHold.least, tuning.longestHold.most)
