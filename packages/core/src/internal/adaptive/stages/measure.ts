@@ -1,7 +1,7 @@
 /**
  * Measuring the level in force, as the stages that search do.
  */
-import { add, begin, finish, type Measurement, type Plan, type Reading } from "../model/reading.ts"
+import { add, balanced, begin, byEnded, finish, type Measurement, type Plan, type Reading } from "../model/reading.ts"
 import { clamp } from "../numbers.ts"
 import { measuring as tuning, tolerance, wait, waits } from "../tuning.ts"
 import type { View } from "../view.ts"
@@ -16,7 +16,8 @@ export const planOfGrowth = ({ hidden, isShaken, time, variation }: View, isFirs
   settle: Math.max(hidden, isFirst ? 0 : wait(waits.settling, time)),
   least: wait(isFirst || isShaken ? waits.leastProbe : waits.leastGrowth, time),
   most: wait(waits.mostGrowth, time),
-  enough: clamp(tuning.perVariance * variation ** 2, tuning.fewestGrowth, tuning.mostGrowth)
+  enough: clamp(tuning.perVariance * variation ** 2, tuning.fewestGrowth, tuning.mostGrowth),
+  durationOf: isFirst ? byEnded : balanced
 })
 
 /** While comparing levels that differ by a fifth: long enough to replace what runs, and to average out variation. */
@@ -24,7 +25,8 @@ export const planOfProbe = ({ turnover, variation }: View): Plan => ({
   settle: wait(waits.firstSettling, turnover),
   least: wait(waits.leastProbe, turnover),
   most: wait(waits.mostProbe, turnover),
-  enough: clamp(tuning.perVarianceOfProbe * variation ** 2, tuning.fewestProbe, tuning.mostProbe)
+  enough: clamp(tuning.perVarianceOfProbe * variation ** 2, tuning.fewestProbe, tuning.mostProbe),
+  durationOf: balanced
 })
 
 /** What the stage makes of a reading, and what it says as long as there is none. */
