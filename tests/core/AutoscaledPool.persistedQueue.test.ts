@@ -216,6 +216,20 @@ describe("AutoscaledPool on a persisted queue", () => {
     assert.strictEqual((yield* resultOf(again)).started, 0)
   })
 
+  test("idle is no limit to an acknowledgement", function*() {
+    let acknowledged = 0
+    const acknowledge = Effect.andThen(Effect.sleep("1 minute"), Effect.sync(() => void acknowledged++))
+    const { offer, queue } = yield* numbers({ store: claiming(acknowledge).layer })
+    yield* offer(1)
+    const source = TaskSource.fromPersistedQueue(queue, { idle: "2 seconds" })
+    const run = yield* begin((yield* AutoscaledPool.fromSource(source, () => Effect.void)).run)
+    yield* after("50 seconds")
+    assert.isFalse(hasEnded(run))
+    yield* after("20 seconds")
+    assert.deepInclude(yield* resultOf(run), { outcome: "Finished", succeeded: 1 })
+    assert.strictEqual(acknowledged, 1)
+  })
+
   test("idle cannot be nothing", function*() {
     const { queue } = yield* numbers()
     const source = TaskSource.fromPersistedQueue(queue, { idle: 0 })

@@ -298,6 +298,22 @@ describe("AutoscaledPool on leases", () => {
     assert.deepStrictEqual(items.record.acknowledged, [1, 2])
   })
 
+  test("where acknowledgements pile up, no more is taken than they and the slots can hold", function*() {
+    const items = ledger({ ackTime: "1 hour" })
+    items.offer(...range(1_000))
+    const pool = yield* AutoscaledPool.fromSource(items.source, () => Effect.sleep("1 millis"), {
+      concurrencySettings: { maxConcurrency: 4 }
+    })
+    const run = yield* begin(pool.run)
+    yield* after("10 minutes")
+    assert.isAtMost((yield* pool.state).succeeded, 2 * 4 + 1)
+    yield* after("1 hour")
+    assert.isAbove((yield* pool.state).succeeded, 2 * 4 + 1)
+    yield* begin(Fiber.interrupt(run))
+    yield* after("1 hour")
+    assert.isTrue(hasEnded(run))
+  })
+
   test("an abort waits for acknowledgements that are under way, and takes none of them back", function*() {
     const items = ledger({ ackTime: "3 seconds" })
     items.offer(1)

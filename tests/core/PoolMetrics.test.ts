@@ -71,6 +71,8 @@ describe("PoolMetrics", () => {
     const of = (name: string, labels = "") => `autoscaled_pool_${name}{autoscaled_pool_name="resize"${labels}}`
     assert.strictEqual(during.samples.get(of("task_in_flight")), 4)
     assert.strictEqual(during.samples.get(of("task_started_total")), 4)
+    yield* after("500 millis")
+    assert.strictEqual((yield* scrape).samples.get(of("task_oldest_age_seconds")), 0.5)
     assert.strictEqual(during.samples.get(of("signal_utilization_ratio", ",signal=\"memory\"")), 0.5)
     assert.strictEqual(during.samples.get(of("signal_target_ratio", ",signal=\"memory\"")), 0.9)
     yield* after("1 second")

@@ -71,6 +71,10 @@ describe("the limit of the old generation", () => {
     )
   })
 
+  it("is not the one that was asked for where V8 has not taken it", () => {
+    assert.strictEqual(limitOf("node26", 296, { flags: "--max-old-space-size=4000" }), 200)
+  })
+
   it("knows of semi-spaces of other sizes, which V8 rounds up to powers of two", () => {
     const asked = (flags: string) => ({ flags })
     assert.strictEqual(limitOf("node26", 4288, asked("--max-semi-space-size=64")), 4096)
@@ -135,6 +139,12 @@ describe("the use of the old generation", () => {
   it("counts growth in full as soon as one collection has found it to live", () => {
     const use = after([100, 50], [100, 50], [100, 50], [110, 110])
     assert.strictEqual(living(use, 140), 140)
+  })
+
+  it("forgets what lived on before the last two collections", () => {
+    const use = after([100, 50], [100, 90], [190, 90], [190, 90])
+    assert.strictEqual(living(use, 90), 90)
+    assert.approximately(living(use, 145), 117.5, 1e-9) // all of the 55 is garbage, of which half of the room counts
   })
 
   it("is never more than all that is there, and cycles of next to nothing tell nothing", () => {
