@@ -324,6 +324,20 @@ describe("KeyedLimits: rate", () => {
     for (const from of times) assert.isAtMost(times.filter((at) => at >= from && at < from + 1_000).length, 5)
   })
 
+  test("fast rates hold too, where each task ends before the next one comes", function*() {
+    for (const perSecond of [50, 100, 400, 2_000]) {
+      const { starts, task } = watched(() => Effect.void)
+      const keys = yield* KeyedLimits.make({ key: hostOf, rate: { limit: perSecond, window: "1 second" } })
+      const begun = yield* Clock.currentTimeMillis
+      const run = yield* begin(AutoscaledPool.forEach(pages("a", perSecond), task, { keys }))
+      yield* after("1 second")
+      yield* resultOf(run)
+      const times = starts.map(([, at]) => at - begun)
+      for (const [n, at] of times.entries()) assert.isAtLeast(at, 1_000 * n / perSecond - 20, `${perSecond}: ${n}`)
+      assert.isAtLeast(times.at(-1) ?? 0, 950)
+    }
+  })
+
   test("the pace of a key counts from when a task starts, not from when its item was found", function*() {
     const { starts, task } = watched(() => Effect.void)
     const governor = yield* ConcurrencyGovernor.make({ desiredConcurrency: 2, maxConcurrency: 2 })

@@ -74,7 +74,7 @@ export class KeyTable<K> {
       pending: 0,
       parked: 0,
       lastStart: -Infinity,
-      nextStart: 0,
+      nextStart: -Infinity,
       memory: "None",
       listeners: undefined
     }
@@ -170,7 +170,8 @@ export class KeyTable<K> {
   /** Remembers no more of an entry than is needed. */
   letGo(entry: KeyEntry<K>, now: number): void {
     if (entry.inFlight > 0 || entry.parked > 0) return
-    if (entry.nextStart <= now && !entry.limit.hasMemory) {
+    // A pace that began anew before would let as many start at once as `slack` allows, again.
+    if (entry.nextStart <= now - slack && !entry.limit.hasMemory) {
       this.entries.delete(entry.key)
       if (entry.memory !== "None") this.kept.delete(entry)
       return
