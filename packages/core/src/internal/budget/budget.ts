@@ -176,6 +176,10 @@ export class Budget implements HoldingBudget {
     this.gate.release(permits)
     if (this.gate.current === 0) this.attention?.endUnsafe()
     this.window.meter.change(now, this.gate.current)
+    if (member.share !== undefined) this.releaseShare(member, permits, now)
+  }
+
+  private releaseShare(member: Member, permits: number, now: number): void {
     if (this.shares === undefined || member.share === undefined) return
     this.shares.release(member.share, permits, now)
     this.passTurn(member, now)
@@ -205,6 +209,10 @@ export class Budget implements HoldingBudget {
       this.regulator.wakeUnsafe()
     }
     this.window.meter.change(now, this.gate.current)
+    if (member.share !== undefined) this.bookShare(member, permits, now)
+  }
+
+  private bookShare(member: Member, permits: number, now: number): void {
     if (this.shares === undefined || member.share === undefined) return
     this.shares.book(member.share, permits, now)
     this.chosen = undefined

@@ -187,6 +187,14 @@ export class BudgetConsumer implements Member, Borrower, Nested {
 
   /** Books a start. Call it in the same step in which the gate was seen open. */
   bookUnsafe(now: number, permits = 1): void {
+    if (!this.isAlone) return this.bookAmongOthers(now, permits)
+    this.held += permits
+    this.booked += permits
+    this.current++
+    this.budget.book(this, permits, now)
+  }
+
+  private bookAmongOthers(now: number, permits: number): void {
     if (this.lender !== undefined) this.borrow(this.lender, permits)
     this.held += permits
     const more = Math.max(0, this.held - this.borrowed - this.booked)
@@ -200,9 +208,17 @@ export class BudgetConsumer implements Member, Borrower, Nested {
 
   /** Ends what `bookUnsafe` began. */
   releaseUnsafe(now: number, startedAt: number, outcome: TaskOutcome, wasRejected: boolean, permits = 1): void {
+    this.ends.add(now, startedAt, outcome, wasRejected)
+    if (!this.isAlone) return this.releaseAmongOthers(now, permits)
+    this.held -= permits
+    this.booked -= permits
+    this.current--
+    this.budget.release(this, permits, now)
+  }
+
+  private releaseAmongOthers(now: number, permits: number): void {
     this.held -= permits
     this.current--
-    this.ends.add(now, startedAt, outcome, wasRejected)
     if (this.own !== undefined) this.meter.change(now, this.current)
     if (this.held === 0 && this.borrowed > 0) this.giveBack()
     const less = this.booked - Math.max(0, this.held - this.borrowed)

@@ -186,7 +186,8 @@ export class Tasks<A> {
     if (slot.interruptedAt < Infinity) this.endFinalizers(slot)
     if (slot.stage === "TimedOut" && course.ending === undefined && !isOwnFailure(exit)) return this.absorb(slot)
     const item = slot.item as A // an occupied slot has its item
-    const outcome = this.outcomeOf(slot, item, exit)
+    const hasSucceeded = slot.stage === "Running" && Exit.isSuccess(exit)
+    const outcome = hasSucceeded ? "Succeeded" : this.outcomeOf(slot, item, exit)
     this.slots.vacate(slot)
     this.conclude(slot, item, exit, outcome, clock.time)
   }
