@@ -109,6 +109,13 @@ describe("Plant", () => {
       }
     })
 
+    it("leaves garbage of what a task held, and not of what it would have come to hold", () => {
+      const { plant, running, time } = begin(uniform(holding, { memoryLimit: 1000 }, { baseMemory: 50 }), 1)
+      time.advanceTo(500)
+      plant.interrupt(running[0])
+      assert.approximately(plant.memoryUse().used * 1000, 50 + 50 / 2, 1e-6)
+    })
+
     it("tells the neighbour's part from the process's own", () => {
       const { plant } = begin(uniform(holding, { memoryLimit: 1000, neighbourMemory: 300 }, { baseMemory: 50 }), 1)
       assert.approximately(plant.memoryUse().used, 0.365, 1e-9)
@@ -161,6 +168,17 @@ describe("Plant", () => {
         ["Succeeded", 200]
       ])
       assert.strictEqual(plant.ledger.rejected, 2)
+    })
+
+    it("has room again for calls of tasks that were interrupted while they waited for a server", () => {
+      const terms = { servers: 1, rejectAbove: 3 }
+      const { ends, plant, running, time } = begin(uniform({ stages: [call(100)] }, { downstream: terms }), 3)
+      plant.interrupt(running[1])
+      plant.interrupt(running[2])
+      time.advanceTo(150)
+      for (let call = 0; call < 3; call++) plant.start((outcome) => ends.push([outcome, time.now]))
+      time.advanceTo(1000)
+      assert.deepStrictEqual(ends.map(([outcome]) => outcome), Array(4).fill("Succeeded"))
     })
 
     it("is slowed by what it refuses", () => {
