@@ -51,12 +51,15 @@ export const crawling: Question = {
     const sites = [...new Set(fixed.map(({ site }) => site))]
     const rateOf = (crawled: ReadonlyArray<Crawled>, of: string) =>
       median(crawled.filter(({ site }) => site === of).map(({ perSecond }) => perSecond))
-    const refused = (of: string) =>
-      adaptive.filter(({ site }) => site === of).reduce((sum, { refusals }) => sum + refusals, 0)
+    const sumOf = (of: string, figure: "pages" | "refusals") =>
+      adaptive.filter(({ site }) => site === of).reduce((sum, crawled) => sum + crawled[figure], 0)
+    const refused = (of: string) => sumOf(of, "refusals") / (sumOf(of, "pages") + sumOf(of, "refusals"))
     const share = (of: string) => rateOf(adaptive, of) / rateOf(fixed, of)
-    const mostRefused = Math.max(...sites.map((site) => refused(site) / (passes * pages)))
     return {
-      notes: [`${pages} pages of each site, medians of ${passes} passes in turn.`],
+      notes: [
+        `${pages} pages of the slower sites, thrice as many of the fast one; medians of ${passes} passes in turn. In both ` +
+        "the budget of the pools finds itself, which takes some seconds that count."
+      ],
       tables: [{
         title: "Pages a second",
         columns: ["site", "own limits", "set by hand", "ratio", "refused"],
@@ -65,7 +68,7 @@ export const crawling: Question = {
           rateOf(adaptive, site).toFixed(0),
           rateOf(fixed, site).toFixed(0),
           share(site).toFixed(2),
-          String(refused(site))
+          `${(100 * refused(site)).toFixed(2)} %`
         ])
       }],
       goals: [
@@ -75,7 +78,12 @@ export const crawling: Question = {
           limit: 0.9,
           value: share(site)
         })),
-        { what: "refused, of the site that refuses most", bound: "<=", limit: 0.03, value: mostRefused }
+        {
+          what: "refused, of the site that refuses most",
+          bound: "<=",
+          limit: 0.03,
+          value: Math.max(...sites.map(refused))
+        }
       ]
     }
   }

@@ -2,7 +2,7 @@
  * A crawler: it follows links over three sites, fetching in one pool and parsing in another, both under one budget, and is
  * as fast with each site as that site bears. The sites are served by this program. Ctrl-C lets what is in flight end.
  *
- * `--pages 500` pages of each site, `--browser` opens them in Chromium, `--fixed` sets the limits by hand.
+ * `--pages 500` pages of the slower sites, `--browser` opens them in Chromium, `--fixed` sets the limits by hand.
  */
 import { AutoscaledPool, ConcurrencyGovernor, KeyedLimits, ScalingPolicy, TaskSource } from "@autoscaled-pool/core"
 import { NodeSystemStatus, PoolSignals } from "@autoscaled-pool/platform-node"
@@ -37,7 +37,7 @@ const crawl = Effect.gen(function*() {
   // Each host finds its own limit by what it answers, or has the one that was set by hand.
   const hosts = yield* KeyedLimits.make({
     key: (url: URL) => url.host,
-    lookAhead: 1_000,
+    lookAhead: 100_000, // all that is to be fetched is in memory anyway
     ...(flags.fixed ? { concurrency: figures.bestOf } : { adapt: { max: 32 } })
   })
 

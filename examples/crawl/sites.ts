@@ -23,18 +23,20 @@ interface Kind {
   readonly workers: number
   /** Requests that it takes at once before it refuses. */
   readonly accepts: number
+  /** How many times as many pages it has as the smallest. */
+  readonly size: number
   readonly best: number
 }
 
 const kinds: ReadonlyArray<Kind> = [
-  { name: "fast", millis: 10, workers: Infinity, accepts: Infinity, best: 16 },
-  { name: "with a knee", millis: 40, workers: 8, accepts: Infinity, best: 8 },
-  { name: "refusing", millis: 30, workers: Infinity, accepts: 6, best: 6 }
+  { name: "fast", millis: 10, workers: Infinity, accepts: Infinity, size: 3, best: 32 },
+  { name: "with a knee", millis: 40, workers: 8, accepts: Infinity, size: 1, best: 8 },
+  { name: "refusing", millis: 30, workers: Infinity, accepts: 6, size: 1, best: 6 }
 ]
 
-/** Starts the sites; each has so many pages, linked as a tree with ten links a page. */
+/** Starts the sites; the smallest has so many pages, and those of each are linked as a tree with ten links a page. */
 export const startSites = (pages: number): Effect.Effect<ReadonlyArray<Site>, never, Scope.Scope> =>
-  Effect.forEach(kinds, (kind) => startSite(kind, pages))
+  Effect.forEach(kinds, (kind) => startSite(kind, kind.size * pages))
 
 const startSite = Effect.fnUntraced(function*({ accepts, best, millis, name, workers }: Kind, pages: number) {
   let asked = 0

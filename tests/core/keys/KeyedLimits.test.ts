@@ -535,7 +535,7 @@ describe("KeyedLimits: adapt", () => {
       Effect.suspend(() => Random.withSeed(Random.next, seed++)),
       (drawn) => Effect.sleep(-100 * Math.log(1 - drawn))
     )
-    const keys = yield* crawlFor(page, "1 minute")
+    const keys = yield* crawlFor(page, "30 seconds")
     assert.isAtLeast((yield* limit(keys, "a"))?.limit ?? NaN, 50)
   })
 

@@ -55,7 +55,7 @@ export class KeyRise {
     if (!this.window.add(now - startedAt, inUse)) return limit
     const verdict = this.judge(limit)
     if (verdict === "Unsure") return limit
-    if (verdict === "Unused") return this.look(Math.min(limit, this.used), 0)
+    if (verdict === "Unused") return this.compareMore(limit)
     return verdict === "Helps" ? this.goOn(limit, max, now) : this.goBack(limit, min, served)
   }
 
@@ -65,9 +65,12 @@ export class KeyRise {
     return limit
   }
 
-  /** The most that was used, at least what has been found to help. */
-  private get used(): number {
-    return Math.ceil(Math.max(this.below?.inUse ?? 0, this.window.peak))
+  /** Too few more ran to be compared: more may, where the limit is the reason, else no more than did. */
+  private compareMore(limit: number): number {
+    const { peak } = this.window
+    const helped = this.below?.inUse ?? 0
+    if (peak >= limit && limit >= this.target) this.target = Math.max(limit + 1, Math.ceil(2 * helped))
+    return this.look(Math.min(limit, Math.max(peak, Math.ceil(helped))), 0)
   }
 
   private judge(limit: number): "Unsure" | "Unused" | "Helps" | "Waits" {
@@ -89,7 +92,7 @@ export class KeyRise {
     this.isWorthIt = this.below !== undefined
     this.below = { inUse: this.window.inUse, duration: this.window.duration }
     if (limit >= max) return this.rest(limit, now)
-    if (limit >= this.target) this.target = 2 * limit
+    if (limit >= this.target && this.window.peak >= limit) this.target = 2 * limit
     return this.look(limit, 0)
   }
 
