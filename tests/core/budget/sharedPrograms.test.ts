@@ -17,7 +17,13 @@ describe("ConcurrencyGovernor, shared: random programs", () => {
       const random = randomFrom(seed)
       const below = (count: number) => Math.floor(random() * count)
       const governor = yield* ConcurrencyGovernor.make({ desiredConcurrency: 1 + below(8), maxConcurrency: 8 })
-      const keys = yield* KeyedLimits.make({ key: (n: number) => n % 3, concurrency: 2 })
+      const perSecond = 4
+      const keys = yield* KeyedLimits.make({
+        key: (n: number) => n % 3,
+        concurrency: 2,
+        rate: { limit: perSecond, window: "1 second" }
+      })
+      const starts: ReadonlyArray<Array<number>> = [[], [], []]
       const status = yield* SystemStatus.TestSystemStatus
       let permits = 0
       let done = 0
@@ -31,17 +37,21 @@ describe("ConcurrencyGovernor, shared: random programs", () => {
       const makePool = (number: number) => {
         const weight = 1 + below(3)
         const durations = Array.from({ length: 7 }, () => below(3) * 300 + 20)
+        const isKeyed = below(2) === 0
         const task = (n: number) =>
-          Effect.andThen(
-            held(weight, Effect.uninterruptible(Effect.sleep(durations[n % durations.length]))),
-            Effect.sync(() => done++)
-          )
+          Effect.clockWith((clock) => {
+            if (isKeyed) starts[n % 3].push(clock.currentTimeMillisUnsafe())
+            return Effect.andThen(
+              held(weight, Effect.uninterruptible(Effect.sleep(durations[n % durations.length]))),
+              Effect.sync(() => done++)
+            )
+          })
         return AutoscaledPool.fromSource(TaskSource.fromIterable(Array.from({ length: items }, (_, n) => n)), task, {
           name: `pool ${number}`,
           governor,
           weight,
           share: 1 + below(4),
-          ...(below(2) === 0 ? { keys } : {}),
+          ...(isKeyed ? { keys } : {}),
           concurrencySettings: { minConcurrency: below(2), maxConcurrency: 2 + below(6) },
           loggingInterval: null
         })
@@ -84,7 +94,13 @@ describe("ConcurrencyGovernor, shared: random programs", () => {
       assert.strictEqual(done, 3 * items)
       assert.strictEqual(permits, 0)
       assert.deepInclude(yield* governor.state, { inUse: 0, consumers: [] })
-      assert.strictEqual((yield* keys.state).keys, 0)
+      assert.strictEqual((yield* keys.state).parked, 0)
+      for (const times of starts) {
+        for (const from of times) {
+          const inWindow = times.filter((at) => at >= from && at < from + 999.99)
+          assert.isAtMost(inWindow.length, perSecond)
+        }
+      }
     })
   }
 })
