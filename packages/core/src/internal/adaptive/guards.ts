@@ -37,9 +37,7 @@ const below = (phase: Phase, level: number, bound: Bound): Phase => {
   // Only a first guess at what tasks use stands in the way: that is better known as soon as some have ended.
   if (phase._tag === "ColdStart") return phase
   if (isConsumed(bound)) {
-    return phase._tag === "Following" && phase.signal === bound.name
-      ? phase
-      : following(bound.name)
+    return phase._tag === "Following" && phase.signal === bound.name ? phase : following(bound.name)
   }
   return phase._tag === "Steady"
     ? { ...phase, center: Math.min(phase.center, level), position: "Center", isHeld: true }

@@ -26,8 +26,8 @@ export const wait = ({ least, most, tasks }: Wait, time: number): number =>
  */
 export const waits = {
   coldRaise: { tasks: 1, least: 500, most: 5000 }, // between two raises while nothing is known: two samples of memory
-  firstSettling: { tasks: 1, least: 0, most: 40_000 }, // until all that runs has begun at this level
-  settling: { tasks: 0.85, least: 0, most: 40_000 }, // the same while doubling: half of what runs is new at once
+  settlingOfProbe: { tasks: 1, least: 0, most: 40_000 }, // until all that runs has begun at this level
+  settling: { tasks: 0.85, least: 0, most: 40_000 }, // the same while doubling: then half of what runs is new at once
   leastGrowth: { tasks: 0.5, least: 500, most: 40_000 }, // a measurement while doubling: differences are large
   mostGrowth: { tasks: 1.5, least: 2000, most: 60_000 }, // then few tasks are enough
   leastProbe: { tasks: 1, least: 1000, most: 40_000 }, // a measurement that tells levels a fifth apart
@@ -50,7 +50,7 @@ export const waits = {
 /** Share of the time that decisions come late by. Doubled: readings of a blocked loop are believed. law.test.ts */
 export const shaken = 0.1
 
-/** Share of the time that the limit must bind for it to be made use of. Doubled: hardly anything is ever measured. guards.test.ts */
+/** Share of the time that a limit must bind to be made use of. Doubled: hardly anything is ever measured. law.test.ts */
 export const saturated = 0.5
 
 /** Durations of tasks. Watched by tasks.test.ts. */

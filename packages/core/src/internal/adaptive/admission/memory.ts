@@ -7,7 +7,7 @@ import { type MemoryModel, type Seen, stray, strayness, taken } from "../model/m
 import { memory as tuning } from "../tuning.ts"
 import { foresee } from "./foresight.ts"
 
-/** Where memory is watched: what is known of it; `peak` is the load that tasks in flight lead to even if nothing more starts. */
+/** What is known of memory; `peak` is the load that tasks in flight lead to even if nothing more starts. */
 export interface MemoryBudget extends Omit<MemoryLoads, "aim"> {
   readonly model: MemoryModel
   readonly signal: SignalInfo
@@ -21,9 +21,9 @@ export interface MemoryBudget extends Omit<MemoryLoads, "aim"> {
 const ample = (seen: Seen): number => tuning.ample * Math.min(1, Math.sqrt(strayness(seen)) / tuning.longTailed)
 
 /**
- * Starts that memory has room for, once what runs has grown. A task that takes the place of one of those `expected` to end needs no
- * room in the long run; where there is less room than there should be, only some of those are replaced. Starts are not
- * counted where as many as are desired fit with room to spare: places of tasks that ended together would stay empty.
+ * Starts that memory has room for, once what runs has grown. A task that takes the place of one that is `expected` to end
+ * needs no room in the long run; where there is less room than there should be, only some of those are replaced. Starts are
+ * not counted where as many as are desired fit with room to spare: places of tasks that ended together would stay empty.
  */
 export const memoryBound = (
   { highest, model, most, peak, signal }: MemoryBudget,

@@ -22,7 +22,7 @@ export const planOfGrowth = ({ hidden, isShaken, time, variation }: View, isFirs
 
 /** While comparing levels that differ by a fifth: long enough to replace what runs, and to average out variation. */
 export const planOfProbe = ({ turnover, variation }: View): Plan => ({
-  settle: wait(waits.firstSettling, turnover),
+  settle: wait(waits.settlingOfProbe, turnover),
   least: wait(waits.leastProbe, turnover),
   most: wait(waits.mostProbe, turnover),
   enough: clamp(tuning.perVarianceOfProbe * variation ** 2, tuning.fewestProbe, tuning.mostProbe),
