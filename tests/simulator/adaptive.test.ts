@@ -34,11 +34,11 @@ describe("adaptive, in simulation", () => {
       assert.isAbove(usual.kills, 0)
     }))
 
-  it.effect("reaches nine tenths of the best throughput within 18 seconds, where tasks last less than one", () =>
+  it.effect("reaches nine tenths of the best throughput within 15 seconds, where tasks last less than one", () =>
     Effect.gen(function*() {
       const { cpu4, heavy, knee, loop, refusing } = ReferenceWorkloads
       for (const { result, score } of yield* run([cpu4, heavy, knee, loop, refusing], { duration: "2 minutes" })) {
-        assert.isAtMost(score.settling[0] ?? Infinity, 18, result.workload.name)
+        assert.isAtMost(score.settling[0] ?? Infinity, 15, result.workload.name)
       }
     }))
 
@@ -125,7 +125,7 @@ describe("adaptive, in simulation", () => {
       const workload = GeneratedWorkloads.make(32_043)
       for (const { score } of yield* run([workload], { seeds: [1, 2, 3], duration: "3 minutes" })) {
         assert.isBelow(score.lost, 0.18)
-        assert.isAbove(score.efficiency ?? 0, 0.85)
+        assert.isAbove(score.efficiency ?? 0, 0.83)
       }
     }))
 

@@ -11,8 +11,7 @@ describe("measurement", () => {
     settle: 0,
     least: 1000,
     most: 3000,
-    enough: 30,
-    durationOf: reading.balanced
+    enough: 30
   }
   const seen = observation({ meanConcurrency: 10, completions: stats(10, { meanDuration: 400 }) })
   const after = (times: number, from = reading.begin) =>
@@ -24,12 +23,6 @@ describe("measurement", () => {
     // Those that ended took 400 ms on average; by Little's law it is 500.
     const duration = Math.sqrt(400 * 500)
     assert.deepStrictEqual(reading.finish(after(3), plan), { concurrency: 10, duration, count: 30 })
-  })
-
-  it("goes by the tasks that ended alone where all began together", () => {
-    assert.strictEqual(reading.byEnded(after(3)), 400)
-    assert.strictEqual(planOfGrowth(viewOf(), true).durationOf, reading.byEnded)
-    assert.strictEqual(planOfGrowth(viewOf(), false).durationOf, reading.balanced)
   })
 
   it("ends with few tasks when it lasts too long, but not with next to none", () => {

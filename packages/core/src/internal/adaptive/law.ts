@@ -1,7 +1,7 @@
 /**
  * The whole law. Each decision goes through the same five steps: observe -> limits -> guards -> stage -> admit.
  *
- *                   a few tasks run                  throughput no longer follows
+ *                  some tasks have ended             throughput no longer follows
  *      ColdStart ----------------------> SlowStart -----------------------------> Steady
  *                                         ^ ^  |                                   |  ^
  *                   fewer were no better  | |  | a resource is used up             |  | use did not follow tasks,

@@ -26,7 +26,8 @@ export const wait = ({ least, most, tasks }: Wait, time: number): number =>
  */
 export const waits = {
   coldRaise: { tasks: 1, least: 500, most: 5000 }, // between two raises while nothing is known: two samples of memory
-  settlingOfProbe: { tasks: 1, least: 0, most: 40_000 }, // until all that runs has begun at this level
+  firstReading: { tasks: 1, least: 500, most: Infinity }, // the first tasks, which all began together
+  wholeSettling: { tasks: 1, least: 0, most: 40_000 }, // until all that runs has begun at this level
   settling: { tasks: 0.85, least: 0, most: 40_000 }, // the same while doubling: then half of what runs is new at once
   leastGrowth: { tasks: 0.5, least: 500, most: 40_000 }, // a measurement while doubling: differences are large
   mostGrowth: { tasks: 1.5, least: 2000, most: 60_000 }, // then few tasks are enough
@@ -134,6 +135,7 @@ export const memory = {
 /** Cold start. Watched by coldStart.test.ts. */
 export const coldStart = {
   first: 2, // tasks; doubled: more is risked on tasks of unknown cost
+  outlasting: 1.75, // times the mean of those that ended; older ones are no exception; doubled: means of the short ones
   least: 8, // tasks to judge by, whatever the start value; doubled: more than may run
   most: 10, // tasks that may run before anything is known; doubled: kills where tasks are dear
   growth: 2 // times; doubled: memory is seen two steps late

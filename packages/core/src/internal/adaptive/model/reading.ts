@@ -22,13 +22,12 @@ export interface Reading {
   readonly count: number
 }
 
-/** How long a new level settles before it is measured, when a measurement is long enough, and of which durations. */
+/** How long a new level settles before it is measured, and when a measurement is long enough. */
 export interface Plan {
   readonly settle: number
   readonly least: number
   readonly most: number
   readonly enough: number
-  readonly durationOf: (measurement: Measurement) => number
 }
 
 export const begin: Measurement = { elapsed: 0, taskTime: 0, count: 0, durations: 0 }
@@ -47,25 +46,28 @@ export const add = (
   }
 }
 
-/** What a measurement says, once it is long enough. */
+/**
+ * What a measurement says, once it is long enough. Two measures of duration agree where the level has settled. Right after a
+ * rise the mean of the tasks that ended is too low, for they began before it; the time in flight per task that ended
+ * (Little's law) is too high, for what was added has not ended yet, but shows congestion at once.
+ */
 export const finish = (measurement: Measurement, plan: Plan): Reading | undefined => {
-  const { count, elapsed, taskTime } = measurement
+  const { count, durations, elapsed, taskTime } = measurement
   const enough = elapsed < plan.most ? plan.enough : tuning.fewest
   return elapsed < plan.least || count < enough
     ? undefined
-    : { concurrency: taskTime / elapsed, duration: plan.durationOf(measurement), count }
+    : readingOf(measurement, Math.sqrt((durations / count) * (taskTime / count)))
 }
 
-/**
- * Two measures of duration that agree where the level has settled. Right after a rise the mean of the tasks that ended is
- * too low, for they began before it; the time in flight per task that ended (Little's law) is too high, for what was added
- * has not ended yet, but shows congestion at once.
- */
-export const balanced = ({ count, durations, taskTime }: Measurement): number =>
-  Math.sqrt((durations / count) * (taskTime / count))
+/** What an unfinished measurement says by the tasks that ended in it alone. */
+export const byEnded = (measurement: Measurement): Reading =>
+  readingOf(measurement, measurement.durations / measurement.count)
 
-/** Of tasks that all began together the short ones end first: too low rather than too high, lest congestion is missed. */
-export const byEnded = ({ count, durations }: Measurement): number => durations / count
+const readingOf = ({ count, elapsed, taskTime }: Measurement, duration: number): Reading => ({
+  concurrency: taskTime / elapsed,
+  duration,
+  count
+})
 
 /** Tasks per millisecond by Little's law, which is steadier than a count of completions. */
 export const throughput = ({ concurrency, duration }: Reading): number => concurrency / duration

@@ -1,32 +1,30 @@
 /**
  * Measuring the level in force, as the stages that search do.
  */
-import { add, balanced, begin, byEnded, finish, type Measurement, type Plan, type Reading } from "../model/reading.ts"
+import { add, begin, finish, type Measurement, type Plan, type Reading } from "../model/reading.ts"
 import { clamp } from "../numbers.ts"
 import { measuring as tuning, tolerance, wait, waits } from "../tuning.ts"
 import type { View } from "../view.ts"
 import type { Descending, SlowStart, Steady, Verdict } from "./phases.ts"
 
 /**
- * While doubling: differences are large, so short measurements do. The first level has been in force already, but is of
- * tasks that all began together. What tasks use must have become visible too, for which `hidden` milliseconds pass. Where
- * tasks end together, as they do where the event loop is blocked, only the whole time of a task tells how many do.
+ * While doubling: differences are large, so short measurements do. What tasks use must have become visible too, for which
+ * `hidden` milliseconds pass. Where the event loop is blocked, tasks end together, so that only the whole time of a task
+ * tells how many do.
  */
 export const planOfGrowth = ({ hidden, isShaken, time, variation }: View, isFirst: boolean): Plan => ({
-  settle: Math.max(hidden, isFirst ? 0 : wait(waits.settling, time)),
-  least: wait(isFirst || isShaken ? waits.leastProbe : waits.leastGrowth, time),
+  settle: Math.max(hidden, wait(isFirst ? waits.wholeSettling : waits.settling, time)),
+  least: wait(isShaken ? waits.leastProbe : waits.leastGrowth, time),
   most: wait(waits.mostGrowth, time),
-  enough: clamp(tuning.perVariance * variation ** 2, tuning.fewestGrowth, tuning.mostGrowth),
-  durationOf: isFirst ? byEnded : balanced
+  enough: clamp(tuning.perVariance * variation ** 2, tuning.fewestGrowth, tuning.mostGrowth)
 })
 
 /** While comparing levels that differ by a fifth: long enough to replace what runs, and to average out variation. */
 export const planOfProbe = ({ turnover, variation }: View): Plan => ({
-  settle: wait(waits.settlingOfProbe, turnover),
+  settle: wait(waits.wholeSettling, turnover),
   least: wait(waits.leastProbe, turnover),
   most: wait(waits.mostProbe, turnover),
-  enough: clamp(tuning.perVarianceOfProbe * variation ** 2, tuning.fewestProbe, tuning.mostProbe),
-  durationOf: balanced
+  enough: clamp(tuning.perVarianceOfProbe * variation ** 2, tuning.fewestProbe, tuning.mostProbe)
 })
 
 /** What the stage makes of a reading, and what it says as long as there is none. */

@@ -5,8 +5,10 @@ import type { Sample } from "../model/elasticity.ts"
 import type { Measurement, Reading } from "../model/reading.ts"
 import { steady as tuning } from "../tuning.ts"
 
+/** `measurement`: of the level that no more may run than while nothing is known. */
 export interface ColdStart {
   readonly _tag: "ColdStart"
+  readonly measurement: Measurement | null
 }
 
 /**
@@ -88,7 +90,7 @@ export interface Verdict {
   readonly why: string
 }
 
-export const coldStart: ColdStart = { _tag: "ColdStart" }
+export const coldStart: ColdStart = { _tag: "ColdStart", measurement: null }
 
 export const slowStart = (readings: ReadonlyArray<Reading> = []): SlowStart => ({
   _tag: "SlowStart",
