@@ -217,6 +217,32 @@ describe("KeyedLimits: turns of the pools that share a key", () => {
     yield* after("10 seconds")
     assert.approximately(started[0] - before[0], 15, 1)
   })
+
+  test("one that is paused while its next task waits for permits leaves the key to the others", function*() {
+    const governor = yield* ConcurrencyGovernor.make({ desiredConcurrency: 3, maxConcurrency: 3 })
+    const keys = yield* KeyedLimits.make({ key: hostOf, concurrency: 1 })
+    const done: Array<string> = []
+    const pool = (name: string, weight: number) =>
+      AutoscaledPool.fromSource(
+        TaskSource.fromIterable(pages("a", 3)),
+        ({ n }) => Effect.tap(Effect.sleep("1 second"), () => Effect.sync(() => done.push(`${name}${n}`))),
+        { keys, governor, weight, name }
+      )
+    const holder = yield* begin(governor.withPermit(Effect.sleep("10 seconds")))
+    const heavy = yield* pool("heavy", 3)
+    const light = yield* pool("light", 1)
+    const runs = [yield* begin(heavy.run), yield* begin(light.run)]
+    assert.deepInclude(yield* limit(keys, "a"), { inFlight: 1 })
+    yield* heavy.pause
+    yield* after("4 seconds")
+    assert.deepStrictEqual(done, ["light0", "light1", "light2"])
+    yield* heavy.resume
+    yield* after("10 seconds")
+    yield* resultOf(holder)
+    for (const run of runs) yield* resultOf(run)
+    assert.deepStrictEqual(done.slice(3), ["heavy0", "heavy1", "heavy2"])
+    assert.deepStrictEqual(yield* keys.state, { keys: 0, parked: 0, heldBack: [] })
+  })
 })
 
 describe("KeyedLimits: look-ahead", () => {

@@ -73,6 +73,8 @@ export interface Feed<A> {
   readonly heldByKeys?: () => HeldByKey | undefined
   /** What waits for the time of its next try, where the feed has such items. */
   readonly delayed?: () => Delayed
+  /** An item that was pulled is not to start for a while: has it again, where it would keep others from what it needs. */
+  readonly takeBack?: (item: A) => void
   /** Something happened that may have made an item ready. */
   readonly poke: (why: Poke) => void
   /**

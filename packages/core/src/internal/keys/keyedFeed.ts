@@ -100,6 +100,14 @@ export class KeyedFeed<A, K> implements Feed<Keyed<A, K>>, KeyListener<K> {
     return this.inner.task(keyed.item)
   }
 
+  /** Its pool is paused: the key is open to others, and it is the first of its own when the pool goes on. */
+  takeBack({ entry, item }: Keyed<A, K>): void {
+    const now = this.host.time()
+    this.table.cancel(entry)
+    this.park(item, entry, MutableList.prepend)
+    this.table.release(entry, now)
+  }
+
   attemptOf({ item }: Keyed<A, K>): number {
     return this.inner.attemptOf(item)
   }
@@ -210,7 +218,9 @@ export class KeyedFeed<A, K> implements Feed<Keyed<A, K>>, KeyListener<K> {
         this.hand(item, entry, now)
         return "Started"
       }
-      this.park(item, entry, opensAt, now)
+      this.park(item, entry, MutableList.append)
+      if (opensAt <= now) this.open(entry)
+      else this.await(opensAt)
       return "Parked"
     } catch (defect) {
       if (entry !== undefined) this.table.letGo(entry, now)
@@ -219,15 +229,13 @@ export class KeyedFeed<A, K> implements Feed<Keyed<A, K>>, KeyListener<K> {
     }
   }
 
-  private park(item: A, entry: KeyEntry<K>, opensAt: number, now: number): void {
+  private park(item: A, entry: KeyEntry<K>, add: typeof MutableList.append): void {
     const parked = this.parked.get(entry) ?? { entry, items: MutableList.make<A>(), givesWay: false }
     this.parked.set(entry, parked)
-    MutableList.append(parked.items, item)
+    add(parked.items, item)
     entry.parked++
     entry.listeners = (entry.listeners ?? new Set()).add(this)
     this.count++
-    if (opensAt <= now) this.open(entry)
-    else this.await(opensAt)
   }
 
   /** One item fewer is parked. */

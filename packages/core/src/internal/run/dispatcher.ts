@@ -323,8 +323,14 @@ export class Dispatcher<A> implements FeedHost<A> {
   private rest(blocker: NonNullable<BlockerTag>): void {
     this.ledger.rest(this.clock.time, this.blameFinalizers(blocker))
     this.feed.keep?.("None")
-    if (blocker === "Paused") this.governor.passUnsafe(this.clock.time, "Content")
+    if (blocker === "Paused") this.stepBack()
     this.awaitTime(blocker)
+  }
+
+  /** Nobody is to wait for a pool that is paused. */
+  private stepBack(): void {
+    this.governor.passUnsafe(this.clock.time, "Content")
+    if (this.held !== nothing && this.feed.takeBack !== undefined) this.feed.takeBack(this.releaseItem())
   }
 
   /** Wakes when the time alone has opened the gate. */
