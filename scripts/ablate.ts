@@ -25,8 +25,8 @@ interface Change {
 const guard = (name: string): Change => ({
   name: `guard: ${name}`,
   file: "guards.ts",
-  from: "[lost, exceeded, unused, blind]",
-  to: `[lost, exceeded, unused, blind].filter((guard) => guard !== ${name})`
+  from: "[lost, exceeded, unused, blind, collapsed]",
+  to: `[lost, exceeded, unused, blind, collapsed].filter((guard) => guard !== ${name})`
 })
 
 const shapesBut = (which: string, name: string): Change => ({
@@ -37,7 +37,7 @@ const shapesBut = (which: string, name: string): Change => ({
 })
 
 const parts: ReadonlyArray<Change> = [
-  ...["lost", "exceeded", "unused", "blind"].map(guard),
+  ...["lost", "exceeded", "unused", "blind", "collapsed"].map(guard),
   shapesBut("({ growth, lag }) => growth === 0.25 && lag === 0", "one shape"),
   shapesBut("({ lag }) => lag === 0", "no shape for garbage"),
   { name: "memory: rise", file: "admission/foresight.ts", from: "tuning.foresight * model.rise", to: "0" },

@@ -5,10 +5,12 @@ import { assert, describe, it } from "@effect/vitest"
 import { guards } from "../../../../packages/core/src/internal/adaptive/guards.ts"
 import type { Backoff } from "../../../../packages/core/src/internal/adaptive/model/losses.ts"
 import { initial } from "../../../../packages/core/src/internal/adaptive/model/model.ts"
+import { descendFrom } from "../../../../packages/core/src/internal/adaptive/stages/moves.ts"
 import {
   coldStart,
   following,
   type Phase,
+  slowStart,
   steady
 } from "../../../../packages/core/src/internal/adaptive/stages/phases.ts"
 import { observation, signal, viewOf } from "../support.ts"
@@ -59,5 +61,26 @@ describe("guards", () => {
     const signals = { cpu: signal(0.1, { isStale: true }) }
     const blind = said(viewOf({ observation: observation({ signals }) }))
     assert.deepInclude(blind, { level: 20, why: "cpu does not report, and nothing grows until it does" })
+  })
+
+  describe("where far less gets done than before", () => {
+    const [before, now] = [{ concurrency: 12, duration: 300, count: 40 }, {
+      concurrency: 30,
+      duration: 2000,
+      count: 40
+    }]
+    const view = viewOf({ model: { ...initial, best: { ...initial.best, reading: before, collapsed: now } } })
+
+    it("go back to where more was served", () => {
+      const verdict = said(view)
+      assert.strictEqual(verdict?.level, 12)
+      assert.deepInclude(verdict?.phase, { _tag: "Descending", from: now })
+    })
+
+    it("say nothing where fewer are tried already, or nothing is known", () => {
+      assert.isUndefined(said(view, descendFrom(now, view).phase))
+      assert.isUndefined(said(view, coldStart))
+      assert.isDefined(said(view, slowStart()))
+    })
   })
 })

@@ -4,10 +4,11 @@
 import { type Bound, isConsumed, isUrgent } from "./limits/limits.ts"
 import { approach } from "./numbers.ts"
 import { reasons } from "./reasons.ts"
+import { descendFrom } from "./stages/moves.ts"
 import { following, type Phase, slowStart, steady, type Verdict } from "./stages/phases.ts"
 import * as slowStarting from "./stages/slowStart.ts"
-import { tolerance, wait, waits } from "./tuning.ts"
-import type { View } from "./view.ts"
+import { following as tuning, tolerance, wait, waits } from "./tuning.ts"
+import { usedShare, type View } from "./view.ts"
 
 export type Guard = (phase: Phase, level: number, view: View) => Verdict | undefined
 
@@ -52,4 +53,16 @@ const unused: Guard = (phase, level, { isSaturated, observation: { current } }) 
 const blind: Guard = (phase, level, { observation: { currentInfo } }) =>
   currentInfo.isStale ? { phase, level, measurement: "void", why: reasons.stale(currentInfo) } : undefined
 
-export const guards: ReadonlyArray<Guard> = [lost, exceeded, unused, blind]
+/**
+ * Far less gets done than before: back to where more was served, to see whether it is congestion. It is none of ours where
+ * nothing is known yet, where fewer are tried already, and where it is known what binds.
+ */
+const collapsed: Guard = (phase, _level, view) => {
+  const { collapsed, reading } = view.model.best
+  if (collapsed === null || phase._tag === "ColdStart" || phase._tag === "Descending") return undefined
+  if (phase._tag === "Following" && usedShare(view, phase.signal) >= tuning.slack) return undefined
+  const verdict = descendFrom(collapsed, view)
+  return { ...verdict, level: Math.min(verdict.level, reading?.concurrency ?? Infinity) }
+}
+
+export const guards: ReadonlyArray<Guard> = [lost, exceeded, unused, blind, collapsed]

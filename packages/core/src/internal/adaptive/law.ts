@@ -8,16 +8,17 @@
  *                                         | |  +----------------> Following -------|--+ or there was slack
  *                                         | |                         |            |
  *                                         | +-------------------------+------------+    far more room, or tasks take less
- *                                         |                                        |    time than foretold
- *                                         +------- Descending <--------------------+    tasks take more time than foretold,
- *                                                      |                                or the first doubling was too much
- *                                                      +---> Steady: fewer have helped
+ *                                         |                           |            |    time than foretold
+ *                                         +------- Descending <-------+------------+    throughput collapsed, or tasks take
+ *                                                      |                                more time than foretold, or the
+ *                                                      +---> Steady: fewer have helped  first doubling was too much
  *
  *      Guards, whatever the stage; the first that speaks decides:
  *        lost       the limit of losses has moved: the level is that limit
  *        exceeded   a limit lies below the level: down to it; what is used up is followed from then on
  *        unused     there is too little to do: nothing is learned, the level stays
  *        blind      a signal does not report: the level stays
+ *        collapsed  twice far less got done than before: Descending
  */
 import { clamp as clampInto } from "../../ConcurrencySettings.ts"
 import type { Observation, ScalingDecision } from "../../ScalingPolicy.ts"

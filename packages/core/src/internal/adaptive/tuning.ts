@@ -40,6 +40,7 @@ export const waits = {
   slack: { tasks: 0.25, least: 3000, most: 10_000 }, // far below its target for so long, a resource does not bind
   followLimit: { tasks: 10, least: 5000, most: 30_000 }, // up with a limit that wavers
   use: { tasks: 0.5, least: 1000, most: 20_000 }, // of the means of use: tasks use a resource in bursts
+  window: { tasks: 1.25, least: 1000, most: Infinity }, // of throughput: to see tasks end that began in it
   blocked: { tasks: 1, least: 1000, most: Infinity }, // the time over which the event loop counts as blocked
   lossPeriod: { tasks: 1, least: 500, most: 5000 }, // tasks that end within it after a cut began before it
   returning: { tasks: 1.5, least: 750, most: 5000 }, // between steps back up below the loss
@@ -209,6 +210,16 @@ export const elasticity = {
   keeping: 0.95, // of their weight at each reading of the center; nearer 1: changes are seen later
   keepingOfProbe: 0.8, // at each other; doubled: nothing is forgotten
   traceWeight: 1e-6 // no division by 0 where all readings are far away; doubled: nothing
+} as const
+
+/** The best throughput, and its collapse. Watched by best.test.ts. */
+export const best = {
+  perVariance: 20, // tasks per squared variation in a window; doubled: collapses are seen later
+  fewest: 20, // tasks; doubled: the same where durations vary little
+  most: 100, // tasks; doubled: the same where they vary much
+  collapsed: 0.6, // of the best; chance does not get there twice with 20 tasks; doubled: all is a collapse
+  nearShare: 0.3, // of the way to a window of about the same level; doubled: a slow decline is taken for the best
+  farShare: 0.1 // of the way to one of another level; doubled: the same across levels
 } as const
 
 /** Losses. Watched by backoff.test.ts. */

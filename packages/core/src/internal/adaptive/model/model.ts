@@ -1,11 +1,12 @@
 /**
- * What is known, whatever the stage: how long tasks take, what they use of each resource and cost in memory, and what was
- * lost.
+ * What is known, whatever the stage: how long tasks take, what they use of each resource and cost in memory, what was lost,
+ * and the best throughput that there was.
  */
 import type { SignalInfo } from "../../../LoadSignal.ts"
 import type { Observation } from "../../../ScalingPolicy.ts"
 import { smoothing } from "../numbers.ts"
 import { wait, waits } from "../tuning.ts"
+import * as best from "./best.ts"
 import * as losses from "./losses.ts"
 import * as memory from "./memory.ts"
 import * as tasks from "./tasks.ts"
@@ -21,6 +22,7 @@ export interface Model {
   readonly uses: uses.Uses
   readonly memories: Readonly<Record<string, memory.MemoryModel>>
   readonly losses: losses.Losses
+  readonly best: best.Best
 }
 
 export const initial: Model = {
@@ -28,7 +30,8 @@ export const initial: Model = {
   tasks: tasks.initial,
   uses: {},
   memories: {},
-  losses: losses.initial
+  losses: losses.initial,
+  best: best.initial
 }
 
 /** The model of the limit by which memory is measured now. */
@@ -48,6 +51,7 @@ export const observe = (before: Model, observation: Observation, elapsed: number
       ...before.memories,
       [signal.measure?.of ?? ""]: memory.observe(memoryOf(before, signal), signal, observation, late, known)
     },
-    losses: losses.observe(before.losses, completions, now, known.duration)
+    losses: losses.observe(before.losses, completions, now, known.duration),
+    best: best.observe(before.best, observation, elapsed, known)
   }
 }
