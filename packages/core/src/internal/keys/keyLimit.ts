@@ -5,8 +5,9 @@
  * Until the first refusal each success raises the limit by one, and beyond eight as far as the service does more the more it
  * is asked at once. A refusal halves the limit; within a few task times it is back just below where it was refused, faster
  * the farther it is from there. More is tried when thirty times as long has passed as the refusal closed the key, so that
- * tries cost a thirtieth of the time at most; where a try is borne, the next one follows after half as long. Refusals of tasks that ran at the same time are one event: those of tasks which started
- * before the last cut say nothing new. Where the limit is at its least and refused all the same, starts are paced.
+ * tries cost a thirtieth of the time at most; where a try is borne, the next one follows after half as long. Refusals of
+ * tasks that ran at the same time are one event: those of tasks which started before the last cut say nothing new. Where
+ * the limit is at its least and refused all the same, starts are paced.
  *
  * A service that says how long to wait closes the key for that time; else, or where it says 0, the key is closed for a
  * second, and for twice as long with each further event, up to a minute, until a task is served. A part of that is drawn at
