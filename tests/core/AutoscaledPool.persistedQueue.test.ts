@@ -111,7 +111,7 @@ const claiming = (acknowledge: Effect.Effect<void> = Effect.void) => {
   return { record, layer: Layer.effect(PersistedQueue.PersistedQueueStore, store) }
 }
 
-/** Time for a module that is loaded when it is needed. */
+/** On the wall clock: the queue imports a module when it is first needed, and no test clock moves an import. */
 const loaded = Effect.promise(() => new Promise((resolve) => setTimeout(resolve, 50)))
 
 const overload = (isOverloaded: boolean) =>

@@ -233,7 +233,8 @@ const refuse = (fiber: Fiber.Fiber<unknown, unknown>, retryAfter: number): Effec
  * - `every`: the interval, default 1 second.
  * - `overloadedRatio`: the share of a window's time that may be overloaded, 0 to 1, default 0.3.
  *
- * Each run of the constructor counts from its own moment on: make one signal per `SystemStatus`. An invalid option is an `InvalidOptionsError`.
+ * Each run of the constructor counts from its own moment on: make one signal per `SystemStatus`. An invalid option is an
+ * `InvalidOptionsError`.
  *
  * @category signals
  * @since 0.1.0

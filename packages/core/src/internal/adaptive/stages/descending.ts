@@ -1,5 +1,6 @@
 /**
- * Descending: tasks take longer than they did. Far fewer of them tell quickly whether that is congestion.
+ * Descending: far less gets done than before, or tasks take longer. Far fewer of them tell quickly whether that is
+ * congestion.
  */
 import { elasticity, isCongested, landing, type Reading } from "../model/reading.ts"
 import { reasons } from "../reasons.ts"
