@@ -171,17 +171,17 @@ export class Budget implements HoldingBudget {
 
   release(member: Member, permits: number, now: number): void {
     this.inFlight--
-    if (this.blocked.size > 0) this.onBlocked()
+    this.onBlocked()
     if (permits === 0) return
     this.gate.release(permits)
     if (this.gate.current === 0) this.attention?.endUnsafe()
     this.window.meter.change(now, this.gate.current)
-    if (member.share !== undefined) this.releaseShare(member, permits, now)
+    if (member.share !== undefined) this.releaseShare(member, member.share, permits, now)
   }
 
-  private releaseShare(member: Member, permits: number, now: number): void {
-    if (this.shares === undefined || member.share === undefined) return
-    this.shares.release(member.share, permits, now)
+  private releaseShare(member: Member, share: Share, permits: number, now: number): void {
+    if (this.shares === undefined) return
+    this.shares.release(share, permits, now)
     this.passTurn(member, now)
   }
 
@@ -209,12 +209,12 @@ export class Budget implements HoldingBudget {
       this.regulator.wakeUnsafe()
     }
     this.window.meter.change(now, this.gate.current)
-    if (member.share !== undefined) this.bookShare(member, permits, now)
+    if (member.share !== undefined) this.bookShare(member.share, permits, now)
   }
 
-  private bookShare(member: Member, permits: number, now: number): void {
-    if (this.shares === undefined || member.share === undefined) return
-    this.shares.book(member.share, permits, now)
+  private bookShare(share: Share, permits: number, now: number): void {
+    if (this.shares === undefined) return
+    this.shares.book(share, permits, now)
     this.chosen = undefined
   }
 
